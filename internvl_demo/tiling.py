@@ -1,0 +1,128 @@
+"""Dynamic high resolution: an image's size -> a grid of 448-pixel tiles, plus a thumbnail.
+
+The paper's section 3.3 and the official `dynamic_preprocess`: among all grids of at most `max_tiles`
+tiles take the one whose aspect ratio is nearest to the image's; between equally near ones take the
+larger as long as the image has more than half of its pixels. The image is resized to exactly fill the
+grid (bicubic), cut into tiles row by row, and a thumbnail of the whole image follows the tiles unless
+there is only one. The mode is a maximum: a 4:3 photo gets 4 x 3 = 12 tiles even at 40.
+
+Here: size -> `TilePlan` (pure), and image -> tiles. Not here: what a tile costs; tokens per tile are
+the model's (256 for the 26B, 64 for the miniature).
+
+    >>> plan_tiles((800, 1300), 12).grid
+    (2, 3)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from internvl_demo.errors import ModeError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+TILE_PX = 448
+"""Side of a tile in pixels (paper, section 3.2)."""
+
+MAX_TILES = 40
+"""The most tiles at inference: 4K resolution (paper, section 3.3)."""
+
+MODES: Mapping[str, int] = MappingProxyType({"low": 1, "standard": 12, "high": 40})
+"""Named modes -> the most tiles an image may get. 12 is the paper's maximum in training."""
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """How one image of `size_wh` pixels is cut: `grid` is (columns, rows)."""
+
+    size_wh: tuple[int, int]
+    grid: tuple[int, int]
+
+    @property
+    def tiles(self) -> int:
+        """Tiles in the grid; the thumbnail is not counted."""
+        return self.grid[0] * self.grid[1]
+
+    @property
+    def thumbnail(self) -> bool:
+        """Whether a thumbnail follows the tiles."""
+        return self.tiles > 1
+
+    @property
+    def views(self) -> int:
+        """How many 448-pixel pictures the vision encoder sees: tiles, and the thumbnail if any."""
+        return self.tiles + self.thumbnail
+
+    @property
+    def canvas_wh(self) -> tuple[int, int]:
+        """Size in pixels to which the image is resized before cutting."""
+        return self.grid[0] * TILE_PX, self.grid[1] * TILE_PX
+
+    def visual_tokens(self, tokens_per_tile: int) -> int:
+        """Tokens that the image takes in the prompt, without the `<img>` and `</img>` around them."""
+        return self.views * tokens_per_tile
+
+
+def max_tiles_of(mode: str | int) -> int:
+    """`low`, `standard`, `high`, or a number 1..40 (also as text) -> the most tiles an image may get.
+
+    Raises ModeError on anything else.
+    """
+    if isinstance(mode, str) and mode.strip().lower() in MODES:
+        return MODES[mode.strip().lower()]
+    if isinstance(mode, str) and mode.strip().isascii() and mode.strip().isdigit() and len(mode.strip()) <= 3:
+        mode = int(mode.strip())
+    if isinstance(mode, int) and not isinstance(mode, bool) and 1 <= mode <= MAX_TILES:
+        return mode
+    raise ModeError(
+        f"{str(mode)[:40]!r} is not a resolution mode.",
+        f"Choose low, standard, high, or a number of tiles from 1 to {MAX_TILES}.",
+    )
+
+
+@lru_cache
+def _grids(max_tiles: int) -> tuple[tuple[int, int], ...]:
+    sides = range(1, max_tiles + 1)
+    grids = [(columns, rows) for columns in sides for rows in sides if columns * rows <= max_tiles]
+    return tuple(sorted(grids, key=lambda grid: grid[0] * grid[1]))
+
+
+def plan_tiles(size_wh: tuple[int, int], max_tiles: int) -> TilePlan:
+    """The grid for an image of `size_wh` pixels (upright) with at most `max_tiles` tiles."""
+    width, height = size_wh
+    best, best_difference = (1, 1), float("inf")
+    for columns, rows in _grids(max_tiles):
+        difference = abs(width / height - columns / rows)
+        wide_enough = width * height > 0.5 * TILE_PX * TILE_PX * columns * rows
+        if difference < best_difference or (difference == best_difference and wide_enough):
+            best, best_difference = (columns, rows), difference
+    return TilePlan(size_wh, best)
+
+
+def cut(image: "Image", plan: TilePlan) -> list["Image"]:
+    """RGB image -> its tiles row by row, then the thumbnail if the plan has one; each 448 x 448."""
+    from PIL.Image import Resampling
+
+    canvas = image.resize(plan.canvas_wh, Resampling.BICUBIC)
+    columns, rows = plan.grid
+    corners = [(column * TILE_PX, row * TILE_PX) for row in range(rows) for column in range(columns)]
+    views = [canvas.crop((x, y, x + TILE_PX, y + TILE_PX)) for x, y in corners]
+    if plan.thumbnail:
+        views.append(image.resize((TILE_PX, TILE_PX), Resampling.BICUBIC))
+    return views
+
+
+def pixel_values(views: list["Image"]) -> Any:
+    """448 x 448 RGB views -> float32 tensor (views, 3, 448, 448), ImageNet-normalised."""
+    import numpy
+    import torch
+
+    pixels = numpy.stack([numpy.asarray(view, dtype=numpy.float32) for view in views]) / 255
+    normal = (pixels - numpy.float32(IMAGENET_MEAN)) / numpy.float32(IMAGENET_STD)
+    return torch.from_numpy(normal).permute(0, 3, 1, 2).contiguous()
