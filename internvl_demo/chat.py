@@ -9,15 +9,17 @@ raw answer. Image numbers run over the whole conversation: `Image-1` is the firs
 
 import uuid
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from internvl_demo.photo import Photo
+if TYPE_CHECKING:
+    from internvl_demo.photo import Photo
 
 
 @dataclass(frozen=True)
 class Attachment:
     """A photo as sent in a turn: at most `max_tiles` tiles (1..40)."""
 
-    photo: Photo
+    photo: "Photo"
     max_tiles: int
 
 

@@ -11,8 +11,8 @@ depends on what had been sent up to its own turn, never on later turns, so that 
 already read (its key/value cache, a server's prefix cache) stays valid.
 
 People's text cannot leave its place: strings that a tokenizer or server would take for control are
-made harmless by a zero-width space after the `<`, and stay readable. `<ref>` and `<box>` are allowed:
-the official referring prompt uses them. No tokenizer here, no I/O.
+made harmless by a zero-width space after their `<` (or `[`), and stay readable. `<ref>` and `<box>` are
+allowed: the official referring prompt uses them. No tokenizer here, no I/O.
 """
 
 import re
@@ -29,7 +29,8 @@ STOP_STRINGS = ("<|im_end|>", "<|im_start|>", "</s>")
 
 _CONTROL = re.compile(
     r"<(?=\s*/?\s*(?:s|unk|pad|img|image|video|quad|IMG_CONTEXT|IMAGE_TOKEN|VIDEO_CONTEXT|VIDEO_TOKEN)\s*>"
-    r"|\|[^<>|\s]{1,40}\|>)",
+    r"|\|[^<>|\s]{1,40}\|>)"
+    r"|\[(?=UNUSED_TOKEN_\d{1,3}\])",  # InternLM2's vocabulary: 145 is <|im_end|> and 146 is <|im_start|>
     re.IGNORECASE,
 )
 _SEPARATOR = "\u200b"
@@ -49,7 +50,7 @@ Segment = str | ImageSlot
 
 def neutralise(text: str) -> str:
     """People's text with control strings made harmless: `<img>` -> `<` + U+200B + `img>`."""
-    return _CONTROL.sub("<" + _SEPARATOR, text)
+    return _CONTROL.sub(rf"\g<0>{_SEPARATOR}", text)
 
 
 def system_text(system: str = SYSTEM) -> str:

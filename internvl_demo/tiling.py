@@ -124,5 +124,6 @@ def pixel_values(views: list["Image"]) -> Any:
     import torch
 
     pixels = numpy.stack([numpy.asarray(view, dtype=numpy.float32) for view in views]) / 255
-    normal = (pixels - numpy.float32(IMAGENET_MEAN)) / numpy.float32(IMAGENET_STD)
+    mean, std = (numpy.array(values, dtype=numpy.float32) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    normal = (pixels - mean) / std
     return torch.from_numpy(normal).permute(0, 3, 1, 2).contiguous()

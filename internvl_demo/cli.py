@@ -1,0 +1,235 @@
+"""The command line: `python -m internvl_demo plan | ask | train | exam | bench`, and `app.py`'s own flags.
+
+Each command is a function from values to text on standard output. Errors that have a reader go to
+standard error, two sentences, exit code 2. What a command does not need is not imported.
+"""
+
+import asyncio
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from internvl_demo.errors import DemoError
+from internvl_demo.settings import NANO_CHECKPOINT
+
+if TYPE_CHECKING:
+    from internvl_demo.chat import Conversation
+    from internvl_demo.settings import Settings
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="InternVL 1.5: talk to pictures.")
+
+Images = Annotated[list[Path], typer.Argument(help="Picture files.", show_default=False)]
+Mode = Annotated[str, typer.Option(help="low, standard, high, or the most tiles an image may get, 1 to 40.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Endpoint = Annotated[str | None, typer.Option(help="An OpenAI-compatible server, such as LMDeploy's.")]
+Checkpoint = Annotated[str | None, typer.Option(help="Directory or hub id of a checkpoint to run in process.")]
+
+
+class Stage(StrEnum):
+    """Stages of training the miniature, in order."""
+
+    vision = "vision"
+    align = "align"
+    all = "all"
+
+
+@app.command()
+def plan(
+    images: Images,
+    mode: Mode = "standard",
+    tokens_per_tile: Annotated[
+        int | None, typer.Option(help="Visual tokens a tile; 256 for the 26B. Default: the embedded model's.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show how images would be cut into tiles, without loading a model."""
+    from internvl_demo.photo import open_photo
+    from internvl_demo.tiling import max_tiles_of, plan_tiles
+
+    per_tile = tokens_per_tile or _tokens_per_tile()
+    most = max_tiles_of(mode)
+    rows = []
+    for image in images:
+        tiles = plan_tiles(open_photo(image).size_wh, most)
+        rows.append(
+            {
+                "image": str(image),
+                "size_wh": list(tiles.size_wh),
+                "grid": list(tiles.grid),
+                "canvas_wh": list(tiles.canvas_wh),
+                "tiles": tiles.tiles,
+                "thumbnail": tiles.thumbnail,
+                "visual_tokens": tiles.visual_tokens(per_tile),
+            }
+        )
+    if as_json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    for row in rows:
+        thumbnail = " + thumbnail" if row["thumbnail"] else ""
+        columns, lines = row["grid"]
+        print(
+            f"{row['image']}: {_times(row['size_wh'])} px -> {columns} x {lines} tiles on {_times(row['canvas_wh'])} px, "
+            f"{row['tiles']} {'tile' if row['tiles'] == 1 else 'tiles'}{thumbnail}, {row['visual_tokens']} visual tokens"
+        )
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="What to ask.")],
+    image: Annotated[list[Path] | None, typer.Option(help="A picture file; repeat for several.")] = None,
+    mode: Mode = "standard",
+    endpoint: Endpoint = None,
+    checkpoint: Checkpoint = None,
+    overlay: Annotated[Path | None, typer.Option(help="Draw the boxes of the answer into this PNG file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask one question about images."""
+    from internvl_demo.chat import Attachment, Conversation
+    from internvl_demo.photo import open_photo
+    from internvl_demo.tiling import max_tiles_of
+
+    most = max_tiles_of(mode)
+    attached = tuple(Attachment(open_photo(path), most) for path in image or [])
+    conversation = Conversation().ask(question, attached)
+    result = asyncio.run(_ask(conversation, _settings(endpoint=endpoint, checkpoint=checkpoint), overlay))
+    if as_json:
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+        return
+    print(result["text"])
+    for box in result["boxes"]:
+        print(f"  {box['label'] or 'box'}: Image-{box['image']} {box['xyxy_px']} px")
+
+
+@app.command()
+def train(
+    stage: Annotated[Stage, typer.Argument(help="Which stage; each goes on from the one before.")],
+    run: Annotated[Path, typer.Option(help="Where checkpoints and the log are kept.")] = Path("runs/nano"),
+    steps: Annotated[int | None, typer.Option(help="How many steps in all, instead of the recipe's.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes that draw scenes.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu or cuda; default: cuda if there is one.")] = "",
+    export: Annotated[Path | None, typer.Option(help="Write the finished model to this directory.")] = None,
+) -> None:
+    """Train the miniature: vision, then align, then all. Stopped, it goes on where it was."""
+    from internvl_demo.nano.train import export_model
+    from internvl_demo.nano.train import train as train_stage
+
+    train_stage(stage.value, run, steps=steps, workers=workers, device=device)
+    if export:
+        export_model(run, stage.value, export)
+
+
+@app.command()
+def exam(
+    scenes: Annotated[int, typer.Option(help="How many fresh scenes.")] = 200,
+    mode: Mode = "standard",
+    endpoint: Endpoint = None,
+    checkpoint: Checkpoint = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a model about fresh scenes whose truth is known: locate, count, name."""
+    from internvl_demo.backends import open_backend
+    from internvl_demo.nano.exam import run_exam, table
+
+    scores = asyncio.run(run_exam(open_backend(_settings(endpoint=endpoint, checkpoint=checkpoint)), scenes, mode))
+    print(json.dumps(scores, indent=2) if as_json else table(scores))
+
+
+bench = typer.Typer(no_args_is_help=True, help="Measure speed, as ratios of one run.")
+app.add_typer(bench, name="bench")
+
+
+@bench.command()
+def turns(
+    repeats: Annotated[int, typer.Option(help="Conversations to measure.")] = 5,
+    checkpoint: Checkpoint = None,
+    as_json: Json = False,
+) -> None:
+    """Time to first token of turn 2 against turn 1, with an image of 12 tiles and a thumbnail."""
+    from internvl_demo.bench.turns import measure_turns
+
+    result = asyncio.run(measure_turns(checkpoint or str(NANO_CHECKPOINT), repeats))
+    if as_json:
+        print(json.dumps(result, indent=2))
+        return
+    for name, value in result.items():
+        print(f"{name}: {value}")
+
+
+def main() -> None:
+    """Runs a command; an error with a reader is two sentences and exit code 2."""
+    _guarded(app)
+
+
+def serve_main() -> None:
+    """Runs the page."""
+    _guarded(lambda: typer.run(serve))
+
+
+def serve(
+    endpoint: Endpoint = None,
+    checkpoint: Checkpoint = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on. Default: 7860.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or auto.")] = None,
+) -> None:
+    """Serve the page. Every flag can also be set as INTERNVL_... in the environment."""
+    from internvl_demo.backends import open_backend
+    from internvl_demo.ui.page import launch
+
+    settings = _settings(endpoint=endpoint, checkpoint=checkpoint, host=host, port=port, device=device)
+    launch(open_backend(settings), settings)
+
+
+async def _ask(conversation: "Conversation", settings: "Settings", overlay: Path | None) -> dict[str, Any]:
+    from internvl_demo.answer import answer, report
+    from internvl_demo.backends import open_backend
+    from internvl_demo.overlay import draw_overlay
+
+    backend = open_backend(settings)
+    try:
+        async for said in answer(backend, conversation, settings.options):
+            last = said
+    finally:
+        await backend.close()
+    if overlay and conversation.images:
+        draw_overlay([image.photo.image for image in conversation.images], list(last.pinned)).save(overlay, "PNG")
+    return report(conversation, last)
+
+
+def _settings(**flags: Any) -> "Settings":
+    """Flags that were given, over the environment, over the defaults."""
+    from pydantic import ValidationError
+
+    from internvl_demo.errors import SetupError
+    from internvl_demo.settings import Settings
+
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SetupError(
+            f"The setting {name} is not usable: {first['msg']}.", f"Correct --{name} or INTERNVL_{name.upper()}."
+        ) from error
+
+
+def _tokens_per_tile() -> int:
+    config = json.loads((NANO_CHECKPOINT / "config.json").read_text("utf-8"))
+    return int(config["image_seq_length"])
+
+
+def _times(size_wh: list[int]) -> str:
+    return f"{size_wh[0]} x {size_wh[1]}"
+
+
+def _guarded(command: Any) -> None:
+    try:
+        command()
+    except DemoError as error:
+        print(f"{error.what}\n{error.next_step}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,14 @@
+"""The miniature: InternVL 1.5 small enough to ship, and the recipe that made it.
+
+    vocabulary  the kinds of objects it knows            assets/nano/vocabulary.json
+    scenes      pictures drawn by a program              seed -> picture and exact truth
+    lessons     questions about scenes, and their answers
+    tokenizer   byte-level BPE with the template's control tokens
+    model       the architecture at small scale, freshly initialised
+    batches     lessons -> tensors; losses are asked for where the answers stand
+    train       the stages, resumable                    -> runs/, then assets/nano/
+    exam        fresh scenes, asked through the same road as a person's questions
+
+What it sees, it sees; it makes no attempt at photographs of the world. The finished model is loaded by
+`backends/local.py` like any other InternVL checkpoint and needs nothing of this folder.
+"""

@@ -1,0 +1,203 @@
+"""Lessons -> tensors. One conversation asks many questions of its images, in one sequence.
+
+    prefix   <s>system ... <img> visual tokens </img>\\n        read once
+    question 1, answer 1 | question 2, answer 2 | ...
+
+In most sequences every question sees the prefix and itself alone (a block mask; positions start
+anew after the prefix), so that each learns to be asked first. In the others they follow one another,
+as the turns of a real conversation do. Losses are asked for where answers stand; a box coordinate's
+loss is spread over the neighbouring numbers, because 498 is nearly right where 499 is meant.
+"""
+
+from dataclasses import dataclass
+
+import numpy
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from internvl_demo.nano.model import GRID, PATCH_PX, TOKENS_PER_TILE
+from internvl_demo.nano.scenes import Scene
+from internvl_demo.nano.vocabulary import kinds
+from internvl_demo.tiling import IMAGENET_MEAN, IMAGENET_STD, TILE_PX
+
+SPREAD = 12
+"""Numbers on each side of the true one that share its loss."""
+
+_SIGMA = 4.0
+
+
+@dataclass
+class DenseTruth:
+    """What every patch of a view shows: `kinds` (256,) int64, `sides` (256, 4) float32 in tiles."""
+
+    kinds: numpy.ndarray
+    sides: numpy.ndarray
+
+
+@dataclass
+class Sequence:
+    """One conversation as ids. `blocks` numbers the questions (0: the prefix); `chained` makes each see
+    those before it. `losses` marks the tokens to be learned, `numbers` the value of box coordinates (-1: none)."""
+
+    ids: list[int]
+    blocks: list[int]
+    losses: list[bool]
+    numbers: list[int]
+    chained: bool
+
+
+@dataclass
+class Batch:
+    """Tensors of one training step.
+
+    pixels (views, 3, 448, 448) uint8; kinds (dense views, 256) and sides (dense views, 256, 4) for the
+    views `dense`; ids, positions, losses, numbers (conversations, length); mask (conversations, 1, length,
+    length) bool, true where a token may look.
+    """
+
+    pixels: torch.Tensor
+    dense: torch.Tensor
+    kinds: torch.Tensor
+    sides: torch.Tensor
+    ids: torch.Tensor | None = None
+    positions: torch.Tensor | None = None
+    mask: torch.Tensor | None = None
+    losses: torch.Tensor | None = None
+    numbers: torch.Tensor | None = None
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on another device."""
+        moved = {name: part.to(device, non_blocking=True) for name, part in vars(self).items() if part is not None}
+        return Batch(**moved)
+
+
+def normalise(pixels: torch.Tensor) -> torch.Tensor:
+    """uint8 (views, 3, 448, 448) -> float32, ImageNet-normalised, as `tiling.pixel_values` does."""
+    mean = torch.tensor(IMAGENET_MEAN, device=pixels.device).view(1, 3, 1, 1)
+    std = torch.tensor(IMAGENET_STD, device=pixels.device).view(1, 3, 1, 1)
+    return (pixels.float() / 255 - mean) / std
+
+
+def dense_truth(scene: Scene) -> DenseTruth:
+    """What every patch of the scene's whole-image view shows."""
+    order = {kind: number for number, kind in enumerate(kinds(), start=1)}
+    width, height = scene.image.size
+    named = numpy.zeros((GRID, GRID), numpy.int64)
+    sides = numpy.zeros((GRID, GRID, 4), numpy.float32)
+    centres = (numpy.arange(GRID) + 0.5) * PATCH_PX / TILE_PX
+    for thing in scene.things:
+        x1, x2 = thing.xyxy_px[0] / width, thing.xyxy_px[2] / width
+        y1, y2 = thing.xyxy_px[1] / height, thing.xyxy_px[3] / height
+        inside = numpy.ix_((centres > y1) & (centres < y2), (centres > x1) & (centres < x2))
+        named[inside] = order[thing.kind]
+        across, down = numpy.broadcast_arrays(centres[None, :], centres[:, None])
+        distances = numpy.stack([across - x1, down - y1, x2 - across, y2 - down], axis=-1)
+        sides[inside] = distances[inside]
+    return DenseTruth(named.reshape(-1), sides.reshape(-1, 4))
+
+
+def pack_views(views: list[numpy.ndarray], truths: dict[int, DenseTruth]) -> Batch:
+    """Views (448, 448, 3) uint8, and the dense truth of some of them by index."""
+    return Batch(
+        pixels=torch.from_numpy(numpy.stack(views)).permute(0, 3, 1, 2).contiguous(),
+        dense=torch.tensor(list(truths), dtype=torch.long),
+        kinds=torch.from_numpy(numpy.stack([truth.kinds for truth in truths.values()])),
+        sides=torch.from_numpy(numpy.stack([truth.sides for truth in truths.values()])),
+    )
+
+
+def pack_text(batch: Batch, sequences: list[Sequence], pad_id: int) -> Batch:
+    """Adds the conversations about the batch's views, padded to one length."""
+    length = max(len(sequence.ids) for sequence in sequences)
+    shape = (len(sequences), length)
+    ids = numpy.full(shape, pad_id, numpy.int64)
+    blocks = numpy.full(shape, -1, numpy.int64)
+    losses = numpy.zeros(shape, bool)
+    numbers = numpy.full(shape, -1, numpy.int64)
+    positions = numpy.zeros(shape, numpy.int64)
+    chained = numpy.array([sequence.chained for sequence in sequences])
+    for row, sequence in enumerate(sequences):
+        count = len(sequence.ids)
+        ids[row, :count], blocks[row, :count] = sequence.ids, sequence.blocks
+        losses[row, :count], numbers[row, :count] = sequence.losses, sequence.numbers
+        positions[row, :count] = _positions(sequence)
+    same = blocks[:, :, None] == blocks[:, None, :]
+    visible = same | (blocks[:, None, :] == 0) | chained[:, None, None]
+    mask = visible & (blocks[:, None, :] >= 0) & numpy.tri(length, dtype=bool)
+    mask |= numpy.eye(length, dtype=bool)
+    batch.ids, batch.positions = torch.from_numpy(ids), torch.from_numpy(positions)
+    batch.losses, batch.numbers = torch.from_numpy(losses), torch.from_numpy(numbers)
+    batch.mask = torch.from_numpy(mask[:, None])
+    return batch
+
+
+def _positions(sequence: Sequence) -> numpy.ndarray:
+    """Consecutive; with separate blocks, each block starts anew where the prefix ends."""
+    if sequence.chained:
+        return numpy.arange(len(sequence.ids))
+    positions, prefix, block, start = [], sequence.blocks.count(0), 0, 0
+    for index, number in enumerate(sequence.blocks):
+        if number != block:
+            block, start = number, index - prefix
+        positions.append(index - start)
+    return numpy.array(positions)
+
+
+class SequenceWriter:
+    """Text -> ids, with the losses' places. `prefix`, then any number of questions and answers."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast):
+        self.tokenizer = tokenizer
+        self.image_id = tokenizer.convert_tokens_to_ids("<IMG_CONTEXT>")
+        self.box_id, self.box_end_id = tokenizer.convert_tokens_to_ids(["<box>", "</box>"])
+        values = {tokenizer.convert_tokens_to_ids(str(value)): value for value in range(1000)}
+        self.value_of = values
+
+    def start(self, segments: list[str | int], chained: bool) -> Sequence:
+        """A sequence that begins with text and images (an int: its number of views)."""
+        ids: list[int] = []
+        for segment in segments:
+            ids += [self.image_id] * (segment * TOKENS_PER_TILE) if isinstance(segment, int) else self._ids(segment)
+        zeros = [0] * len(ids)
+        return Sequence(ids, zeros, [False] * len(ids), [-1] * len(ids), chained)
+
+    def add(self, sequence: Sequence, asked: list[str | int], answer: str) -> None:
+        """One more question (prompt text, and images' views) and the answer to be learned."""
+        block = max(sequence.blocks) + 1
+        question = self.start(asked, True).ids
+        said = self._ids(answer)
+        sequence.ids += question + said
+        sequence.blocks += [block] * (len(question) + len(said))
+        sequence.losses += [False] * len(question) + [True] * len(said)
+        sequence.numbers += [-1] * len(question) + self._values(said)
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def _values(self, ids: list[int]) -> list[int]:
+        values, inside = [], False
+        for token in ids:
+            inside = token == self.box_id or (inside and token != self.box_end_id)
+            values.append(self.value_of.get(token, -1) if inside else -1)
+        return values
+
+
+def answer_loss(logits: torch.Tensor, targets: torch.Tensor, numbers: torch.Tensor, number_ids: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of (tokens, vocabulary) logits; coordinates' truth spread over neighbouring numbers.
+
+    targets, numbers (tokens,): the true id, and its value where it is a coordinate, else -1.
+    number_ids (1000,): the id of each number.
+    """
+    said = logits.float().log_softmax(-1)
+    loss = -said.gather(1, targets[:, None])[:, 0]
+    coordinate = numbers >= 0
+    if coordinate.any():
+        shifts = torch.arange(-SPREAD, SPREAD + 1, device=logits.device)
+        near = numbers[coordinate][:, None] + shifts
+        weight = torch.exp(-0.5 * (shifts / _SIGMA) ** 2) * ((near >= 0) & (near < 1000))
+        weight = weight / weight.sum(1, keepdim=True)
+        near_ids = number_ids[near.clamp(0, 999)]
+        spread = -(weight * said[coordinate].gather(1, near_ids)).sum(1)
+        loss = loss.masked_scatter(coordinate, spread)
+    return loss.mean()

@@ -1,0 +1,131 @@
+"""The architecture of InternVL 1.5 at small scale: InternViT, pixel shuffle + MLP, a Llama-form decoder.
+
+InternViT-6B's form (RMS norms, normalised queries and keys, no attention bias, layer scale) and
+InternLM2's (Llama with grouped key/value heads), in `transformers`' own classes, so that the finished
+model is loaded like any other checkpoint. Patches of 28 pixels make 64 visual tokens a tile instead of
+256: four times cheaper on a CPU. Heads are 64 wide, which TurboMind can serve.
+
+`DenseHead` exists in training only: it asks the vision encoder, for every patch, what is there and how
+far its object's four sides are. The language loss alone takes hours to teach what this teaches in minutes.
+"""
+
+import torch
+from torch import nn
+from transformers import (
+    InternVLConfig,
+    InternVLForConditionalGeneration,
+    InternVLVisionConfig,
+    LlamaConfig,
+    PreTrainedTokenizerFast,
+)
+from transformers.models.internvl.modeling_internvl import InternVLVisionModel
+
+from internvl_demo.prompt import IMG_CONTEXT
+from internvl_demo.tiling import TILE_PX
+
+PATCH_PX = 28
+GRID = TILE_PX // PATCH_PX
+TOKENS_PER_TILE = (GRID // 2) ** 2
+CONTEXT_LENGTH = 8192
+"""Three images at 40 tiles fit (3 x 41 x 64 tokens and the text), as in the 26B's 32,768."""
+
+
+def vision_config() -> InternVLVisionConfig:
+    """InternViT: 4 layers of 192."""
+    return InternVLVisionConfig(
+        hidden_size=192,
+        num_hidden_layers=4,
+        num_attention_heads=3,
+        intermediate_size=768,
+        image_size=TILE_PX,
+        patch_size=PATCH_PX,
+        use_qk_norm=True,
+        norm_type="rms_norm",
+        attention_bias=False,
+        layer_scale_init_value=1.0,
+    )
+
+
+def model_config(tokenizer: PreTrainedTokenizerFast) -> InternVLConfig:
+    """The whole: vision, MLP and a decoder of 5 layers of 256 over the tokenizer's vocabulary."""
+    text = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=256,
+        num_hidden_layers=5,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=64,
+        intermediate_size=768,
+        max_position_embeddings=CONTEXT_LENGTH,
+        rope_parameters={"rope_type": "default", "rope_theta": 1e6},
+        bos_token_id=tokenizer.convert_tokens_to_ids("<s>"),
+        eos_token_id=tokenizer.convert_tokens_to_ids("<|im_end|>"),
+        pad_token_id=tokenizer.convert_tokens_to_ids("</s>"),
+        tie_word_embeddings=False,
+    )
+    return InternVLConfig(
+        vision_config=vision_config(),
+        text_config=text,
+        image_token_id=tokenizer.convert_tokens_to_ids(IMG_CONTEXT),
+        image_seq_length=TOKENS_PER_TILE,
+        tie_word_embeddings=False,
+    )
+
+
+def fresh_vision() -> InternVLVisionModel:
+    """A vision encoder that can learn place: positions start as sines and cosines, not zeros."""
+    vision = InternVLVisionModel(vision_config())
+    projection = vision.embeddings.patch_embeddings.projection
+    nn.init.normal_(projection.weight, std=projection.weight[0].numel() ** -0.5)
+    with torch.no_grad():
+        vision.embeddings.position_embeddings[0, 1:] = _sines(GRID, vision.config.hidden_size)
+    return vision
+
+
+def fresh_model(tokenizer: PreTrainedTokenizerFast) -> InternVLForConditionalGeneration:
+    """The whole model, freshly initialised."""
+    model = InternVLForConditionalGeneration(model_config(tokenizer))
+    model.model.vision_tower.load_state_dict(fresh_vision().state_dict())
+    return model
+
+
+def _sines(grid: int, width: int) -> torch.Tensor:
+    """2-D sine-cosine positions, (grid * grid, width): a half for the column, a half for the row."""
+    rates = 100.0 ** -(torch.arange(width // 4) / (width // 4))
+    angles = torch.arange(grid)[:, None] * rates
+    line = torch.cat([angles.sin(), angles.cos()], dim=1)
+    columns = line[None].expand(grid, grid, -1)
+    rows = line[:, None].expand(grid, grid, -1)
+    return torch.cat([columns, rows], dim=2).reshape(grid * grid, width)
+
+
+class DenseHead(nn.Module):
+    """Patch features (views, 256, width) -> kinds (views, 256, kinds + 1) and sides (views, 256, 4).
+
+    Kind 0 is background. Sides are the distances from the patch's centre to its object's left, top,
+    right and bottom, in tiles.
+    """
+
+    def __init__(self, width: int, kind_count: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.kinds = nn.Linear(width, kind_count + 1)
+        self.sides = nn.Linear(width, 4)
+
+    def forward(self, patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        patches = self.norm(patches)
+        return self.kinds(patches), self.sides(patches)
+
+    def loss(self, patches: torch.Tensor, kinds: torch.Tensor, sides: torch.Tensor) -> torch.Tensor:
+        """Against truth of the same shapes: `kinds` (views, 256) int64, `sides` (views, 256, 4).
+
+        Background is most of every picture, so it weighs a quarter.
+        """
+        said_kinds, said_sides = self(patches)
+        weight = torch.ones(said_kinds.shape[-1], device=patches.device)
+        weight[0] = 0.25
+        naming = nn.functional.cross_entropy(said_kinds.float().flatten(0, 1), kinds.flatten(), weight)
+        on = kinds > 0
+        if not on.any():
+            return naming
+        return naming + 8 * (said_sides.float()[on] - sides[on]).abs().mean()

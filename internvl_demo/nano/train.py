@@ -1,0 +1,242 @@
+"""The stages of training, each a command, each resumable: `python -m internvl_demo train STAGE`.
+
+    vision   the vision encoder alone: for every patch, what is there and where its object ends
+    align    MLP and decoder learn to answer; the vision encoder is frozen
+    all      everything, dense labels kept beside the language loss, vision at a quarter of the rate
+
+Everything that a stage knows is in `RUN/STAGE.pt` (weights, optimiser, step), written every few
+minutes and at the end; a stage starts from its own file if there is one, else from the stage before.
+`RUN/log.jsonl` has a line for every hundred steps. Data come from worker processes, each batch from
+its own seed: batch n is the same on every machine. CPU in float32, CUDA in bfloat16.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+from transformers import InternVLForConditionalGeneration, PreTrainedTokenizerFast
+
+from internvl_demo.errors import SetupError
+from internvl_demo.nano.batches import Batch, answer_loss, normalise
+from internvl_demo.nano.data import LessonBatches, VisionBatches
+from internvl_demo.nano.model import DenseHead, fresh_model, fresh_vision
+from internvl_demo.nano.vocabulary import kinds
+
+STAGES = ("vision", "align", "all")
+_SAVE_SECONDS = 240
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a stage is trained: `views` pictures a step, `vision_rate` the vision encoder's share of the
+    learning rate (0: frozen). The rate rises for `warm_up` steps, stays, and falls to zero over the
+    last `fall` of the steps, so that a run can be made longer or cut short at any time."""
+
+    steps: int
+    views: int
+    rate: float
+    vision_rate: float = 1.0
+    warm_up: int = 200
+    fall: float = 0.3
+    seed: int = 0
+
+
+RECIPES = {
+    "vision": Recipe(steps=4000, views=12, rate=2e-3, seed=0),
+    "align": Recipe(steps=2000, views=16, rate=2e-3, vision_rate=0.0, seed=1),
+    "all": Recipe(steps=5000, views=16, rate=2e-3, vision_rate=0.25, seed=2),
+}
+
+
+def rate_at(step: int, recipe: Recipe) -> float:
+    """The share of the full learning rate at a step."""
+    rising = min(1.0, (step + 1) / recipe.warm_up)
+    falling = (recipe.steps - step) / max(1.0, recipe.fall * recipe.steps)
+    return max(0.0, min(rising, falling, 1.0))
+
+
+class Learner(torch.nn.Module):
+    """The model in training: vision encoder and dense head, and the rest once there is a tokenizer."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast | None):
+        super().__init__()
+        self.model: InternVLForConditionalGeneration | None = fresh_model(tokenizer) if tokenizer else None
+        self.vision = self.model.model.vision_tower if self.model else fresh_vision()
+        self.dense = DenseHead(self.vision.config.hidden_size, len(kinds()))
+        if tokenizer:
+            ids = tokenizer.convert_tokens_to_ids([str(value) for value in range(1000)])
+            self.register_buffer("number_ids", torch.tensor(ids), persistent=False)
+
+    def forward(self, batch: Batch, freeze_vision: bool) -> dict[str, torch.Tensor]:
+        """The losses of a batch by name."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not freeze_vision):
+            patches = self.vision(pixel_values=normalise(batch.pixels)).last_hidden_state[:, 1:]
+        losses = {}
+        if not freeze_vision:
+            losses["dense"] = self.dense.loss(patches[batch.dense], batch.kinds, batch.sides)
+        if batch.ids is not None:
+            losses["answers"] = self._answers(batch, patches)
+        return losses
+
+    def _answers(self, batch: Batch, patches: torch.Tensor) -> torch.Tensor:
+        assert self.model is not None and batch.ids is not None and batch.numbers is not None
+        inner = self.model.model
+        side = round(patches.shape[1] ** 0.5)
+        shuffled = inner.pixel_shuffle(patches.unflatten(1, (side, side)), inner.config.downsample_ratio)
+        visual = inner.multi_modal_projector(shuffled.flatten(1, 2))
+        embedded = inner.language_model.embed_tokens(batch.ids)
+        places = (batch.ids == inner.config.image_token_id)[..., None]
+        embedded = embedded.masked_scatter(places, visual.to(embedded.dtype))
+        hidden = inner.language_model(
+            inputs_embeds=embedded, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False
+        ).last_hidden_state
+        wanted = batch.losses[:, 1:]
+        logits = self.model.lm_head(hidden[:, :-1][wanted])
+        return answer_loss(logits, batch.ids[:, 1:][wanted], batch.numbers[:, 1:][wanted], self.number_ids)
+
+
+def train(stage: str, run: Path, *, steps: int | None = None, workers: int = 1, device: str = "") -> dict[str, Any]:
+    """Trains a stage to its end and returns the last line of its log."""
+    if stage not in STAGES:
+        raise SetupError(f"There is no training stage {stage!r}.", f"Stages are {', '.join(STAGES)}.")
+    recipe = RECIPES[stage]
+    if steps is not None:
+        recipe = Recipe(**{**vars(recipe), "steps": steps})
+    run.mkdir(parents=True, exist_ok=True)
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return _Stage(stage, recipe, run, place, workers).run_through()
+
+
+class _Stage:
+    """One stage under way."""
+
+    def __init__(self, name: str, recipe: Recipe, run: Path, device: torch.device, workers: int):
+        self.name, self.recipe, self.run, self.device, self.workers = name, recipe, run, device, workers
+        self.tokenizer = None if name == "vision" else _tokenizer(run)
+        torch.manual_seed(recipe.seed)
+        self.learner = Learner(self.tokenizer).to(device)
+        self.frozen = recipe.vision_rate == 0
+        self.optimisers = self._optimisers()
+        self.step = self._resume()
+
+    def _optimisers(self) -> list[torch.optim.Optimizer]:
+        """Muon for the matrices inside the layers, AdamW for all else; rates matched to AdamW's."""
+        groups: dict[tuple[bool, float], list[torch.nn.Parameter]] = {}
+        for name, parameter in self.learner.named_parameters():
+            share = self.recipe.vision_rate if "vision" in name else 1.0
+            if share:
+                inner = parameter.ndim == 2 and ".layer" in name
+                groups.setdefault((inner, share), []).append(parameter)
+        made: list[torch.optim.Optimizer] = []
+        for (inner, share), parameters in groups.items():
+            settings: dict[str, Any] = {"params": parameters, "full": self.recipe.rate * share}
+            if inner:
+                made.append(torch.optim.Muon([settings], weight_decay=0.05, adjust_lr_fn="match_rms_adamw"))
+            else:
+                made.append(torch.optim.AdamW([settings], betas=(0.9, 0.98), weight_decay=0.05))
+        return made
+
+    def _resume(self) -> int:
+        own = self.run / f"{self.name}.pt"
+        if own.exists():
+            kept = torch.load(own, map_location=self.device, weights_only=True)
+            self.learner.load_state_dict(kept["weights"])
+            for optimiser, state in zip(self.optimisers, kept["optimisers"], strict=True):
+                optimiser.load_state_dict(state)
+            return int(kept["step"])
+        before = STAGES[STAGES.index(self.name) - 1] if self.name != STAGES[0] else None
+        if before:
+            earlier = self.run / f"{before}.pt"
+            if not earlier.exists():
+                raise SetupError(f"Stage {self.name} needs {earlier}.", f"Train the stage {before} first.")
+            kept = torch.load(earlier, map_location=self.device, weights_only=True)
+            self.learner.load_state_dict(kept["weights"], strict=False)
+        return 0
+
+    def run_through(self) -> dict[str, Any]:
+        line: dict[str, Any] = {"stage": self.name, "step": self.step}
+        saved = logged = time.monotonic()
+        sums: dict[str, float] = {}
+        for batch in self._batches():
+            losses = self._learn(batch.to(self.device))
+            for name, loss in losses.items():
+                sums[name] = sums.get(name, 0.0) + loss
+            self.step += 1
+            if self.step % 100 == 0 or self.step == self.recipe.steps:
+                seconds, logged = time.monotonic() - logged, time.monotonic()
+                counted = (self.step - 1) % 100 + 1
+                means = {name: round(total / counted, 4) for name, total in sums.items()}
+                line = {"stage": self.name, "step": self.step, **means, "seconds": round(seconds, 1)}
+                sums = {}
+                print(json.dumps(line), flush=True)
+                with (self.run / "log.jsonl").open("a") as log:
+                    log.write(json.dumps(line) + "\n")
+            if time.monotonic() - saved > _SAVE_SECONDS:
+                self._save()
+                saved = time.monotonic()
+        self._save()
+        return line
+
+    def _learn(self, batch: Batch) -> dict[str, float]:
+        share = rate_at(self.step, self.recipe)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = group["full"] * share
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
+            losses = self.learner(batch, self.frozen)
+        total = losses.get("answers", torch.zeros((), device=self.device))
+        if "dense" in losses:
+            total = total + (0.5 if "answers" in losses else 1.0) * losses["dense"]
+        self.learner.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        return {name: float(loss.detach()) for name, loss in losses.items()}
+
+    def _batches(self) -> Iterator[Batch]:
+        if self.tokenizer is None:
+            data: Dataset[Batch] = VisionBatches(self.recipe.seed, self.recipe.views)
+        else:
+            data = LessonBatches(self.recipe.seed, self.recipe.views, self.tokenizer)
+        order = range(self.step, self.recipe.steps)
+        loader = DataLoader(
+            data,
+            batch_size=None,
+            sampler=order,
+            num_workers=self.workers,
+            prefetch_factor=6 if self.workers else None,
+            worker_init_fn=_stand_back,
+        )
+        return iter(loader)
+
+    def _save(self) -> None:
+        kept = {
+            "weights": self.learner.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "step": self.step,
+        }
+        fresh = self.run / f"{self.name}.new"
+        torch.save(kept, fresh)
+        fresh.replace(self.run / f"{self.name}.pt")
+
+
+def _stand_back(_worker: int) -> None:
+    """Drawing gives way to computing: a preempted thread stalls all the others."""
+    os.nice(10)
+
+
+def _tokenizer(run: Path) -> PreTrainedTokenizerFast:
+    """The run's tokenizer, built the first time it is needed."""
+    from internvl_demo.nano.tokenizer import build_tokenizer
+
+    place = run / "tokenizer"
+    if not place.exists():
+        build_tokenizer().save_pretrained(place)
+    return PreTrainedTokenizerFast.from_pretrained(place)

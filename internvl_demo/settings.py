@@ -1,0 +1,36 @@
+"""One frozen settings object, from flags and the environment.
+
+Flags win over `INTERNVL_*` environment variables, which win over the defaults. Importing this module
+reads nothing; `Settings()` does.
+"""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from internvl_demo.backends.base import Options
+
+NANO_CHECKPOINT = Path(__file__).resolve().parents[1] / "assets" / "nano"
+"""The miniature that comes with the repository."""
+
+
+class Settings(BaseSettings):
+    """Every choice that a host of the demo can make."""
+
+    model_config = SettingsConfigDict(env_prefix="INTERNVL_", frozen=True, extra="forbid")
+
+    endpoint: str | None = Field(None, description="an OpenAI-compatible server, such as LMDeploy's")
+    api_key: str | None = Field(None, description="the server's API key", repr=False)
+    model: str | None = Field(None, description="the model's name on the server (default: its first)")
+    checkpoint: str = Field(str(NANO_CHECKPOINT), description="directory or hub id, run in process")
+    device: str = Field("auto", description="where `checkpoint` runs: cpu, cuda or auto")
+    host: str = Field("127.0.0.1", description="address on which the page listens")
+    port: int = Field(7860, ge=0, le=65535, description="port on which the page listens")
+    max_new_tokens: int = Field(1024, ge=1, description="the longest answer, in tokens")
+    temperature: float = Field(0.0, ge=0, le=2, description="0 is greedy")
+
+    @property
+    def options(self) -> Options:
+        """How answers are generated."""
+        return Options(max_new_tokens=self.max_new_tokens, temperature=self.temperature)
