@@ -125,7 +125,7 @@ def ink(picture: Image.Image) -> int:
 
 
 def test_a_label_too_wide_for_the_picture_is_cut_with_room_at_the_end() -> None:
-    after = draw_overlay([grey(200, 100)], [pinned("W" * 39)])
+    after = draw_overlay([grey(200, 100)], [pinned("M" * 39)])
     assert ink(after) > 0
     assert ink(after.crop((198, 0, 200, 100))) == 0
 

@@ -113,6 +113,16 @@ def train(stage: str, run: Path, *, steps: int | None = None, workers: int = 1, 
     return _Stage(stage, recipe, run, place, workers).run_through()
 
 
+def export_model(run: Path, stage: str, folder: Path) -> None:
+    """Writes the stage's model and tokenizer to `folder`, in transformers' format and bfloat16."""
+    tokenizer = _tokenizer(run)
+    learner = Learner(tokenizer)
+    learner.load_state_dict(torch.load(run / f"{stage}.pt", map_location="cpu", weights_only=True)["weights"])
+    assert learner.model is not None
+    learner.model.to(torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 class _Stage:
     """One stage under way."""
 

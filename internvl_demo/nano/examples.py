@@ -1,0 +1,46 @@
+"""The page's examples: scenes drawn for it, each with a question. `python -m internvl_demo.nano.examples`.
+
+Writes assets/examples/*.webp and examples.json: `[{"text": "...", "files": ["farm.webp"]}, ...]`.
+"""
+
+import json
+from pathlib import Path
+
+from internvl_demo.nano.scenes import EXAM_SEEDS, draw_scene
+from internvl_demo.nano.vocabulary import kinds
+
+FOLDER = Path(__file__).resolve().parents[2] / "assets" / "examples"
+
+PICTURES: dict[str, tuple[int, tuple[int, int], str]] = {
+    "animals": (11, (640, 480), "cat dog dog penguin"),
+    "stars": (24, (600, 400), "star star star star balloon"),
+    "table": (35, (640, 480), "cake pizza apple banana gift"),
+    "street": (46, (720, 405), "car car bus bicycle house tree"),
+    "garden": (58, (448, 448), "sunflower butterfly butterfly bee"),
+    "pond": (63, (448, 448), "turtle frog duck fish"),
+    "sky": (77, (1792, 896), "balloon balloon balloon airplane rocket bee"),
+}
+QUESTIONS = (
+    ("Where is the cat?", ("animals",)),
+    ("How many stars are there?", ("stars",)),
+    ("Please identify and label all objects in the following image.", ("table",)),
+    ("Where is the turtle?", ("garden", "pond")),
+    ("What is in the picture?", ("street",)),
+    ("Find all balloons.", ("sky",)),
+)
+
+
+def draw_examples(folder: Path = FOLDER) -> None:
+    """Draws all of them into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    by_name = {kind.en: kind for kind in kinds()}
+    for name, (seed, size_wh, members) in PICTURES.items():
+        wanted = {by_name[one]: members.split().count(one) for one in dict.fromkeys(members.split())}
+        scene = draw_scene(EXAM_SEEDS + seed, size_wh=size_wh, wanted=wanted)
+        scene.image.save(folder / f"{name}.webp", quality=88, method=6)
+    rows = [{"text": text, "files": [f"{name}.webp" for name in names]} for text, names in QUESTIONS]
+    (folder / "examples.json").write_text(json.dumps(rows, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    draw_examples()

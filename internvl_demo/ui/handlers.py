@@ -1,0 +1,131 @@
+"""What happens on the page: plain functions from its values to its values.
+
+    message, mode -> attachments -> conversation -> answer snapshots -> View
+
+Before a question is sent, whatever is wrong with it changes nothing: the person keeps text, files and
+conversation. An error before the first token gives the question back; after it, what has come stays.
+Every yield of `ask` and `retry` is complete, so that Stop (which ends the generator) can come at any time.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from internvl_demo.answer import Answer, answer, report
+from internvl_demo.backends.base import Backend, ModelInfo, Options
+from internvl_demo.chat import Attachment, Conversation
+from internvl_demo.errors import DemoError
+from internvl_demo.photo import open_photo
+from internvl_demo.tiling import max_tiles_of, plan_tiles
+from internvl_demo.ui.session import Session, notice, preview
+from internvl_demo.ui.strings import Words
+
+Message = dict[str, Any]
+"""What the composer holds: {"text": str, "files": [path]}."""
+
+EMPTY: Message = {"text": "", "files": []}
+
+
+@dataclass(frozen=True)
+class View:
+    """What the page shows next. `message` None: the composer stays as it is."""
+
+    session: Session
+    running: bool = False
+    message: Message | None = None
+    notice: dict[str, str] | None = None
+
+
+def attachments(message: Message, mode: str | int) -> tuple[Attachment, ...]:
+    """The composer's files as photos, each with the mode chosen. Raises PhotoError, ModeError."""
+    most = max_tiles_of(mode)
+    return tuple(Attachment(open_photo(path), most) for path in message.get("files") or [])
+
+
+class Desk:
+    """The handlers, with the backend they speak to."""
+
+    def __init__(self, backend: Backend, info: ModelInfo, options: Options):
+        self.backend, self.info, self.options = backend, info, options
+
+    async def ask(
+        self, message: Message, mode: str | int, session: Session, words: Words
+    ) -> AsyncGenerator[View, None]:
+        """A question sent."""
+        try:
+            conversation = self._question(session.conversation, message, mode, words)
+        except DemoError as error:
+            yield View(session, notice=notice(error))
+            return
+        asked = session.asking(conversation)
+        yield View(asked, running=True, message=EMPTY)
+        async for view in self._answering(asked, session, message, words):
+            yield view
+
+    async def retry(self, session: Session, words: Words) -> AsyncGenerator[View, None]:
+        """The last question again."""
+        if not session.conversation.turns:
+            error = DemoError(words("nothing_to_retry"), words("nothing_to_retry_next"))
+            yield View(session, notice=notice(error))
+            return
+        asked = session.asking(session.conversation.retry())
+        yield View(asked, running=True)
+        async for view in self._answering(asked, session, None, words):
+            yield view
+
+    def settle(self, session: Session) -> View:
+        """After Stop: what has come stays."""
+        return View(session)
+
+    def clear(self) -> View:
+        """A new conversation."""
+        return View(Session(), message=EMPTY)
+
+    def preview(self, message: Message, mode: str | int, session: Session, words: Words) -> tuple[Any, Any]:
+        """What the composer's images would cost -> (the lines, a notice)."""
+        try:
+            most = max_tiles_of(mode)
+            plans = []
+            for path in message.get("files") or []:
+                photo = open_photo(path)
+                plans.append((photo.name, plan_tiles(photo.size_wh, most)))
+        except DemoError as error:
+            return preview([], 1, self.info, words), notice(error)
+        first = len(session.conversation.images) + 1
+        return preview(plans, first, self.info, words), notice()
+
+    async def api_ask(self, message: Message, mode: str) -> dict[str, Any]:
+        """`/ask`: one question, the whole answer as data."""
+        conversation = Conversation().ask(message.get("text") or "", attachments(message, mode))
+        last: Answer | None = None
+        async with aclosing(answer(self.backend, conversation, self.options)) as snapshots:
+            async for said in snapshots:
+                last = said
+        assert last is not None
+        return report(conversation, last)
+
+    def _question(
+        self, conversation: Conversation, message: Message, mode: str | int, words: Words
+    ) -> Conversation:
+        text = (message.get("text") or "").strip()
+        if not text:
+            raise DemoError(words("ask_something"), words("ask_something_next"))
+        return conversation.ask(text, attachments(message, mode))
+
+    async def _answering(
+        self, asked: Session, before: Session, message: Message | None, words: Words
+    ) -> AsyncGenerator[View, None]:
+        now = asked
+        try:
+            async with aclosing(answer(self.backend, asked.conversation, self.options)) as snapshots:
+                async for said in snapshots:
+                    now = asked.saying(said)
+                    yield View(now, running=said.usage is None)
+        except DemoError as error:
+            if now is asked:
+                yield View(before, message=message, notice=notice(error))
+            else:
+                yield View(now, notice=notice(error, before=words("broke_off") + " "))
+            return
+        yield View(now)

@@ -1,0 +1,153 @@
+"""What a browser tab holds, and how it is shown: values in, plain data for the page's components out.
+
+`Session` is frozen: the conversation, and for each turn the last snapshot of its answer. What the page
+shows is derived from it. People's text is shown as they wrote it and never as markup; a model's text is
+Markdown without HTML.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from internvl_demo.answer import Answer
+from internvl_demo.backends.base import ModelInfo
+from internvl_demo.chat import Attachment, Conversation
+from internvl_demo.errors import DemoError
+from internvl_demo.overlay import colour_of
+from internvl_demo.photo import Photo
+from internvl_demo.tiling import TilePlan, plan_tiles
+from internvl_demo.ui.strings import Words
+
+_CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
+_PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$&:=\"'])")
+
+
+@dataclass(frozen=True)
+class Session:
+    """A conversation and its answers, one entry for each turn (None: not answered)."""
+
+    conversation: Conversation = field(default_factory=Conversation)
+    answers: tuple[Answer | None, ...] = ()
+
+    def asking(self, conversation: Conversation) -> "Session":
+        """With a new or repeated last question."""
+        return Session(conversation, (*self.answers[: len(conversation.turns) - 1], None))
+
+    def saying(self, said: Answer) -> "Session":
+        """With the last answer as far as it has come."""
+        return replace(self, conversation=self.conversation.answered(said.raw), answers=(*self.answers[:-1], said))
+
+
+def plan_of(image: Attachment) -> TilePlan:
+    """How an attached image is cut."""
+    return plan_tiles(image.photo.size_wh, image.max_tiles)
+
+
+def plain(text: str) -> str:
+    """People's text as Markdown that shows exactly that text."""
+    return _PUNCTUATION.sub(r"\\\1", text)
+
+
+def markdown(text: str) -> str:
+    """A model's text as Markdown in which no HTML can begin; code keeps its angle brackets."""
+    parts = _CODE.split(text)
+    return "".join(part if index % 2 else part.replace("<", "&lt;") for index, part in enumerate(parts))
+
+
+def messages(
+    session: Session, info: ModelInfo, words: Words, file_of: Callable[[Photo], str]
+) -> list[dict[str, Any]]:
+    """The conversation for gr.Chatbot."""
+    shown: list[dict[str, Any]] = []
+    number = 0
+    for turn, said in zip(session.conversation.turns, session.answers, strict=True):
+        for image in turn.images:
+            number += 1
+            path = file_of(image.photo)
+            shown.append({"role": "user", "content": {"path": path, "alt_text": f"{words('image')}-{number}"}})
+        if turn.text:
+            shown.append({"role": "user", "content": plain(turn.text)})
+        if said is not None:
+            images = tuple(plan_of(image) for image in turn.images)
+            line = receipt(said, images, info, words)
+            content = f'{markdown(said.text)}\n\n<span class="receipt">{line}</span>'
+            shown.append({"role": "assistant", "content": content})
+    return shown
+
+
+def receipt(said: Answer, plans: tuple[TilePlan, ...], info: ModelInfo, words: Words) -> str:
+    """The short line under an answer."""
+    parts = []
+    if said.timing.ttft_s is not None:
+        parts.append(words("receipt_ttft", seconds=f"{said.timing.ttft_s:.2f}"))
+    speed = said.timing.tokens_per_s(said.usage.completion_tokens) if said.usage else None
+    if speed:
+        parts.append(words("receipt_speed", speed=f"{speed:.0f}"))
+    parts += [f"{tiles_text(tiles, words)}, {tokens_text(tiles, info, words)}" for tiles in plans]
+    if said.usage and said.usage.cached_tokens:
+        parts.append(words("receipt_cached", count=f"{said.usage.cached_tokens:,}"))
+    if said.dropped_boxes:
+        parts.append(words("receipt_dropped", count=said.dropped_boxes))
+    if any(not pinned.certain for pinned in said.pinned):
+        parts.append(words("receipt_guess"))
+    if said.usage and said.usage.finish_reason == "length":
+        parts.append(words("receipt_length"))
+    return " · ".join(parts)
+
+
+def tiles_text(plan: TilePlan, words: Words) -> str:
+    """`2 × 3 = 6 tiles + thumbnail`, or `1 tile`."""
+    if plan.tiles == 1:
+        return words("tile")
+    columns, rows = plan.grid
+    return f"{columns} × {rows} = {words('tiles', count=plan.tiles)} + {words('thumbnail')}"
+
+
+def tokens_text(plan: TilePlan, info: ModelInfo, words: Words) -> str:
+    """`448 visual tokens`."""
+    return words("tokens", count=f"{plan.visual_tokens(info.tokens_per_tile):,}")
+
+
+def viewer(session: Session, url_of: Callable[[Photo], str], words: Words) -> dict[str, Any]:
+    """All images, and over them the boxes of the last answer, for the viewer's script."""
+    said = session.answers[-1] if session.answers else None
+    images = [
+        {
+            "caption": f"Image-{number}",
+            "name": image.photo.name,
+            "url": url_of(image.photo),
+            "size_wh": list(image.photo.size_wh),
+            "note": tiles_text(plan_of(image), words),
+        }
+        for number, image in enumerate(session.conversation.images, 1)
+    ]
+    boxes = [
+        {
+            "label": pinned.box.label,
+            "image": pinned.image,
+            "box_1000": list(pinned.box.box_1000),
+            "colour": colour_of(pinned.box.label),
+        }
+        for pinned in (said.pinned if said else ())
+    ]
+    return {"images": images, "boxes": boxes, "empty": words("viewer_empty")}
+
+
+def preview(plans: list[tuple[str, TilePlan]], first_number: int, info: ModelInfo, words: Words) -> dict[str, Any]:
+    """What the images in the composer would cost, line by line, before they are sent."""
+    lines = []
+    for number, (name, plan) in enumerate(plans, first_number):
+        width, height = plan.size_wh
+        cost = f"{width} × {height} px → {tiles_text(plan, words)}, {tokens_text(plan, info, words)}"
+        lines.append({"caption": f"Image-{number}", "name": name, "text": cost, "grid": list(plan.grid)})
+    tokens = sum(plan.visual_tokens(info.tokens_per_tile) for _, plan in plans)
+    total = words("total", count=f"{tokens:,}") if len(plans) > 1 else ""
+    return {"lines": lines, "total": total}
+
+
+def notice(error: DemoError | None = None, **more: str) -> dict[str, str]:
+    """What went wrong and what to do now; empty when nothing did."""
+    if error is None:
+        return {"what": "", "next_step": ""}
+    return {"what": more.get("before", "") + error.what, "next_step": error.next_step}
