@@ -100,7 +100,9 @@ def report(conversation: Conversation, said: Answer) -> dict[str, Any]:
             }
             for pinned in said.pinned
         ],
-        "tiles": [plan_tiles(image.photo.size_wh, image.max_tiles).tiles for image in conversation.turns[-1].images],
+        "tiles": [
+            plan_tiles(image.photo.size_wh, image.max_tiles).tiles for image in conversation.turns[-1].images
+        ],
         "usage": vars(usage) if usage else None,
         "timing": {
             "ttft_s": said.timing.ttft_s and round(said.timing.ttft_s, 4),

@@ -26,7 +26,9 @@ Images = Annotated[list[Path], typer.Argument(help="Picture files.", show_defaul
 Mode = Annotated[str, typer.Option(help="low, standard, high, or the most tiles an image may get, 1 to 40.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Endpoint = Annotated[str | None, typer.Option(help="An OpenAI-compatible server, such as LMDeploy's.")]
-Checkpoint = Annotated[str | None, typer.Option(help="Directory or hub id of a checkpoint to run in process.")]
+Checkpoint = Annotated[
+    str | None, typer.Option(help="Directory or hub id of a checkpoint to run in process.")
+]
 
 
 class Stage(StrEnum):
@@ -52,7 +54,7 @@ def plan(
 
     per_tile = tokens_per_tile or _tokens_per_tile()
     most = max_tiles_of(mode)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for image in images:
         tiles = plan_tiles(open_photo(image).size_wh, most)
         rows.append(
@@ -85,7 +87,9 @@ def ask(
     mode: Mode = "standard",
     endpoint: Endpoint = None,
     checkpoint: Checkpoint = None,
-    overlay: Annotated[Path | None, typer.Option(help="Draw the boxes of the answer into this PNG file.")] = None,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Draw the boxes of the answer into this PNG file.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Ask one question about images."""
@@ -135,7 +139,9 @@ def exam(
     from internvl_demo.backends import open_backend
     from internvl_demo.nano.exam import run_exam, table
 
-    scores = asyncio.run(run_exam(open_backend(_settings(endpoint=endpoint, checkpoint=checkpoint)), scenes, mode))
+    scores = asyncio.run(
+        run_exam(open_backend(_settings(endpoint=endpoint, checkpoint=checkpoint)), scenes, mode)
+    )
     print(json.dumps(scores, indent=2) if as_json else table(scores))
 
 
@@ -187,17 +193,19 @@ def serve(
 
 async def _ask(conversation: "Conversation", settings: "Settings", overlay: Path | None) -> dict[str, Any]:
     from internvl_demo.answer import answer, report
-    from internvl_demo.backends import open_backend
+    from internvl_demo.backends import open_backend, options_of
     from internvl_demo.overlay import draw_overlay
 
     backend = open_backend(settings)
     try:
-        async for said in answer(backend, conversation, settings.options):
+        async for said in answer(backend, conversation, options_of(settings)):
             last = said
     finally:
         await backend.close()
     if overlay and conversation.images:
-        draw_overlay([image.photo.image for image in conversation.images], list(last.pinned)).save(overlay, "PNG")
+        draw_overlay([image.photo.image for image in conversation.images], list(last.pinned)).save(
+            overlay, "PNG"
+        )
     return report(conversation, last)
 
 
@@ -214,7 +222,8 @@ def _settings(**flags: Any) -> "Settings":
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise SetupError(
-            f"The setting {name} is not usable: {first['msg']}.", f"Correct --{name} or INTERNVL_{name.upper()}."
+            f"The setting {name} is not usable: {first['msg']}.",
+            f"Correct --{name} or INTERNVL_{name.upper()}.",
         ) from error
 
 

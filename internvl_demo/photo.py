@@ -297,7 +297,7 @@ def _range(image: Image.Image) -> tuple[float, float]:
     low, high = float(extrema[0]), float(extrema[1])  # type: ignore[arg-type]  # one band
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError("values that are not numbers")
-    if 0 <= low and high <= 255:
+    if low >= 0 and high <= 255:
         return 0.0, 1.0 if image.mode == "F" and high <= 1 else 255.0
     return low, high
 

@@ -9,8 +9,6 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from internvl_demo.backends.base import Options
-
 NANO_CHECKPOINT = Path(__file__).resolve().parents[1] / "assets" / "nano"
 """The miniature that comes with the repository."""
 
@@ -29,8 +27,3 @@ class Settings(BaseSettings):
     port: int = Field(7860, ge=0, le=65535, description="port on which the page listens")
     max_new_tokens: int = Field(1024, ge=1, description="the longest answer, in tokens")
     temperature: float = Field(0.0, ge=0, le=2, description="0 is greedy")
-
-    @property
-    def options(self) -> Options:
-        """How answers are generated."""
-        return Options(max_new_tokens=self.max_new_tokens, temperature=self.temperature)

@@ -60,7 +60,9 @@ class LocalBackend:
     def __init__(self, checkpoint: str, device: str = "auto"):
         """checkpoint: directory or hub id. Raises CheckpointError when it is no InternVL checkpoint."""
         self.name = Path(checkpoint).name
-        self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        self.device = torch.device(
+            ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        )
         self.model, self.tokenizer = _load(checkpoint, self.device)
         config = self.model.config
         side = config.vision_config.image_size[0] // config.vision_config.patch_size[0]
@@ -117,10 +119,18 @@ class LocalBackend:
             say(error)
         except torch.OutOfMemoryError:
             self._kept.clear()
-            say(BackendError("The GPU has too little memory for this conversation.", "Lower the resolution mode."))
+            say(
+                BackendError(
+                    "The GPU has too little memory for this conversation.", "Lower the resolution mode."
+                )
+            )
         except Exception as error:  # noqa: BLE001 - a thread's last door
             self._kept.pop(conversation.id, None)
-            say(BackendError(f"The model failed: {str(error)[:200]}.", "Ask again, or start a new conversation."))
+            say(
+                BackendError(
+                    f"The model failed: {str(error)[:200]}.", "Ask again, or start a new conversation."
+                )
+            )
 
     @torch.inference_mode()
     def _answer(self, conversation: Conversation, options: Options, stop: threading.Event) -> Iterator[Piece]:
@@ -172,7 +182,9 @@ class LocalBackend:
     def _recall(self, conversation_id: str, keys: list[Key], slots: dict[int, ImageSlot]) -> _Kept:
         """The conversation's cache, cut back to what it shares with the prompt; never inside an image,
         never the whole prompt, since the last token must be read to know what follows."""
-        kept = self._kept.pop(conversation_id, None) or _Kept([], DynamicCache(config=self.model.config.text_config))
+        kept = self._kept.pop(conversation_id, None) or _Kept(
+            [], DynamicCache(config=self.model.config.text_config)
+        )
         self._kept[conversation_id] = kept
         common = 0
         for old, new in zip(kept.keys, keys[:-1], strict=False):
@@ -214,7 +226,9 @@ class LocalBackend:
             parts.append(self.model.get_image_features(pixel_values=pixels, return_dict=True).pooler_output)
         return torch.cat(parts).flatten(0, 1)
 
-    def _prefill(self, kept: _Kept, keys: list[Key], embedded: torch.Tensor, stop: threading.Event) -> torch.Tensor:
+    def _prefill(
+        self, kept: _Kept, keys: list[Key], embedded: torch.Tensor, stop: threading.Event
+    ) -> torch.Tensor:
         """Reads the embeddings into the cache; logits (vocabulary,) of what follows."""
         hidden = embedded
         for first in range(0, embedded.shape[1], _PREFILL_AT_ONCE):
@@ -222,13 +236,17 @@ class LocalBackend:
             part = embedded[:, first : first + _PREFILL_AT_ONCE]
             hidden = self._read(kept, inputs_embeds=part)
             kept.keys += keys[len(kept.keys) : len(kept.keys) + part.shape[1]]
-        return self.model.lm_head(hidden[:, -1])[0]
+        return self._logits(hidden)
 
     def _step(self, kept: _Kept, token: int) -> torch.Tensor:
         """Reads one token; logits (vocabulary,) of what follows."""
         hidden = self._read(kept, input_ids=torch.tensor([[token]], device=self.device))
         kept.keys.append(token)
-        return self.model.lm_head(hidden[:, -1])[0]
+        return self._logits(hidden)
+
+    def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.model.lm_head(hidden[:, -1])[0]
+        return logits
 
     def _read(self, kept: _Kept, **tokens: torch.Tensor) -> torch.Tensor:
         decoder = self.model.model.language_model
@@ -237,7 +255,8 @@ class LocalBackend:
 
     def _forget_old(self) -> None:
         while len(self._kept) > 1 and (
-            len(self._kept) > _KEPT_CONVERSATIONS or sum(len(kept.keys) for kept in self._kept.values()) > _KEPT_TOKENS
+            len(self._kept) > _KEPT_CONVERSATIONS
+            or sum(len(kept.keys) for kept in self._kept.values()) > _KEPT_TOKENS
         ):
             self._kept.popitem(last=False)
 
@@ -303,7 +322,9 @@ def _load(checkpoint: str, device: torch.device) -> tuple[InternVLForConditional
     """The model, ready to answer, and its tokenizer."""
     here = Path(checkpoint)
     if here.is_dir() and not (here / "config.json").is_file():
-        raise CheckpointError(f"{checkpoint} holds no config.json.", "Name the directory that holds the checkpoint.")
+        raise CheckpointError(
+            f"{checkpoint} holds no config.json.", "Name the directory that holds the checkpoint."
+        )
     flash = device.type == "cuda" and importlib.util.find_spec("flash_attn") is not None
     try:
         config = AutoConfig.from_pretrained(checkpoint)

@@ -47,28 +47,37 @@ class Sequence:
 
 
 @dataclass
-class Batch:
-    """Tensors of one training step.
+class Talk:
+    """Conversations as tensors: ids, positions, losses and numbers (conversations, length); mask
+    (conversations, 1, length, length) bool, true where a token may look."""
 
-    pixels (views, 3, 448, 448) uint8; kinds (dense views, 256) and sides (dense views, 256, 4) for the
-    views `dense`; ids, positions, losses, numbers (conversations, length); mask (conversations, 1, length,
-    length) bool, true where a token may look.
-    """
+    ids: torch.Tensor
+    positions: torch.Tensor
+    mask: torch.Tensor
+    losses: torch.Tensor
+    numbers: torch.Tensor
+
+    def to(self, device: torch.device) -> "Talk":
+        """The same on another device."""
+        return Talk(**{name: part.to(device, non_blocking=True) for name, part in vars(self).items()})
+
+
+@dataclass
+class Batch:
+    """One training step: pixels (views, 3, 448, 448) uint8; kinds (dense views, 256) and sides (dense views,
+    256, 4) of the views numbered `dense`; and, from the second stage on, conversations about the views."""
 
     pixels: torch.Tensor
     dense: torch.Tensor
     kinds: torch.Tensor
     sides: torch.Tensor
-    ids: torch.Tensor | None = None
-    positions: torch.Tensor | None = None
-    mask: torch.Tensor | None = None
-    losses: torch.Tensor | None = None
-    numbers: torch.Tensor | None = None
+    talk: Talk | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """The same on another device."""
-        moved = {name: part.to(device, non_blocking=True) for name, part in vars(self).items() if part is not None}
-        return Batch(**moved)
+        tensors = (self.pixels, self.dense, self.kinds, self.sides)
+        pixels, dense, kind, sides = (part.to(device, non_blocking=True) for part in tensors)
+        return Batch(pixels, dense, kind, sides, self.talk and self.talk.to(device))
 
 
 def normalise(pixels: torch.Tensor) -> torch.Tensor:
@@ -106,8 +115,8 @@ def pack_views(views: list[numpy.ndarray], truths: dict[int, DenseTruth]) -> Bat
     )
 
 
-def pack_text(batch: Batch, sequences: list[Sequence], pad_id: int) -> Batch:
-    """Adds the conversations about the batch's views, padded to one length."""
+def pack_talk(sequences: list[Sequence], pad_id: int) -> Talk:
+    """Conversations padded to one length."""
     length = max(len(sequence.ids) for sequence in sequences)
     shape = (len(sequences), length)
     ids = numpy.full(shape, pad_id, numpy.int64)
@@ -125,10 +134,8 @@ def pack_text(batch: Batch, sequences: list[Sequence], pad_id: int) -> Batch:
     visible = same | (blocks[:, None, :] == 0) | chained[:, None, None]
     mask = visible & (blocks[:, None, :] >= 0) & numpy.tri(length, dtype=bool)
     mask |= numpy.eye(length, dtype=bool)
-    batch.ids, batch.positions = torch.from_numpy(ids), torch.from_numpy(positions)
-    batch.losses, batch.numbers = torch.from_numpy(losses), torch.from_numpy(numbers)
-    batch.mask = torch.from_numpy(mask[:, None])
-    return batch
+    tensors = (ids, positions, mask[:, None], losses, numbers)
+    return Talk(*(torch.from_numpy(part) for part in tensors))
 
 
 def _positions(sequence: Sequence) -> numpy.ndarray:
@@ -157,7 +164,11 @@ class SequenceWriter:
         """A sequence that begins with text and images (an int: its number of views)."""
         ids: list[int] = []
         for segment in segments:
-            ids += [self.image_id] * (segment * TOKENS_PER_TILE) if isinstance(segment, int) else self._ids(segment)
+            ids += (
+                [self.image_id] * (segment * TOKENS_PER_TILE)
+                if isinstance(segment, int)
+                else self._ids(segment)
+            )
         zeros = [0] * len(ids)
         return Sequence(ids, zeros, [False] * len(ids), [-1] * len(ids), chained)
 
@@ -183,7 +194,9 @@ class SequenceWriter:
         return values
 
 
-def answer_loss(logits: torch.Tensor, targets: torch.Tensor, numbers: torch.Tensor, number_ids: torch.Tensor) -> torch.Tensor:
+def answer_loss(
+    logits: torch.Tensor, targets: torch.Tensor, numbers: torch.Tensor, number_ids: torch.Tensor
+) -> torch.Tensor:
     """Cross-entropy of (tokens, vocabulary) logits; coordinates' truth spread over neighbouring numbers.
 
     targets, numbers (tokens,): the true id, and its value where it is a coordinate, else -1.

@@ -1,7 +1,8 @@
 """Training batches, each from its own seed: batch n is the same on every machine.
 
 `VisionBatches`: scenes seen whole, with their dense truth. `LessonBatches`: conversations about single
-images, about pairs, and about images in tiles with a thumbnail, at most `views` pictures a batch.
+images, about pairs, and about images in tiles with a thumbnail: at most `views` pictures a batch, twice as
+many when most of them are tiles, which teach the decoder only.
 """
 
 import random
@@ -10,7 +11,15 @@ import numpy
 from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerFast
 
-from internvl_demo.nano.batches import Batch, DenseTruth, Sequence, SequenceWriter, dense_truth, pack_text, pack_views
+from internvl_demo.nano.batches import (
+    Batch,
+    DenseTruth,
+    Sequence,
+    SequenceWriter,
+    dense_truth,
+    pack_talk,
+    pack_views,
+)
 from internvl_demo.nano.lessons import Lesson, pair_lesson, plain_lesson, scene_lesson
 from internvl_demo.nano.scenes import EXAM_SEEDS, Scene, draw_crowd, draw_scene
 from internvl_demo.prompt import system_text
@@ -37,7 +46,10 @@ class VisionBatches(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         rng = random.Random(f"{self.seed}/{step}")
-        scenes = [draw_crowd(rng.randrange(EXAM_SEEDS)) if number % 2 else _draw(rng) for number in range(self.views)]
+        scenes = [
+            draw_crowd(rng.randrange(EXAM_SEEDS)) if number % 2 else _draw(rng)
+            for number in range(self.views)
+        ]
         views = [view for scene in scenes for view in _views(scene, 1)]
         return pack_views(views, {number: dense_truth(scene) for number, scene in enumerate(scenes)})
 
@@ -63,23 +75,27 @@ class _Drawing:
         self.sequences: list[Sequence] = []
 
     def batch(self) -> Batch:
-        form = self.rng.choices((self._single, self._pair, self._tiled), (60, 20, 20))[0]
+        form = self.rng.choices((self._single, self._pair, self._tiled), (55, 20, 25))[0]
+        if form == self._tiled:
+            self.room *= 2
         while form():
             pass
         self._conversation([system_text() + _USER], [plain_lesson(self.rng) for _ in range(8)])
-        return pack_text(pack_views(self.views, self.truths), self.sequences, self.writer.tokenizer.pad_token_id)
+        batch = pack_views(self.views, self.truths)
+        batch.talk = pack_talk(self.sequences, self.writer.tokenizer.pad_token_id)
+        return batch
 
     def _single(self) -> bool:
         return self._about_one(_draw(self.rng), 1, lessons=10)
 
     def _tiled(self) -> bool:
-        return self._about_one(_draw(self.rng), self.rng.choice((2, 4, 4, 6, 6, 12)), lessons=10)
+        return self._about_one(_draw(self.rng), self.rng.choice((2, 4, 6, 12, 12)), lessons=16)
 
     def _about_one(self, scene: Scene, max_tiles: int, lessons: int) -> bool:
         views = _views(scene, max_tiles)
         if not self._room_for([(scene, views)]):
             return False
-        opening = [f"{system_text()}{_USER}<img>", len(views), "</img>\n"]
+        opening: list[str | int] = [f"{system_text()}{_USER}<img>", len(views), "</img>\n"]
         self._conversation(opening, [scene_lesson(self.rng, scene) for _ in range(lessons)])
         return True
 
@@ -90,13 +106,12 @@ class _Drawing:
             return False
         lessons = [pair_lesson(self.rng, scenes) for _ in range(8)]
         if self.rng.random() < 0.7:
-            opening = [f"{system_text()}{_USER}Image-1: <img>", 1, "</img>\nImage-2: <img>", 1, "</img>\n"]
-            self._conversation(opening, lessons)
-            return True
-        first = scene_lesson(self.rng, scenes[0])
-        opening = [f"{system_text()}{_USER}<img>", 1, "</img>\n" + _asked(first) + _said(first)]
-        opening = [*opening[:2], f"{opening[2]}{_USER}Image-2: <img>", 1, "</img>\n"]
-        self._conversation(opening, lessons)
+            start, between = f"{system_text()}{_USER}Image-1: <img>", "</img>\nImage-2: <img>"
+        else:
+            first = scene_lesson(self.rng, scenes[0])
+            start = f"{system_text()}{_USER}<img>"
+            between = f"</img>\n{_asked(first)}{_said(first)}{_USER}Image-2: <img>"
+        self._conversation([start, 1, between, 1, "</img>\n"], lessons)
         return True
 
     def _room_for(self, shown: list[tuple[Scene, list[numpy.ndarray]]]) -> bool:

@@ -95,7 +95,11 @@ async def run_exam(backend: Backend, scenes: int, mode: str) -> dict[str, Any]:
             async for said in answer(backend, conversation, Options(max_new_tokens=256)):
                 last = said
             right[item.skill] = right.get(item.skill, 0) + item.right(last)
-    return {"scenes": scenes, "mode": mode, **{skill: _score(count, scenes) for skill, count in right.items()}}
+    return {
+        "scenes": scenes,
+        "mode": mode,
+        **{skill: _score(count, scenes) for skill, count in right.items()},
+    }
 
 
 def table(scores: dict[str, Any]) -> str:

@@ -104,7 +104,9 @@ def _listed(parts: list[str]) -> str:
 
 def scene_lesson(rng: random.Random, scene: Scene) -> Lesson:
     """One question about one image."""
-    skill = rng.choices(("locate", "count", "describe", "detect", "present", "region", "other"), (34, 26, 10, 8, 9, 8, 5))[0]
+    skill = rng.choices(
+        ("locate", "count", "describe", "detect", "present", "region", "other"), (34, 26, 10, 8, 9, 8, 5)
+    )[0]
     kind = _some_kind(rng, scene)
     match skill:
         case "locate":
@@ -119,7 +121,10 @@ def scene_lesson(rng: random.Random, scene: Scene) -> Lesson:
             return Lesson(vary(rng, _named(rng, PRESENT, kind)), present(scene, kind))
         case "region" if scene.things:
             thing = rng.choice(scene.things)
-            return Lesson(rng.choice(REGION).format(box=boxes_text(scene, (thing,))), f"It is {thing.kind.with_article}.")
+            return Lesson(
+                rng.choice(REGION).format(box=boxes_text(scene, (thing,))),
+                f"It is {thing.kind.with_article}.",
+            )
     return plain_lesson(rng, with_picture=True)
 
 
@@ -129,7 +134,9 @@ def pair_lesson(rng: random.Random, scenes: tuple[Scene, Scene]) -> Lesson:
     skill = rng.choices(("locate", "which", "count", "describe", "one"), (40, 12, 12, 12, 24))[0]
     if skill == "one":
         number = rng.choice((1, 2))
-        asked = rng.choice(("In Image-{n}: {q}", "{q} (Image-{n})", "Image-{n}: {q}", "Look at Image-{n}. {q}"))
+        asked = rng.choice(
+            ("In Image-{n}: {q}", "{q} (Image-{n})", "Image-{n}: {q}", "Look at Image-{n}. {q}")
+        )
         lesson = scene_lesson(rng, scenes[number - 1])
         return Lesson(asked.format(n=number, q=lesson.question), f"Image-{number}: {lesson.answer}")
     if skill in ("locate", "which"):
@@ -145,7 +152,12 @@ def pair_lesson(rng: random.Random, scenes: tuple[Scene, Scene]) -> Lesson:
 
 def plain_lesson(rng: random.Random, with_picture: bool = False) -> Lesson:
     """A question that no picture answers, or a question about a picture that is not there."""
-    topics = ((OTHER, OTHER_ANSWER), (WHO, WHO_ANSWER), (GREETING, GREETING_ANSWER), (CHINESE, CHINESE_ANSWER))
+    topics = (
+        (OTHER, OTHER_ANSWER),
+        (WHO, WHO_ANSWER),
+        (GREETING, GREETING_ANSWER),
+        (CHINESE, CHINESE_ANSWER),
+    )
     if not with_picture and rng.random() < 0.35:
         kind = rng.choice(kinds())
         question = rng.choice((_named(rng, COUNT, kind), _named(rng, LOCATE_ONE, kind), rng.choice(DESCRIBE)))
@@ -161,7 +173,9 @@ def vary(rng: random.Random, question: str) -> str:
     if rng.random() < 0.15:
         question = question.rstrip("?.!")
     if rng.random() < 0.06:
-        question = rng.choice(("Please tell me: ", "Hi! ", "And ", "Now: ")) + question[0].lower() + question[1:]
+        question = (
+            rng.choice(("Please tell me: ", "Hi! ", "And ", "Now: ")) + question[0].lower() + question[1:]
+        )
     return question
 
 

@@ -122,7 +122,7 @@ def draw_scene(
 def draw_crowd(seed: int) -> Scene:
     """A scene of nine to sixteen objects of many kinds: much to learn from in one picture."""
     rng = random.Random(seed)
-    return draw_scene(seed, wanted={kind: 1 for kind in rng.sample(kinds(), rng.randint(9, 16))})
+    return draw_scene(seed, wanted=dict.fromkeys(rng.sample(kinds(), rng.randint(9, 16)), 1))
 
 
 def _choose(rng: random.Random) -> dict[Kind, int]:
@@ -197,17 +197,20 @@ def _plain(rng: random.Random, size_wh: tuple[int, int]) -> Image.Image:
 
 def _gradient(rng: random.Random, size_wh: tuple[int, int]) -> Image.Image:
     ramp = Image.linear_gradient("L").rotate(rng.choice((0, 90, 180, 270))).resize(size_wh)
-    return Image.composite(Image.new("RGB", size_wh, _colour(rng)), Image.new("RGB", size_wh, _colour(rng)), ramp)
+    return Image.composite(
+        Image.new("RGB", size_wh, _colour(rng)), Image.new("RGB", size_wh, _colour(rng)), ramp
+    )
 
 
 def _stripes(rng: random.Random, size_wh: tuple[int, int]) -> Image.Image:
     first = _colour(rng)
     image = Image.new("RGB", size_wh, first)
     draw, step, second = ImageDraw.Draw(image), rng.randint(16, 70), _near(rng, first, 50)
+    lean = rng.choice((0, size_wh[1]))
     for start in range(-size_wh[1], size_wh[0], 2 * step):
-        lean = rng.choice((0, size_wh[1])) if start == -size_wh[1] else lean
         draw.polygon(
-            [(start, 0), (start + step, 0), (start + step + lean, size_wh[1]), (start + lean, size_wh[1])], second
+            [(start, 0), (start + step, 0), (start + step + lean, size_wh[1]), (start + lean, size_wh[1])],
+            second,
         )
     return image
 

@@ -14,13 +14,14 @@ from typing import Any
 
 import gradio as gr
 
+from internvl_demo.backends import options_of
 from internvl_demo.backends.base import Backend, ModelInfo
 from internvl_demo.errors import DemoError, SetupError
 from internvl_demo.photo import MAX_BYTES
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
 from internvl_demo.tiling import MAX_TILES, MODES
 from internvl_demo.ui.handlers import Desk, Message, View
-from internvl_demo.ui.session import Session, messages, notice, viewer
+from internvl_demo.ui.session import Session, messages, notice, plain, viewer
 from internvl_demo.ui.shelf import Shelf, use_own_folder
 from internvl_demo.ui.strings import TABLE, words_for
 
@@ -41,8 +42,8 @@ _THREADS = 512
 def build_page(backend: Backend, info: ModelInfo, settings: Settings) -> gr.Blocks:
     """The page, ready to be launched."""
     use_own_folder()
-    desk, shelf = Desk(backend, info, settings.options), Shelf()
-    with gr.Blocks(title="InternVL 1.5", analytics_enabled=False, fill_height=True) as page:
+    desk, shelf = Desk(backend, info, options_of(settings)), Shelf()
+    with gr.Blocks(title="InternVL 1.5", analytics_enabled=False, fill_width=True) as page:
         session = gr.State(Session(), time_to_live=_SESSION_SECONDS)
         _header(info, settings)
         with gr.Row(elem_id="desk", equal_height=False):
@@ -70,7 +71,6 @@ def build_page(backend: Backend, info: ModelInfo, settings: Settings) -> gr.Bloc
                     max_lines=8,
                     max_plain_text_length=100_000,
                     submit_btn=False,
-                    autofocus=True,
                 )
                 with gr.Row(elem_id="choices"):
                     mode = gr.Radio(
@@ -78,20 +78,28 @@ def build_page(backend: Backend, info: ModelInfo, settings: Settings) -> gr.Bloc
                         value="standard",
                         label=I18N("mode"),
                         elem_id="mode",
-                        scale=3,
+                        container=False,
                     )
                     most = gr.Slider(
-                        1, MAX_TILES, value=6, step=1, label=I18N("max_tiles"), elem_id="max-tiles", visible=False
+                        1,
+                        MAX_TILES,
+                        value=6,
+                        step=1,
+                        label=I18N("max_tiles"),
+                        elem_id="max-tiles",
+                        visible=False,
                     )
                 tokens = _widget("token-count", {"lines": [], "total": ""})
                 with gr.Row(elem_id="actions"):
                     send = gr.Button(I18N("send"), elem_id="send", variant="primary", min_width=80)
-                    stop = gr.Button(I18N("stop"), elem_id="stop", variant="stop", min_width=80, interactive=False)
+                    stop = gr.Button(
+                        I18N("stop"), elem_id="stop", variant="stop", min_width=80, interactive=False
+                    )
                     retry = gr.Button(I18N("retry"), elem_id="retry", min_width=80, interactive=False)
                     clear = gr.Button(I18N("clear"), elem_id="clear", min_width=80)
-            with gr.Column(scale=4, min_width=340, elem_id="sight"):
+            with gr.Column(scale=5, min_width=340, elem_id="sight"):
                 sight = _widget("viewer", {"images": [], "boxes": []})
-        examples = _examples()
+                examples = _examples()
         files = gr.Textbox(visible="hidden", elem_id="files-chosen")
 
         shown = [composer, conversation, sight, alert, session, send, stop, retry]
@@ -118,7 +126,9 @@ def build_page(backend: Backend, info: ModelInfo, settings: Settings) -> gr.Bloc
                     yield show(view, request)
 
         async def on_retry(session: Session, request: gr.Request) -> AsyncGenerator[list[Any], None]:
-            async with aclosing(desk.retry(session, words_for(request.headers.get("accept-language")))) as views:
+            async with aclosing(
+                desk.retry(session, words_for(request.headers.get("accept-language")))
+            ) as views:
                 async for view in views:
                     yield show(view, request)
 
@@ -154,7 +164,9 @@ def build_page(backend: Backend, info: ModelInfo, settings: Settings) -> gr.Bloc
         clear.click(on_clear, None, shown, cancels=running, show_progress="hidden", **private)
 
         composer.change(None, composer, files, js=_FILES, **private)
-        mode.change(lambda mode: gr.update(visible=mode == "custom"), mode, most, show_progress="hidden", **private)
+        mode.change(
+            lambda mode: gr.update(visible=mode == "custom"), mode, most, show_progress="hidden", **private
+        )
         gr.on(
             [files.change, mode.change, most.change],
             on_preview,
@@ -170,7 +182,10 @@ def build_page(backend: Backend, info: ModelInfo, settings: Settings) -> gr.Bloc
         gr.on(
             [],
             ask,
-            [gr.MultimodalTextbox(visible=False, file_count="multiple"), gr.Textbox("standard", visible=False)],
+            [
+                gr.MultimodalTextbox(visible=False, file_count="multiple"),
+                gr.Textbox("standard", visible=False),
+            ],
             gr.JSON(visible=False),
             api_name="ask",
         )
@@ -212,8 +227,8 @@ def _header(info: ModelInfo, settings: Settings) -> None:
     with gr.Row(elem_id="head"):
         gr.Markdown("# InternVL 1.5", elem_id="title", container=False)
         gr.Markdown(I18N("tagline"), elem_id="tagline", container=False)
-        key = "model_miniature" if miniature else "model_server"
-        gr.Markdown(I18N(key), elem_id="model-note", container=False)
+        note = I18N("model_miniature") if miniature else plain(info.name)
+        gr.Markdown(note, elem_id="model-note", container=False)
 
 
 def _examples() -> list[tuple[gr.Button, Message]]:
@@ -221,6 +236,7 @@ def _examples() -> list[tuple[gr.Button, Message]]:
     rows = json.loads((EXAMPLES / "examples.json").read_text("utf-8"))
     made = []
     with gr.Row(elem_id="examples"):
+        gr.Markdown(I18N("examples"), elem_id="examples-title", container=False)
         for row in rows:
             files = [str(EXAMPLES / name) for name in row["files"]]
             button = gr.Button(row["text"], icon=files[-1], size="sm", elem_classes="example", min_width=150)

@@ -36,7 +36,9 @@ class Session:
 
     def saying(self, said: Answer) -> "Session":
         """With the last answer as far as it has come."""
-        return replace(self, conversation=self.conversation.answered(said.raw), answers=(*self.answers[:-1], said))
+        return replace(
+            self, conversation=self.conversation.answered(said.raw), answers=(*self.answers[:-1], said)
+        )
 
 
 def plan_of(image: Attachment) -> TilePlan:
@@ -65,7 +67,9 @@ def messages(
         for image in turn.images:
             number += 1
             path = file_of(image.photo)
-            shown.append({"role": "user", "content": {"path": path, "alt_text": f"{words('image')}-{number}"}})
+            shown.append(
+                {"role": "user", "content": {"path": path, "alt_text": f"{words('image')}-{number}"}}
+            )
         if turn.text:
             shown.append({"role": "user", "content": plain(turn.text)})
         if said is not None:
@@ -131,10 +135,12 @@ def viewer(session: Session, url_of: Callable[[Photo], str], words: Words) -> di
         }
         for pinned in (said.pinned if said else ())
     ]
-    return {"images": images, "boxes": boxes, "empty": words("viewer_empty")}
+    return {"images": images, "boxes": boxes}
 
 
-def preview(plans: list[tuple[str, TilePlan]], first_number: int, info: ModelInfo, words: Words) -> dict[str, Any]:
+def preview(
+    plans: list[tuple[str, TilePlan]], first_number: int, info: ModelInfo, words: Words
+) -> dict[str, Any]:
     """What the images in the composer would cost, line by line, before they are sent."""
     lines = []
     for number, (name, plan) in enumerate(plans, first_number):

@@ -31,14 +31,10 @@ TABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "max_tiles": ("Tiles at most", "最多块数"),
         "conversation": ("Conversation", "对话"),
         "conversation_empty": (
-            "Add a picture and ask, or start from an example below.",
-            "添加图片并提问，或从下方示例开始。",
+            "Add a picture and ask, or start from an example.",
+            "添加图片并提问，或从示例开始。",
         ),
-        "viewer_empty": (
-            "Your pictures appear here, with the boxes of the answer drawn over them.",
-            "图片会显示在这里，并叠加回答中的目标框。",
-        ),
-        "examples": ("Examples", "示例"),
+        "examples": ("Try one of these", "试试这些示例"),
         "image": ("Image", "图"),
         "tiles": ("{count} tiles", "{count} 块"),
         "tile": ("1 tile", "1 块"),
@@ -62,7 +58,6 @@ TABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Answers come from the embedded miniature: it knows simple drawn objects and English, not photographs.",
             "当前由内置的微型模型回答：它只认识简单的绘制物体，只懂英语，不认识照片。",
         ),
-        "model_server": ("", ""),
     }
 )
 

@@ -3,7 +3,6 @@
 const SVG = 'http://www.w3.org/2000/svg'
 const box = element.querySelector('.widget')
 const figures = new Map()
-let empty = null
 
 function make(tag, className, text) {
   const node = document.createElement(tag)
@@ -69,7 +68,7 @@ function drawBoxes(number, sight, boxes) {
 }
 
 function draw() {
-  const { images = [], boxes = [], empty: hint = '' } = props.value ?? {}
+  const { images = [], boxes = [] } = props.value ?? {}
   images.forEach((image, index) => {
     const number = index + 1
     const known = figures.get(number)
@@ -83,9 +82,6 @@ function draw() {
     if (number <= images.length) drawBoxes(number, sight, boxes)
     else { sight.node.remove(); figures.delete(number) }
   }
-  empty?.remove()
-  empty = images.length ? null : make('p', 'empty', hint)
-  if (empty) box.append(empty)
 }
 
 watch('value', draw)

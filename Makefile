@@ -1,0 +1,40 @@
+# make demo: the page.  make test: all tests.  Both install what they need, from nothing but Debian and Python.
+PORT ?= 7860
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+
+.PHONY: demo install test check train examples screenshots clean
+
+demo: install
+	$(BIN)/python app.py --port $(PORT)
+
+install: $(VENV)/installed
+
+$(VENV)/installed: requirements.txt
+	$(PYTHON) -m venv $(VENV) || { $(SUDO) apt-get update && $(SUDO) apt-get install -y python3-venv && $(PYTHON) -m venv $(VENV); }
+	$(BIN)/pip install --quiet -r requirements.txt
+	touch $@
+
+$(VENV)/installed-tests: $(VENV)/installed tests/requirements.txt
+	$(BIN)/pip install --quiet -r tests/requirements.txt
+	touch $@
+
+/usr/bin/chromium /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf:
+	$(SUDO) apt-get update
+	$(SUDO) apt-get install -y --no-install-recommends chromium fonts-noto-color-emoji
+
+test: $(VENV)/installed-tests /usr/bin/chromium /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+examples: $(VENV)/installed /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf
+	$(BIN)/python -m internvl_demo.nano.examples
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
