@@ -74,10 +74,9 @@ def plan(
     for row in rows:
         thumbnail = " + thumbnail" if row["thumbnail"] else ""
         columns, lines = row["grid"]
-        print(
-            f"{row['image']}: {_times(row['size_wh'])} px -> {columns} x {lines} tiles on {_times(row['canvas_wh'])} px, "
-            f"{row['tiles']} {'tile' if row['tiles'] == 1 else 'tiles'}{thumbnail}, {row['visual_tokens']} visual tokens"
-        )
+        tiles = f"{row['tiles']} {'tile' if row['tiles'] == 1 else 'tiles'}{thumbnail}"
+        sizes = f"{_times(row['size_wh'])} px -> {columns} x {lines} tiles on {_times(row['canvas_wh'])} px"
+        print(f"{row['image']}: {sizes}, {tiles}, {row['visual_tokens']} visual tokens")
 
 
 @app.command()

@@ -10,15 +10,16 @@ Every yield of `ask` and `retry` is complete, so that Stop (which ends the gener
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from internvl_demo.answer import Answer, answer, report
 from internvl_demo.backends.base import Backend, ModelInfo, Options
 from internvl_demo.chat import Attachment, Conversation
-from internvl_demo.errors import DemoError
-from internvl_demo.photo import open_photo
-from internvl_demo.tiling import max_tiles_of, plan_tiles
-from internvl_demo.ui.session import Session, notice, preview
+from internvl_demo.errors import DemoError, PhotoError
+from internvl_demo.photo import Photo, open_photo
+from internvl_demo.tiling import max_tiles_of
+from internvl_demo.ui.session import Session, notice, plan_of, preview
 from internvl_demo.ui.strings import Words
 
 Message = dict[str, Any]
@@ -40,7 +41,15 @@ class View:
 def attachments(message: Message, mode: str | int) -> tuple[Attachment, ...]:
     """The composer's files as photos, each with the mode chosen. Raises PhotoError, ModeError."""
     most = max_tiles_of(mode)
-    return tuple(Attachment(open_photo(path), most) for path in message.get("files") or [])
+    return tuple(Attachment(_photo(path), most) for path in message.get("files") or [])
+
+
+def _photo(path: str) -> Photo:
+    """A file of the composer; what is wrong with it names it."""
+    try:
+        return open_photo(path)
+    except PhotoError as error:
+        raise PhotoError(f"{Path(path).name}: {error.what}", error.next_step) from error
 
 
 class Desk:
@@ -85,11 +94,7 @@ class Desk:
     def preview(self, message: Message, mode: str | int, session: Session, words: Words) -> tuple[Any, Any]:
         """What the composer's images would cost -> (the lines, a notice)."""
         try:
-            most = max_tiles_of(mode)
-            plans = []
-            for path in message.get("files") or []:
-                photo = open_photo(path)
-                plans.append((photo.name, plan_tiles(photo.size_wh, most)))
+            plans = [(image.photo.name, plan_of(image)) for image in attachments(message, mode)]
         except DemoError as error:
             return preview([], 1, self.info, words), notice(error)
         first = len(session.conversation.images) + 1

@@ -67,7 +67,7 @@ def build_page(backend: Backend, info: ModelInfo, settings: Settings) -> gr.Bloc
                     placeholder=I18N("composer_placeholder"),
                     file_count="multiple",
                     file_types=["image"],
-                    lines=2,
+                    lines=1,
                     max_lines=8,
                     max_plain_text_length=100_000,
                     submit_btn=False,
@@ -100,7 +100,7 @@ def build_page(backend: Backend, info: ModelInfo, settings: Settings) -> gr.Bloc
             with gr.Column(scale=5, min_width=340, elem_id="sight"):
                 sight = _widget("viewer", {"images": [], "boxes": []})
                 examples = _examples()
-        files = gr.Textbox(visible="hidden", elem_id="files-chosen")
+        files = gr.Textbox("[]", visible="hidden", elem_id="files-chosen")
 
         shown = [composer, conversation, sight, alert, session, send, stop, retry]
 
@@ -193,14 +193,16 @@ def build_page(backend: Backend, info: ModelInfo, settings: Settings) -> gr.Bloc
     return page
 
 
-def launch(backend: Backend, settings: Settings) -> None:
-    """Serves the page until it is interrupted."""
+def launch(backend: Backend, settings: Settings, *, wait: bool = True) -> gr.Blocks:
+    """Serves the page until it is interrupted, or returns it running when not told to `wait`."""
     info = asyncio.run(backend.describe())
     page = build_page(backend, info, settings)
     try:
         page.launch(
             server_name=settings.host,
             server_port=settings.port,
+            prevent_thread_lock=not wait,
+            quiet=not wait,
             max_threads=_THREADS,
             max_file_size=MAX_BYTES + 1,
             footer_links=[],
@@ -216,6 +218,7 @@ def launch(backend: Backend, settings: Settings) -> None:
         raise SetupError(
             f"The page cannot be served: {error}", "Choose another port with --port (or PORT= for make demo)."
         ) from error
+    return page
 
 
 def _chosen(mode: str, most: int) -> str | int:
