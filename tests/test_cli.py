@@ -1,0 +1,102 @@
+"""The command line, run as a person runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from internvl_demo.nano.exam import iou
+from internvl_demo.nano.scenes import draw_scene
+from internvl_demo.nano.vocabulary import kinds
+
+
+def run(*arguments: str | Path, fails: bool = False) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "ignore", "-m", "internvl_demo", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode != 0) == fails, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "tall.png"
+    Image.new("RGB", (800, 1300), "white").save(path)
+    return path
+
+
+def test_a_file_that_is_no_picture_is_named_with_a_next_step(tmp_path: Path) -> None:
+    path = tmp_path / "notes.png"
+    path.write_text("these are notes")
+    done = run("plan", path, fails=True)
+    assert "notes.png" in done.stderr
+    assert "JPEG" in done.stderr
+
+
+def test_a_missing_file_a_bad_mode_and_a_bad_endpoint_say_what_to_do(picture: Path) -> None:
+    assert "missing.png" in run("plan", "missing.png", fails=True).stderr
+    assert "low, standard, high" in run("plan", picture, "--mode", "99", fails=True).stderr
+    assert "--endpoint" in run("ask", "Hello?", "--endpoint", "nowhere", fails=True).stderr
+
+
+def test_a_directory_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    assert "config.json" in run("ask", "Hello?", "--checkpoint", tmp_path, fails=True).stderr
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    assert "'llama'" in run("ask", "Hello?", "--checkpoint", tmp_path, fails=True).stderr
+
+
+def test_the_papers_example_is_planned_as_in_the_paper(picture: Path) -> None:
+    (row,) = json.loads(run("plan", picture, "--mode", "standard", "--json").stdout)
+    assert row == {
+        "image": str(picture),
+        "size_wh": [800, 1300],
+        "grid": [2, 3],
+        "canvas_wh": [896, 1344],
+        "tiles": 6,
+        "thumbnail": True,
+        "visual_tokens": 7 * 64,
+    }
+
+
+def test_a_plan_counts_tokens_for_other_models(picture: Path) -> None:
+    (row,) = json.loads(run("plan", picture, "--tokens-per-tile", "256", "--json").stdout)
+    assert row["visual_tokens"] == 7 * 256
+
+
+def test_a_plan_sees_photos_upright(tmp_path: Path) -> None:
+    path, turned = tmp_path / "turned.jpg", Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (1300, 800)).save(path, exif=turned)
+    assert json.loads(run("plan", path, "--json").stdout)[0]["size_wh"] == [800, 1300]
+
+
+def test_a_plan_can_be_read_by_people(picture: Path) -> None:
+    assert "800 x 1300 px -> 2 x 3 tiles on 896 x 1344 px, 6 tiles + thumbnail" in run("plan", picture).stdout
+
+
+@pytest.mark.parametrize("command", [[], ["plan"], ["ask"], ["train"], ["exam"], ["bench"], ["bench", "turns"]])
+def test_every_command_has_help(command: list[str]) -> None:
+    assert "Usage" in run(*command, "--help").stdout
+
+
+def test_ask_answers_about_the_right_image_and_draws_the_box(tmp_path: Path) -> None:
+    by_name = {kind.en: kind for kind in kinds()}
+    one = draw_scene(2_000_000_001, size_wh=(448, 448), wanted={by_name["car"]: 1})
+    two = draw_scene(2_000_000_002, size_wh=(448, 448), wanted={by_name["turtle"]: 1, by_name["apple"]: 1})
+    for name, scene in (("one.png", one), ("two.png", two)):
+        scene.image.save(tmp_path / name)
+    images = ["--image", tmp_path / "one.png", "--image", tmp_path / "two.png"]
+    overlay = tmp_path / "overlay.png"
+    said = json.loads(run("ask", *images, "Where is the turtle?", "--json", "--overlay", overlay).stdout)
+    (box,) = said["boxes"]
+    (truth,) = two.of(by_name["turtle"])
+    assert box["image"] == 2
+    assert "turtle" in box["label"]
+    assert iou(tuple(box["xyxy_px"]), truth.xyxy_px) > 0.5
+    assert said["tiles"] == [1, 1]
+    assert said["usage"]["encoded_views"] == 2
+    assert said["timing"]["ttft_s"] > 0
+    assert Image.open(overlay).size[0] > 800

@@ -1,0 +1,77 @@
+"""The architecture: a module imports lower floors, or its own room; heavy packages stay in their rooms."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "internvl_demo"
+FLOORS = {
+    **dict.fromkeys(("errors", "settings", "photo"), 0),
+    **dict.fromkeys(("tiling", "grounding", "chat"), 1),
+    **dict.fromkeys(("prompt", "pins", "overlay"), 2),
+    **dict.fromkeys(("backends", "nano"), 3),
+    "answer": 4,
+    **dict.fromkeys(("ui", "bench"), 5),
+    "cli": 6,
+    "__main__": 7,
+    "__init__": 0,
+}
+ABOVE = {("nano", "answer")}
+"""The exam asks through the whole road, as a person does."""
+ROOMS = {
+    "gradio": ("ui",),
+    "openai": ("backends/server.py",),
+    "torch": ("backends/local.py", "nano", "tiling.py"),
+    "transformers": ("backends/local.py", "nano"),
+}
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def imports(path: Path) -> list[str]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names.append(node.module or "")
+    return names
+
+
+def room(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_imports_lower_floors_or_its_own_room(path: Path) -> None:
+    mine = room(path)
+    for name in imports(path):
+        if name.startswith("internvl_demo."):
+            other = name.split(".")[1]
+            if other != mine and (mine, other) not in ABOVE:
+                same = FLOORS[other] == FLOORS[mine] and (mine, other) in {("overlay", "pins"), ("chat", "photo")}
+                assert FLOORS[other] < FLOORS[mine] or same, f"{mine} imports {other}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_heavy_packages_stay_in_their_rooms(path: Path) -> None:
+    here = str(path.relative_to(ROOT))
+    for name in imports(path):
+        for package, rooms in ROOMS.items():
+            if name.split(".")[0] == package:
+                assert here.startswith(rooms), f"{here} imports {package}"
+
+
+@pytest.mark.parametrize("module", ["internvl_demo", "internvl_demo.cli", "internvl_demo.backends"])
+def test_importing_is_quick_and_light(module: str) -> None:
+    code = f"import sys, {module}; print(*(n for n in ('torch', 'gradio', 'transformers', 'openai') if n in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_no_source_is_longer_than_a_person_reads() -> None:
+    long = {path.name: len(path.read_text("utf-8").splitlines()) for path in FILES}
+    assert max(long.values()) <= 400, {name: lines for name, lines in long.items() if lines > 400}

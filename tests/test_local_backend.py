@@ -1,0 +1,175 @@
+"""The embedded miniature behind `local`: what a conversation costs, and that it can be stopped."""
+
+import asyncio
+import time
+
+import pytest
+from PIL import Image
+
+from internvl_demo.answer import Answer, answer
+from internvl_demo.backends.base import Options, Usage
+from internvl_demo.backends.local import LocalBackend
+from internvl_demo.chat import Attachment, Conversation
+from internvl_demo.errors import BackendError, ContextError
+from internvl_demo.nano.scenes import draw_scene
+from internvl_demo.photo import Photo, photo_of
+from internvl_demo.prompt import prompt_text
+
+
+@pytest.fixture(scope="module")
+def photo() -> Photo:
+    return photo_of(draw_scene(2_000_000_010, size_wh=(640, 480)).image)
+
+
+def ask(backend: LocalBackend, conversation: Conversation, **options: int) -> Answer:
+    async def last() -> Answer:
+        async for said in answer(backend, conversation, Options(**options)):  # type: ignore[arg-type]
+            kept = said
+        return kept
+
+    return asyncio.run(last())
+
+
+def usage(said: Answer) -> Usage:
+    assert said.usage is not None
+    return said.usage
+
+
+def tokens(backend: LocalBackend, conversation: Conversation) -> int:
+    text = prompt_text(conversation, backend.tokens_per_tile)
+    return len(backend.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def test_a_conversation_that_does_not_fit_is_refused_with_its_size(nano: LocalBackend, photo: Photo) -> None:
+    many = tuple(Attachment(photo, 40) for _ in range(12))
+    with pytest.raises(ContextError, match=r"takes 10\d\d\d tokens, the model reads 8192.*resolution mode"):
+        ask(nano, Conversation().ask("What?", many))
+
+
+def test_a_model_that_fails_says_so_and_answers_the_next_question(
+    nano: LocalBackend, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("shapes do not match")
+
+    conversation = Conversation().ask("What?", (Attachment(photo, 1),))
+    with monkeypatch.context() as patch:
+        patch.setattr(nano, "_encode", broken)
+        with pytest.raises(BackendError, match=r"shapes do not match.*Ask again"):
+            ask(nano, conversation)
+    assert ask(nano, conversation).text
+
+
+def test_the_prompt_read_is_the_official_one(nano: LocalBackend, photo: Photo) -> None:
+    conversation = Conversation().ask("One?", (Attachment(photo, 12), Attachment(photo, 1)))
+    assert usage(ask(nano, conversation, max_new_tokens=4)).prompt_tokens == tokens(nano, conversation)
+
+
+def test_turn_2_encodes_no_image_and_reads_only_what_is_new(nano: LocalBackend, photo: Photo) -> None:
+    first = Conversation().ask("What is in the picture?", (Attachment(photo, 12),))
+    said = ask(nano, first)
+    assert usage(said).encoded_views == 13
+    second = first.answered(said.raw).ask("How many cats are there?")
+    cost = usage(ask(nano, second))
+    assert cost.encoded_views == 0
+    assert cost.prompt_tokens == tokens(nano, second)
+    read_before = tokens(nano, first.answered(said.raw)) - len("x")  # all but <|im_end|>, at which the model stopped
+    assert cost.cached_tokens == read_before
+    assert cost.prompt_tokens - cost.cached_tokens < 30
+
+
+def test_a_new_image_in_turn_2_costs_that_image_alone(nano: LocalBackend, photo: Photo) -> None:
+    first = Conversation().ask("What is in the picture?", (Attachment(photo, 12),))
+    said = ask(nano, first)
+    other = photo_of(Image.new("RGB", (448, 448), "white"))
+    second = first.answered(said.raw).ask("And here?", (Attachment(other, 1),))
+    assert usage(ask(nano, second)).encoded_views == 1
+
+
+def test_a_retry_encodes_nothing_and_answers_the_same(nano: LocalBackend, photo: Photo) -> None:
+    first = Conversation().ask("What is in the picture?", (Attachment(photo, 12),))
+    said = ask(nano, first)
+    again = ask(nano, first.answered(said.raw).retry())
+    assert usage(again).encoded_views == 0
+    assert again.raw == said.raw
+
+
+def test_another_mode_for_the_image_is_not_served_from_the_cache(nano: LocalBackend, photo: Photo) -> None:
+    first = Conversation().ask("What?", (Attachment(photo, 12),))
+    ask(nano, first)
+    changed = Conversation(id=first.id).ask("What?", (Attachment(photo, 1),))
+    assert usage(ask(nano, changed)).encoded_views == 1
+    assert ask(nano, changed).raw == ask(nano, Conversation(changed.turns)).raw
+
+
+def test_the_cache_changes_no_answer(nano: LocalBackend, photo: Photo) -> None:
+    first = Conversation().ask("What is in the picture?", (Attachment(photo, 6),))
+    second = first.answered(ask(nano, first).raw).ask("Where is everything?")
+    from_cache = ask(nano, second)
+    afresh = ask(nano, Conversation(second.turns))
+    assert usage(from_cache).cached_tokens > 400
+    assert usage(afresh).cached_tokens == 0
+    assert from_cache.raw == afresh.raw
+
+
+def test_two_conversations_at_once_do_not_mix(nano: LocalBackend, photo: Photo) -> None:
+    questions = ("What is in the picture?", "Who are you?")
+
+    async def both() -> list[str]:
+        async def one(question: str) -> str:
+            async for said in answer(nano, Conversation().ask(question, (Attachment(photo, 1),))):
+                last = said
+            return last.raw
+
+        return list(await asyncio.gather(*map(one, questions)))
+
+    alone = [ask(nano, Conversation().ask(question, (Attachment(photo, 1),))).raw for question in questions]
+    assert asyncio.run(both()) == alone
+
+
+@pytest.mark.parametrize("max_tiles", [1, 40])
+def test_stop_ends_the_work_at_once(nano: LocalBackend, max_tiles: int) -> None:
+    """Closed while it reads a large picture, or after the first text, the next question is not kept waiting."""
+    wide = photo_of(Image.effect_noise((2240, 1792), 60).convert("RGB"))
+    conversation = Conversation().ask("Where is everything?", (Attachment(wide, max_tiles),))
+
+    async def stopped() -> list[str]:
+        pieces = nano.stream(conversation, Options())
+        waiting = asyncio.ensure_future(anext(pieces))
+        if max_tiles == 1:
+            await waiting
+        else:
+            await asyncio.wait([waiting], timeout=0.3)
+            waiting.cancel()
+            await asyncio.wait([waiting])
+        await pieces.aclose()
+        started = time.monotonic()
+        nano._thread.submit(lambda: None).result()
+        return [f"{time.monotonic() - started:.2f}"]
+
+    (seconds,) = asyncio.run(stopped())
+    assert float(seconds) < 5, "whole, the 41 views take longer than that"
+
+
+def test_sampling_with_a_seed_repeats_itself(nano: LocalBackend, photo: Photo) -> None:
+    async def sampled(seed: int) -> str:
+        options = Options(max_new_tokens=24, temperature=1.5, top_p=0.95, seed=seed)
+        return "".join(
+            [
+                piece
+                async for piece in nano.stream(Conversation().ask("Well?", (Attachment(photo, 1),)), options)
+                if isinstance(piece, str)
+            ]
+        )
+
+    assert asyncio.run(sampled(3)) == asyncio.run(sampled(3))
+
+
+def test_chinese_is_never_cut_in_the_middle_of_a_character(nano: LocalBackend) -> None:
+    async def pieces() -> list[str]:
+        said = nano.stream(Conversation().ask("你好"), Options())
+        return [piece async for piece in said if isinstance(piece, str)]
+
+    said = asyncio.run(pieces())
+    assert "�" not in "".join(said)
+    assert "我" in "".join(said)
