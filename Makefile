@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo install test check train examples screenshots clean
+.PHONY: demo install test check examples screenshots clean
 
 demo: install
 	$(BIN)/python app.py --port $(PORT)
@@ -35,6 +35,9 @@ check: $(VENV)/installed-tests
 
 examples: $(VENV)/installed /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf
 	$(BIN)/python -m internvl_demo.nano.examples
+
+screenshots: $(VENV)/installed-tests /usr/bin/chromium
+	$(BIN)/python -m tests.screenshots
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -24,6 +24,8 @@ class Settings(BaseSettings):
     checkpoint: str = Field(str(NANO_CHECKPOINT), description="directory or hub id, run in process")
     device: str = Field("auto", description="where `checkpoint` runs: cpu, cuda or auto")
     host: str | None = Field(None, description="address on which the page listens (default: 127.0.0.1)")
-    port: int | None = Field(None, ge=1, le=65535, description="port of the page (default: 7860 or the next free one)")
+    port: int | None = Field(
+        None, ge=1, le=65535, description="port of the page (default: 7860 or the next free one)"
+    )
     max_new_tokens: int = Field(1024, ge=1, description="the longest answer, in tokens")
     temperature: float = Field(0.0, ge=0, le=2, description="0 is greedy")

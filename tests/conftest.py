@@ -34,7 +34,7 @@ class ScriptedModel:
     async def describe(self) -> ModelInfo:
         return ModelInfo("scripted", tokens_per_tile=64, context_length=8192)
 
-    async def stream(self, conversation: Conversation, options: Options) -> AsyncGenerator[Piece, None]:
+    async def stream(self, conversation: Conversation, _options: Options) -> AsyncGenerator[Piece, None]:
         self.asked.append(conversation)
         finished = False
         try:
@@ -67,7 +67,9 @@ def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*quiet, "--disable-sync"])
+        chromium = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=[*quiet, "--disable-sync"]
+        )
         yield chromium
         chromium.close()
 
@@ -96,7 +98,9 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     contexts, errors = [], []
 
     def open_(url: str, **settings: object) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, "locale": "en-US", **settings})
+        context = browser.new_context(
+            **{"viewport": {"width": 1440, "height": 900}, "locale": "en-US", **settings}
+        )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(60_000)

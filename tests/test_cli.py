@@ -77,7 +77,9 @@ def test_a_plan_can_be_read_by_people(picture: Path) -> None:
     assert "800 x 1300 px -> 2 x 3 tiles on 896 x 1344 px, 6 tiles + thumbnail" in run("plan", picture).stdout
 
 
-@pytest.mark.parametrize("command", [[], ["plan"], ["ask"], ["train"], ["exam"], ["bench"], ["bench", "turns"]])
+@pytest.mark.parametrize(
+    "command", [[], ["plan"], ["ask"], ["train"], ["exam"], ["bench"], ["bench", "turns"]]
+)
 def test_every_command_has_help(command: list[str]) -> None:
     assert "Usage" in run(*command, "--help").stdout
 

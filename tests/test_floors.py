@@ -52,7 +52,10 @@ def test_a_module_imports_lower_floors_or_its_own_room(path: Path) -> None:
         if name.startswith("internvl_demo."):
             other = name.split(".")[1]
             if other != mine and (mine, other) not in ABOVE:
-                same = FLOORS[other] == FLOORS[mine] and (mine, other) in {("overlay", "pins"), ("chat", "photo")}
+                same = FLOORS[other] == FLOORS[mine] and (mine, other) in {
+                    ("overlay", "pins"),
+                    ("chat", "photo"),
+                }
                 assert FLOORS[other] < FLOORS[mine] or same, f"{mine} imports {other}"
 
 
@@ -67,7 +70,8 @@ def test_heavy_packages_stay_in_their_rooms(path: Path) -> None:
 
 @pytest.mark.parametrize("module", ["internvl_demo", "internvl_demo.cli", "internvl_demo.backends"])
 def test_importing_is_quick_and_light(module: str) -> None:
-    code = f"import sys, {module}; print(*(n for n in ('torch', 'gradio', 'transformers', 'openai') if n in sys.modules))"
+    heavy = ("torch", "gradio", "transformers", "openai")
+    code = f"import sys, {module}; print(*(name for name in {heavy} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 

@@ -73,7 +73,9 @@ def test_turn_2_encodes_no_image_and_reads_only_what_is_new(nano: LocalBackend, 
     cost = usage(ask(nano, second))
     assert cost.encoded_views == 0
     assert cost.prompt_tokens == tokens(nano, second)
-    read_before = tokens(nano, first.answered(said.raw)) - len("x")  # all but <|im_end|>, at which the model stopped
+    read_before = tokens(nano, first.answered(said.raw)) - len(
+        "x"
+    )  # all but <|im_end|>, at which the model stopped
     assert cost.cached_tokens == read_before
     assert cost.prompt_tokens - cost.cached_tokens < 30
 

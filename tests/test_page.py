@@ -18,7 +18,9 @@ CAT = "<ref>the cat</ref><box>[[100, 200, 300, 400]]</box>"
 BROKEN = {"name": "broken.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n and then nothing"}
 
 
-def picture(name: str = "one.png", size_wh: tuple[int, int] = (64, 48), colour: str = "teal") -> dict[str, object]:
+def picture(
+    name: str = "one.png", size_wh: tuple[int, int] = (64, 48), colour: str = "teal"
+) -> dict[str, object]:
     return {"name": name, "mimeType": "image/png", "buffer": png(size_wh, colour)}
 
 
@@ -125,7 +127,9 @@ def test_what_a_model_says_never_becomes_markup(page: Page, scripted: ScriptedMo
 # What a person can do.
 
 
-def test_boxes_are_drawn_on_the_right_image_while_the_answer_streams(page: Page, scripted: ScriptedModel) -> None:
+def test_boxes_are_drawn_on_the_right_image_while_the_answer_streams(
+    page: Page, scripted: ScriptedModel
+) -> None:
     go_on: list[bool] = []
     scripted.script = ["In Image-2: ", CAT, " and that", lambda: bool(go_on), " is all."]
     send(page, "Where is the cat?", picture("a.png"), picture("b.png", (400, 200), "navy"))
@@ -133,8 +137,14 @@ def test_boxes_are_drawn_on_the_right_image_while_the_answer_streams(page: Page,
     assert drawn(page) == [("the cat", "2", "100,200,300,400")]
     box, image = page.locator(".ground-box").bounding_box(), page.locator("#viewer img").nth(1).bounding_box()
     assert box and image
-    across = [(box["x"] - image["x"]) / image["width"], (box["x"] + box["width"] - image["x"]) / image["width"]]
-    down = [(box["y"] - image["y"]) / image["height"], (box["y"] + box["height"] - image["y"]) / image["height"]]
+    across = [
+        (box["x"] - image["x"]) / image["width"],
+        (box["x"] + box["width"] - image["x"]) / image["width"],
+    ]
+    down = [
+        (box["y"] - image["y"]) / image["height"],
+        (box["y"] + box["height"] - image["y"]) / image["height"],
+    ]
     assert across == pytest.approx([0.1, 0.3], abs=0.02)
     assert down == pytest.approx([0.2, 0.4], abs=0.03)
     expect(page.locator("#send")).to_be_disabled()
@@ -290,7 +300,9 @@ def test_the_page_speaks_the_browsers_language(
     expect(page.locator("#send")).to_have_text(send_word)
     send(page, "?", picture())
     wait_answer(page, "Hello.")
-    expect(page.locator("#conversation .receipt")).to_contain_text("first token" if locale == "en-US" else "首 token")
+    expect(page.locator("#conversation .receipt")).to_contain_text(
+        "first token" if locale == "en-US" else "首 token"
+    )
 
 
 @pytest.mark.parametrize("width", [390, 768, 1440])
@@ -301,7 +313,9 @@ def test_nothing_is_wider_than_the_window(open_page: Open, scripted_url: str, wi
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_two_people_do_not_see_each_other(open_page: Open, scripted_url: str, scripted: ScriptedModel) -> None:
+def test_two_people_do_not_see_each_other(
+    open_page: Open, scripted_url: str, scripted: ScriptedModel
+) -> None:
     scripted.script = ["Hello."]
     scripted.asked.clear()
     one, two = open_page(scripted_url), open_page(scripted_url)
@@ -318,5 +332,3 @@ def test_the_examples_are_those_of_the_repository() -> None:
     rows = json.loads((folder / "examples.json").read_text("utf-8"))
     assert len(rows) >= 6
     assert all((folder / name).is_file() for row in rows for name in row["files"])
-
-

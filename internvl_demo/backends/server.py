@@ -104,9 +104,13 @@ class ServerBackend:
         self._tokens_per_tile = tokens_per_tile
         self._card: Model | None = None
         self._data_urls = _DataUrls(KEPT_CHARS)
-        self._client = openai.AsyncOpenAI(
+        self._api_key = _bearer(api_key)
+        self._client = self._new_client()
+
+    def _new_client(self) -> openai.AsyncOpenAI:
+        return openai.AsyncOpenAI(
             base_url=self._endpoint,
-            api_key=_bearer(api_key),
+            api_key=self._api_key,
             timeout=openai.Timeout(SILENCE_S, connect=CONNECT_S),
             max_retries=0,  # a retry would ask twice, after text may have been shown
         )
@@ -152,7 +156,9 @@ class ServerBackend:
 
     async def _find_model(self) -> Model:
         """What the server says of our model. Raises BackendError when it does not offer it."""
-        page = await self._client.models.list(timeout=openai.Timeout(LISTING_S, connect=CONNECT_S))
+        # with connections of its own: it may be asked in another event loop than the answers
+        async with self._new_client() as client:
+            page = await client.models.list(timeout=openai.Timeout(LISTING_S, connect=CONNECT_S))
         offered = {card.id: card for card in page.data}
         if not offered:
             raise BackendError(f"The server at {self._endpoint} offers no model.", _CHECK_ENDPOINT)

@@ -15,15 +15,10 @@ import numpy
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from internvl_demo.nano.model import GRID, PATCH_PX, TOKENS_PER_TILE
+from internvl_demo.nano.model import GRID, PATCH_PX, TOKENS_PER_TILE, spread_loss
 from internvl_demo.nano.scenes import Scene
 from internvl_demo.nano.vocabulary import kinds
 from internvl_demo.tiling import IMAGENET_MEAN, IMAGENET_STD, TILE_PX
-
-SPREAD = 12
-"""Numbers on each side of the true one that share its loss."""
-
-_SIGMA = 4.0
 
 
 @dataclass
@@ -197,7 +192,7 @@ class SequenceWriter:
 def answer_loss(
     logits: torch.Tensor, targets: torch.Tensor, numbers: torch.Tensor, number_ids: torch.Tensor
 ) -> torch.Tensor:
-    """Cross-entropy of (tokens, vocabulary) logits; coordinates' truth spread over neighbouring numbers.
+    """Cross-entropy of (tokens, vocabulary) logits; that of coordinates is spread, see `spread_loss`.
 
     targets, numbers (tokens,): the true id, and its value where it is a coordinate, else -1.
     number_ids (1000,): the id of each number.
@@ -206,11 +201,21 @@ def answer_loss(
     loss = -said.gather(1, targets[:, None])[:, 0]
     coordinate = numbers >= 0
     if coordinate.any():
-        shifts = torch.arange(-SPREAD, SPREAD + 1, device=logits.device)
-        near = numbers[coordinate][:, None] + shifts
-        weight = torch.exp(-0.5 * (shifts / _SIGMA) ** 2) * ((near >= 0) & (near < 1000))
-        weight = weight / weight.sum(1, keepdim=True)
-        near_ids = number_ids[near.clamp(0, 999)]
-        spread = -(weight * said[coordinate].gather(1, near_ids)).sum(1)
+        spread = spread_loss(said[coordinate][:, number_ids], numbers[coordinate])
         loss = loss.masked_scatter(coordinate, spread)
     return loss.mean()
+
+
+def token_truth(kinds: torch.Tensor, sides: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Dense truth of patches -> of visual tokens, each a square of four patches: kinds (views, 64) and
+    boxes (views, 64, 4) in thousandths. The first patch of the four that shows something speaks for all."""
+    centres = (torch.arange(GRID, device=sides.device) + 0.5) * PATCH_PX / TILE_PX
+    middle = torch.stack([centres[None].expand(GRID, GRID), centres[:, None].expand(GRID, GRID)], dim=-1)
+    grid = sides.unflatten(1, (GRID, GRID))
+    corners = torch.cat([middle - grid[..., :2], middle + grid[..., 2:]], dim=-1)
+    views, half = len(kinds), GRID // 2
+    squares = kinds.reshape(views, half, 2, half, 2).transpose(2, 3).reshape(views, half * half, 4)
+    boxes = corners.reshape(views, half, 2, half, 2, 4).transpose(2, 3).reshape(views, half * half, 4, 4)
+    chosen = (squares > 0).float().argmax(-1, keepdim=True)
+    box = boxes.gather(2, chosen[..., None].expand(-1, -1, 1, 4))[:, :, 0]
+    return squares.gather(2, chosen)[..., 0], (1000 * box).round().long().clamp(0, 999)

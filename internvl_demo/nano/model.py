@@ -5,8 +5,10 @@ InternLM2's (Llama with grouped key/value heads), in `transformers`' own classes
 model is loaded like any other checkpoint. Patches of 28 pixels make 64 visual tokens a tile instead of
 256: four times cheaper on a CPU. Heads are 64 wide, which TurboMind can serve.
 
-`DenseHead` exists in training only: it asks the vision encoder, for every patch, what is there and how
-far its object's four sides are. The language loss alone takes hours to teach what this teaches in minutes.
+Two heads exist in training only, because the language loss alone takes hours to teach what they teach in
+minutes. `DenseHead` asks the vision encoder, for every patch, what is there and how far its object's four
+sides are. `WordHead` asks the MLP for the same in the decoder's own words: every visual token shall lie where
+the embedding of its object's name lies, and tell the four numbers of its box.
 """
 
 import torch
@@ -28,6 +30,10 @@ GRID = TILE_PX // PATCH_PX
 TOKENS_PER_TILE = (GRID // 2) ** 2
 CONTEXT_LENGTH = 8192
 """Three images at 40 tiles fit (3 x 41 x 64 tokens and the text), as in the 26B's 32,768."""
+
+
+SPREAD_SIGMA = 4.0
+"""How far a coordinate's loss spreads, in thousandths."""
 
 
 def vision_config() -> InternVLVisionConfig:
@@ -130,3 +136,40 @@ class DenseHead(nn.Module):
             return naming
         placing: torch.Tensor = (said_sides.float()[on] - sides[on]).abs().mean()
         return naming + 8 * placing
+
+
+class WordHead(nn.Module):
+    """Visual tokens (views, 64, width) in the decoder's words: names by their nearness to word embeddings,
+    box coordinates through the decoder's own numbers."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.nothing = nn.Parameter(torch.randn(width))
+        self.corners = nn.Linear(width, 4 * width)
+
+    def loss(
+        self,
+        visual: torch.Tensor,
+        kinds: torch.Tensor,
+        boxes: torch.Tensor,
+        names: torch.Tensor,
+        numbers: torch.Tensor,
+    ) -> torch.Tensor:
+        """kinds (views, 64) int64, 0 for nothing; boxes (views, 64, 4) int64 in thousandths; names (kinds,
+        width) and numbers (1000, width): the embeddings of each kind's name, the output rows of each number."""
+        table = nn.functional.normalize(torch.cat([self.nothing[None], names]), dim=1)
+        near = 15 * nn.functional.normalize(visual.float(), dim=2) @ table.T
+        naming = nn.functional.cross_entropy(near.flatten(0, 1), kinds.flatten())
+        on = kinds > 0
+        if not on.any():
+            return naming
+        said = (self.corners(visual[on]).unflatten(1, (4, -1)).float() @ numbers.T).log_softmax(2)
+        return naming + spread_loss(said.flatten(0, 1), boxes[on].flatten()).mean()
+
+
+def spread_loss(said: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy (places,) of log-probabilities (places, 1000) with each true value spread over its
+    neighbours: 498 is nearly right where 499 is meant."""
+    numbers = torch.arange(said.shape[1], device=said.device)
+    weight = torch.exp(-0.5 * ((numbers - values[:, None]) / SPREAD_SIGMA) ** 2)
+    return -(weight / weight.sum(1, keepdim=True) * said).sum(1)

@@ -1,8 +1,9 @@
 """The stages of training, each a command, each resumable: `python -m internvl_demo train STAGE`.
 
-    vision   the vision encoder alone: for every patch, what is there and where its object ends
-    align    MLP and decoder learn to answer; the vision encoder is frozen
-    all      everything, dense labels kept beside the language loss, vision at a quarter of the rate
+    vision     the vision encoder alone: for every patch, what is there and where its object ends
+    language   the decoder learns how people ask and what answers look like; vision frozen
+    align      the MLP alone: every visual token lies where its object's name lies, and tells its box
+    all        everything, the dense labels kept beside the language loss, vision at a quarter of the rate
 
 Everything that a stage knows is in `RUN/STAGE.pt` (weights, optimiser, step), written every few
 minutes and at the end; a stage starts from its own file if there is one, else from the stage before.
@@ -23,13 +24,15 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import InternVLForConditionalGeneration, PreTrainedTokenizerFast
 
 from internvl_demo.errors import SetupError
-from internvl_demo.nano.batches import Batch, Talk, answer_loss, normalise
+from internvl_demo.nano.batches import Batch, Talk, answer_loss, normalise, token_truth
 from internvl_demo.nano.data import LessonBatches, VisionBatches
-from internvl_demo.nano.model import DenseHead, fresh_model, fresh_vision
+from internvl_demo.nano.model import DenseHead, WordHead, fresh_model, fresh_vision
 from internvl_demo.nano.vocabulary import kinds
 
-STAGES = ("vision", "align", "all")
+STAGES = ("vision", "language", "align", "all")
 _SAVE_SECONDS = 240
+_SHARES = {"dense": 0.5, "words": 0.3}
+"""What the training-only losses weigh beside the answers'."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class Recipe:
 
 RECIPES = {
     "vision": Recipe(steps=2000, views=12, rate=2e-3, seed=0),
-    "align": Recipe(steps=600, views=8, rate=2e-3, vision_rate=0.0, warm_up=100, fall=0.1, seed=1),
+    "language": Recipe(steps=400, views=8, rate=2e-3, vision_rate=0.0, warm_up=100, fall=0.1, seed=1),
+    "align": Recipe(steps=400, views=24, rate=2e-3, vision_rate=0.0, warm_up=50, seed=3),
     "all": Recipe(steps=3000, views=8, rate=2e-3, vision_rate=0.25, warm_up=50, seed=2),
 }
 
@@ -65,15 +69,19 @@ class Learner(torch.nn.Module):
     """The model in training: vision encoder and dense head, and the rest once there is a tokenizer."""
 
     number_ids: torch.Tensor
+    name_ids: torch.Tensor
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast | None):
         super().__init__()
         self.model: InternVLForConditionalGeneration | None = fresh_model(tokenizer) if tokenizer else None
         self.vision = self.model.model.vision_tower if self.model else fresh_vision()
         self.dense = DenseHead(self.vision.config.hidden_size, len(kinds()))
-        if tokenizer:
+        if tokenizer and self.model:
+            self.words = WordHead(self.model.config.text_config.hidden_size)
             ids = tokenizer.convert_tokens_to_ids([str(value) for value in range(1000)])
             self.register_buffer("number_ids", torch.tensor(ids), persistent=False)
+            names = [tokenizer(f" {kind.en}", add_special_tokens=False)["input_ids"][-1] for kind in kinds()]
+            self.register_buffer("name_ids", torch.tensor(names), persistent=False)
 
     def forward(self, batch: Batch, freeze_vision: bool) -> dict[str, torch.Tensor]:
         """The losses of a batch by name."""
@@ -81,8 +89,11 @@ class Learner(torch.nn.Module):
         losses = {}
         if not freeze_vision:
             losses["dense"] = self.dense.loss(patches[batch.dense], batch.kinds, batch.sides)
-        if batch.talk is not None:
-            losses["answers"] = self._answers(batch.talk, patches)
+        if self.model:
+            visual = self._project(patches)
+            losses["words"] = self._words(batch, visual[batch.dense])
+            if batch.talk is not None:
+                losses["answers"] = self._answers(batch.talk, visual)
         return losses
 
     def _see(self, batch: Batch, freeze_vision: bool) -> torch.Tensor:
@@ -100,13 +111,26 @@ class Learner(torch.nn.Module):
         order = torch.cat([whole.nonzero(), (~whole).nonzero()]).flatten().argsort()
         return torch.cat(parts)[order]
 
-    def _answers(self, talk: Talk, patches: torch.Tensor) -> torch.Tensor:
+    def _project(self, patches: torch.Tensor) -> torch.Tensor:
+        """Patch features (views, patches, width) -> visual tokens (views, 64, decoder's width)."""
         assert self.model is not None
         inner = self.model.model
         side = round(patches.shape[1] ** 0.5)
         grids = patches.reshape(len(patches), side, side, -1)
         shuffled = inner.pixel_shuffle(grids, inner.config.downsample_ratio)
-        visual = inner.multi_modal_projector(shuffled.flatten(1, 2))
+        visual: torch.Tensor = inner.multi_modal_projector(shuffled.flatten(1, 2))
+        return visual
+
+    def _words(self, batch: Batch, visual: torch.Tensor) -> torch.Tensor:
+        assert self.model is not None
+        names = self.model.get_input_embeddings().weight[self.name_ids].detach()
+        numbers = self.model.lm_head.weight[self.number_ids].detach()
+        kind, boxes = token_truth(batch.kinds, batch.sides)
+        return self.words.loss(visual, kind, boxes, names, numbers)
+
+    def _answers(self, talk: Talk, visual: torch.Tensor) -> torch.Tensor:
+        assert self.model is not None
+        inner = self.model.model
         embedded = inner.language_model.embed_tokens(talk.ids)
         places = (talk.ids == inner.config.image_token_id)[..., None]
         embedded = embedded.masked_scatter(places, visual.to(embedded.dtype))
@@ -159,7 +183,7 @@ class _Stage:
         groups: dict[tuple[bool, float], list[torch.nn.Parameter]] = {}
         for name, parameter in self.learner.named_parameters():
             share = self.recipe.vision_rate if "vision" in name else 1.0
-            if share:
+            if share and (self.name != "align" or name.startswith(("words", "model.model.multi_modal"))):
                 inner = parameter.ndim == 2 and ".layer" in name
                 groups.setdefault((inner, share), []).append(parameter)
         made: list[torch.optim.Optimizer] = []
@@ -219,9 +243,8 @@ class _Stage:
                 group["lr"] = group["full"] * share
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
             losses = self.learner(batch, self.frozen)
-        total = losses.get("answers", torch.zeros((), device=self.device))
-        if "dense" in losses:
-            total = total + (0.5 if "answers" in losses else 1.0) * losses["dense"]
+        shares = _SHARES if "answers" in losses else {}
+        total = torch.stack([loss * shares.get(name, 1.0) for name, loss in losses.items()]).sum()
         self.learner.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0)
@@ -230,10 +253,10 @@ class _Stage:
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
     def _batches(self) -> Iterator[Batch]:
-        if self.tokenizer is None:
+        if self.name in ("vision", "align"):
             data: Dataset[Batch] = VisionBatches(self.recipe.seed, self.recipe.views)
         else:
-            data = LessonBatches(self.recipe.seed, self.recipe.views, self.tokenizer)
+            data = LessonBatches(self.recipe.seed, self.recipe.views, _tokenizer(self.run))
         order = range(self.step, self.recipe.steps)
         loader = DataLoader(
             data,

@@ -1,0 +1,49 @@
+"""Takes the README's pictures of the page: `python -m tests.screenshots` (or `make screenshots`)."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from playwright.sync_api import expect, sync_playwright
+
+from internvl_demo.backends.local import LocalBackend
+from internvl_demo.settings import NANO_CHECKPOINT, Settings
+
+FOLDER = Path(__file__).parents[1] / "assets" / "screenshots"
+VIEWS = {
+    "desktop": {"viewport": {"width": 1440, "height": 900}},
+    "dark": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2},
+    "chinese": {"viewport": {"width": 1440, "height": 900}, "locale": "zh-CN"},
+}
+
+
+def main() -> None:
+    """Asks two of the examples in each view."""
+    from internvl_demo.ui.page import launch
+
+    with ThreadPoolExecutor(1) as thread:
+        backend = LocalBackend(str(NANO_CHECKPOINT), device="cpu")
+        url = thread.submit(launch, backend, Settings(), wait=False).result().local_url
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        for name, view in VIEWS.items():
+            page = browser.new_context(**{"locale": "en-US", **view}).new_page()
+            page.goto(url)
+            page.wait_for_selector("#send")
+            for example, boxes in (("Where is the turtle?", 1), ("", 2)):
+                if example:
+                    page.click(f"button.example:has-text('{example}')")
+                    expect(page.locator("#token-count .line")).to_have_count(2)
+                else:
+                    page.fill("#composer textarea", "How many butterflies are there in Image-1?")
+                page.click("#send")
+                expect(page.locator("svg .ground-box")).to_have_count(boxes, timeout=60_000)
+                expect(page.locator("#send")).to_be_enabled(timeout=60_000)
+            page.evaluate("window.scrollTo(0, 0)")
+            page.screenshot(path=FOLDER / f"{name}.png", animations="disabled")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
