@@ -2,13 +2,15 @@
 
 The rooms, lowest floor first (a module imports lower floors or its own folder; `tests/test_floors.py` holds this):
 
-    0  errors, settings, photo         what can go wrong; choices; untrusted bytes -> Photo
-    1  tiling, grounding, chat         sizes -> tiles; streamed text -> boxes; frozen conversations
-    2  prompt, pins, overlay, nano/    the official prompt; which photo a box means; drawing; the miniature
-    3  backends/                       who answers: `local` (in process) or `server` (LMDeploy)
-    4  answer                          one generation as a stream of snapshots
-    5  ui/, bench/                     the page; the speed measurements
-    6  cli                             `python -m internvl_demo ...`
+    0  errors                          what can go wrong, each with a next step
+    1  settings, photo                 a host's choices; untrusted bytes -> Photo
+    2  tiling, grounding, chat         sizes -> tiles; streamed text -> boxes; frozen conversations
+    3  prompt, pins                    the official prompt; which image a box means
+    4  overlay, nano/                  drawing; the miniature: its world, its recipe, its exam
+    5  backends/                       who answers: `local` (in process) or `server` (LMDeploy)
+    6  answer                          one generation as a stream of snapshots
+    7  ui/, bench/                     the page; the speed measurements
+    8  cli                             `python -m internvl_demo ...`
 
 Importing this package loads neither torch nor gradio.
 """

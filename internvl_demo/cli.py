@@ -74,9 +74,9 @@ def plan(
     for row in rows:
         thumbnail = " + thumbnail" if row["thumbnail"] else ""
         columns, lines = row["grid"]
-        tiles = f"{row['tiles']} {'tile' if row['tiles'] == 1 else 'tiles'}{thumbnail}"
+        count = f"{row['tiles']} {'tile' if row['tiles'] == 1 else 'tiles'}{thumbnail}"
         sizes = f"{_times(row['size_wh'])} px -> {columns} x {lines} tiles on {_times(row['canvas_wh'])} px"
-        print(f"{row['image']}: {sizes}, {tiles}, {row['visual_tokens']} visual tokens")
+        print(f"{row['image']}: {sizes}, {count}, {row['visual_tokens']} visual tokens")
 
 
 @app.command()

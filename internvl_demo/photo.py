@@ -130,23 +130,32 @@ def read_photo(data: bytes, name: str = "") -> Photo:
 def open_photo(path: str | PathLike[str]) -> Photo:
     """The file at `path` -> `Photo`, named after it.
 
-    Raises PhotoError if there is no such file, it cannot be read, or `read_photo` refuses what is in it.
+    Raises PhotoError, which names the file, if there is none, it cannot be read, or `read_photo` refuses it.
     """
     name = _display_name(str(path))
+    try:
+        return read_photo(_bytes_of(path, name), name)
+    except PhotoError as error:
+        if name in error.what:
+            raise
+        raise PhotoError(f"{name}: {error.what}", error.next_step) from error
+
+
+def _bytes_of(path: str | PathLike[str], name: str) -> bytes:
+    """What the file holds, if it is one and not too large."""
     try:
         status = Path(path).stat()
         if not stat.S_ISREG(status.st_mode):
             raise PhotoError(f'"{name}" is a folder or a device, not a file.', "Choose a picture file.")
         _check_bytes(status.st_size)
         with Path(path).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise PhotoError(f'There is no file "{name}".', "Check the name and the folder.") from None
     except (OSError, ValueError) as error:
         raise PhotoError(
             f'The file "{name}" cannot be read.', "Check that you may open it, or choose another."
         ) from error
-    return read_photo(data, name)
 
 
 def photo_of(image: Image.Image, name: str = "") -> Photo:

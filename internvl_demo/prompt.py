@@ -49,8 +49,10 @@ Segment = str | ImageSlot
 
 
 def neutralise(text: str) -> str:
-    """People's text with control strings made harmless: `<img>` -> `<` + U+200B + `img>`."""
-    return _CONTROL.sub(rf"\g<0>{_SEPARATOR}", text)
+    """People's text with control strings made harmless: `<img>` -> `<` + U+200B + `img>`. Half characters
+    (lone surrogates), which no tokenizer or server can read, become U+FFFD."""
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return _CONTROL.sub(rf"\g<0>{_SEPARATOR}", whole)
 
 
 def system_text(system: str = SYSTEM) -> str:

@@ -35,7 +35,9 @@ def test_a_cat_that_only_the_second_picture_shows_is_boxed_there(
     open_page: Callable[..., Page], nano_url: str, scenes: tuple[Scene, Scene]
 ) -> None:
     page = open_page(nano_url)
-    files = [{"name": f"{n}.png", "mimeType": "image/png", "buffer": png(scene)} for n, scene in enumerate(scenes)]
+    files = [
+        {"name": f"{n}.png", "mimeType": "image/png", "buffer": png(scene)} for n, scene in enumerate(scenes)
+    ]
     page.set_input_files("#composer input[type=file]", files)
     expect(page.locator("#token-count .line")).to_have_count(2)
     page.fill("#composer textarea", "Where is the cat?")

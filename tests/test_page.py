@@ -324,6 +324,7 @@ def test_two_people_do_not_see_each_other(
     send(two, "I am two.")
     wait_answer(two, "Hello.")
     assert [len(conversation.turns) for conversation in scripted.asked] == [1, 1]
+    assert scripted.asked[0].id != scripted.asked[1].id
     assert "I am one." not in two.locator("#conversation").inner_text()
 
 

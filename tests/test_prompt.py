@@ -162,6 +162,11 @@ def test_no_text_keeps_a_control_string_and_twice_is_like_once(text: str) -> Non
     assert harmless.replace(ZERO_WIDTH_SPACE, "") == text.replace(ZERO_WIDTH_SPACE, "")
 
 
+def test_half_a_character_becomes_a_mark_that_every_server_can_read() -> None:
+    assert neutralise("a\ud83d b") == "a\ufffd b"
+    assert neutralise("\ud83d\ude00 is whole") == "😀 is whole"
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(texts, texts), min_size=1, max_size=3))
 def test_nobody_can_open_or_close_a_role_or_add_an_image(turns: list[tuple[str, str]]) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoTokenizer, DynamicCache, InternVLForConditionalGeneration
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopPLogitsWarper
+from transformers.utils import logging as transformers_logging
 
 from internvl_demo.backends.base import FinishReason, ModelInfo, Options, Piece, Usage
 from internvl_demo.chat import Conversation
@@ -325,6 +326,7 @@ def _load(checkpoint: str, device: torch.device) -> tuple[InternVLForConditional
         raise CheckpointError(
             f"{checkpoint} holds no config.json.", "Name the directory that holds the checkpoint."
         )
+    transformers_logging.disable_progress_bar()
     flash = device.type == "cuda" and importlib.util.find_spec("flash_attn") is not None
     try:
         config = AutoConfig.from_pretrained(checkpoint)

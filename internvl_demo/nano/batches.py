@@ -211,7 +211,7 @@ def token_truth(kinds: torch.Tensor, sides: torch.Tensor) -> tuple[torch.Tensor,
     boxes (views, 64, 4) in thousandths. The first patch of the four that shows something speaks for all."""
     centres = (torch.arange(GRID, device=sides.device) + 0.5) * PATCH_PX / TILE_PX
     middle = torch.stack([centres[None].expand(GRID, GRID), centres[:, None].expand(GRID, GRID)], dim=-1)
-    grid = sides.unflatten(1, (GRID, GRID))
+    grid = sides.reshape(-1, GRID, GRID, 4)
     corners = torch.cat([middle - grid[..., :2], middle + grid[..., 2:]], dim=-1)
     views, half = len(kinds), GRID // 2
     squares = kinds.reshape(views, half, 2, half, 2).transpose(2, 3).reshape(views, half * half, 4)

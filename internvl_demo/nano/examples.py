@@ -12,12 +12,12 @@ from internvl_demo.nano.vocabulary import kinds
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "examples"
 
 PICTURES: dict[str, tuple[int, tuple[int, int], str]] = {
-    "animals": (11, (640, 480), "cat dog dog penguin"),
-    "stars": (24, (640, 480), "star star star star balloon"),
-    "table": (35, (640, 480), "cake pizza apple banana gift"),
-    "street": (46, (640, 480), "car car bus bicycle house tree"),
-    "garden": (58, (600, 450), "sunflower butterfly butterfly bee"),
-    "pond": (63, (600, 450), "turtle frog duck fish"),
+    "animals": (11, (448, 448), "cat dog dog penguin"),
+    "stars": (24, (448, 448), "star star star star balloon"),
+    "table": (35, (448, 448), "cake pizza apple banana gift"),
+    "street": (46, (448, 448), "car car bus bicycle house tree"),
+    "garden": (58, (448, 448), "sunflower butterfly butterfly bee"),
+    "pond": (63, (448, 448), "turtle frog duck fish"),
     "sky": (77, (1792, 896), "balloon balloon balloon airplane rocket bee"),
 }
 QUESTIONS = (

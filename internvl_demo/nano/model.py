@@ -92,7 +92,22 @@ def fresh_model(tokenizer: PreTrainedTokenizerFast) -> InternVLForConditionalGen
     """The whole model, freshly initialised."""
     model = InternVLForConditionalGeneration(model_config(tokenizer))
     model.model.vision_tower.load_state_dict(fresh_vision().state_dict())
+    order_numbers(model, tokenizer.convert_tokens_to_ids([str(value) for value in range(1000)]))
     return model
+
+
+def order_numbers(model: InternVLForConditionalGeneration, number_ids: list[int]) -> None:
+    """Lets the numbers 0..999 start as sines and cosines of their value, to be read and to be said: near
+    numbers lie near each other, so that a coordinate is learned as one quantity, not as a thousand words."""
+    width = model.config.text_config.hidden_size
+    source = torch.Generator().manual_seed(0)
+    basis, _ = torch.linalg.qr(torch.randn(width, width // 2, generator=source))
+    rates = 2 * torch.pi / 1000 * 0.5 * 100 ** torch.linspace(0, 1, width // 4)
+    angles = torch.arange(1000)[:, None] * rates
+    rows = torch.cat([angles.sin(), angles.cos()], dim=1) @ basis.T / (width // 4) ** 0.5
+    with torch.no_grad():
+        model.get_input_embeddings().weight[number_ids] = rows
+        model.lm_head.weight[number_ids] = rows
 
 
 def _sines(grid: int, width: int) -> torch.Tensor:

@@ -246,7 +246,7 @@ class _Stage:
         shares = _SHARES if "answers" in losses else {}
         total = torch.stack([loss * shares.get(name, 1.0) for name, loss in losses.items()]).sum()
         self.learner.zero_grad(set_to_none=True)
-        total.backward()
+        torch.autograd.backward(total)
         torch.nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0)
         for optimiser in self.optimisers:
             optimiser.step()

@@ -10,14 +10,13 @@ Every yield of `ask` and `retry` is complete, so that Stop (which ends the gener
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from internvl_demo.answer import Answer, answer, report
 from internvl_demo.backends.base import Backend, ModelInfo, Options
 from internvl_demo.chat import Attachment, Conversation
-from internvl_demo.errors import DemoError, PhotoError
-from internvl_demo.photo import Photo, open_photo
+from internvl_demo.errors import DemoError
+from internvl_demo.photo import open_photo
 from internvl_demo.tiling import max_tiles_of
 from internvl_demo.ui.session import Session, notice, plan_of, preview
 from internvl_demo.ui.strings import Words
@@ -41,15 +40,7 @@ class View:
 def attachments(message: Message, mode: str | int) -> tuple[Attachment, ...]:
     """The composer's files as photos, each with the mode chosen. Raises PhotoError, ModeError."""
     most = max_tiles_of(mode)
-    return tuple(Attachment(_photo(path), most) for path in message.get("files") or [])
-
-
-def _photo(path: str) -> Photo:
-    """A file of the composer; what is wrong with it names it."""
-    try:
-        return open_photo(path)
-    except PhotoError as error:
-        raise PhotoError(f"{Path(path).name}: {error.what}", error.next_step) from error
+    return tuple(Attachment(open_photo(path), most) for path in message.get("files") or [])
 
 
 class Desk:
@@ -116,7 +107,9 @@ class Desk:
         text = (message.get("text") or "").strip()
         if not text:
             raise DemoError(words("ask_something"), words("ask_something_next"))
-        return conversation.ask(text, attachments(message, mode))
+        # a page's first conversation is a copy of one and the same: it gets its own id with its first turn
+        begun = conversation if conversation.turns else Conversation()
+        return begun.ask(text, attachments(message, mode))
 
     async def _answering(
         self, asked: Session, before: Session, message: Message | None, words: Words

@@ -34,7 +34,9 @@ I18N = gr.I18n(en=_BOTH[0], zh=_BOTH[1], **{"zh-CN": _BOTH[1], "zh-TW": _BOTH[1]
 _FILES = "(message) => JSON.stringify((message?.files ?? []).map((file) => file.path))"
 """In the browser, so that typing sends nothing to the server; only a change of files does."""
 
-_SESSION_SECONDS = 24 * 3600
+_SESSION_SECONDS = 3600
+_SESSIONS = 256
+"""Bounds on what tabs hold: a session keeps its photos decoded, some 36 MB for one of 12 megapixels."""
 _THREADS = 512
 """Also the size of Gradio's table of running jobs: with its default of 40 the 41st person waits."""
 
@@ -57,6 +59,7 @@ def build_page(backend: Backend, info: ModelInfo, settings: Settings) -> gr.Bloc
                     layout="bubble",
                     buttons=["copy"],
                     feedback_options=None,
+                    allow_file_downloads=False,
                     allow_tags=False,
                 )
                 alert = _widget("notice", {"what": "", "next_step": ""})
@@ -204,6 +207,7 @@ def launch(backend: Backend, settings: Settings, *, wait: bool = True) -> gr.Blo
             prevent_thread_lock=not wait,
             quiet=not wait,
             max_threads=_THREADS,
+            state_session_capacity=_SESSIONS,
             max_file_size=MAX_BYTES + 1,
             footer_links=[],
             run_history=False,
