@@ -73,7 +73,7 @@ def test_a_corrupt_file_gives_a_notice_and_changes_nothing(page: Page, scripted:
 
 def test_the_notice_of_a_corrupt_file_comes_before_sending(page: Page) -> None:
     attach(page, BROKEN)
-    expect(page.locator("#notice [role=alert]")).to_contain_text("broken.png")
+    expect(page.locator("#token-count [role=alert]")).to_contain_text("broken.png")
 
 
 def test_an_empty_question_gives_a_notice(page: Page, scripted: ScriptedModel) -> None:

@@ -2,12 +2,9 @@
 
 import asyncio
 import json
-import socket
-import struct
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import wraps
 from typing import Any
 
 import pytest
@@ -19,146 +16,34 @@ from internvl_demo.backends.server import SAID_CHARS, ServerBackend, messages_of
 from internvl_demo.chat import Attachment, Conversation
 from internvl_demo.errors import BackendError, ContextError, DemoError, SetupError
 from internvl_demo.photo import Photo, photo_of
-from internvl_demo.prompt import IMG_CONTEXT, SYSTEM, prompt_text
+from internvl_demo.prompt import SYSTEM, prompt_text
 from internvl_demo.tiling import plan_tiles
-
-# --- recorded ---------------------------------------------------------------------------------------------
-
-MODEL = "internvl-chat-v1-5"
-TOO_LONG = "Input length (200092) must be smaller than the model context length (32768)."
-CRASH = {"message": "An internal server error occurred.", "type": "server_error", "code": 500}
-NGINX = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body></html>"
-USAGE = {"prompt_tokens": 123, "completion_tokens": 21, "prompt_tokens_details": {"cached_tokens": 64}}
-
-
-def flat(status: int, message: str) -> bytes:
-    """A refusal before the stream, as LMDeploy writes it."""
-    return whole(
-        status, "application/json", json.dumps({**CRASH, "message": message, "code": status}).encode()
-    )
-
-
-def whole(status: int, content_type: str, body: bytes) -> bytes:
-    """A whole HTTP response."""
-    head = f"HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
-
-
-def event(data: object) -> bytes:
-    return b"data: " + (data if isinstance(data, bytes) else json.dumps(data).encode()) + b"\n\n"
-
-
-def delta(content: str, finish_reason: str | None = None) -> dict[str, object]:
-    choice: dict[str, object] = {"index": 0, "delta": {"role": "assistant", "content": content}}
-    if finish_reason:
-        choice["finish_reason"] = finish_reason
-    common = {"id": "chatcmpl-yDJ9", "object": "chat.completion.chunk", "created": 1, "model": MODEL}
-    return {**common, "choices": [choice], "usage": None}
-
-
-def chunk(data: bytes) -> bytes:
-    """One HTTP chunk."""
-    return b"%x\r\n%s\r\n" % (len(data), data)
-
-
-EVENTS = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
+from tests.scripted_server import (
+    CARD,
+    CRASH,
+    DONE,
+    EVENTS,
+    MODEL,
+    NGINX,
+    RESET,
+    SILENCE,
+    TEXT,
+    TOO_LONG,
+    WAIT,
+    Scripted,
+    Step,
+    as_lmdeploy_reads,
+    chunk,
+    delta,
+    event,
+    flat,
+    in_a_loop,
+    listing,
+    serving,
+    whole,
 )
-TEXT = chunk(event(delta("I see")))
-STOP = chunk(event(delta("", "stop")))
-COUNTED = chunk(event({**delta(""), "choices": [], "usage": USAGE}))
-DONE = chunk(event(b"[DONE]")) + b"0\r\n\r\n"
-GOOD = EVENTS + TEXT + STOP + COUNTED + DONE
-CARD = {"id": MODEL, "object": "model", "created": 1, "owned_by": "lmdeploy"}
-
-
-def listing(*cards: object) -> bytes:
-    return whole(200, "application/json", json.dumps({"object": "list", "data": cards}).encode())
-
-
-# --- a server that follows a script -----------------------------------------------------------------------
-
-Step = bytes | str
-RESET, WAIT, SILENCE = "reset", "wait for the test", "wait until the client leaves"
-
-
-@dataclass
-class Scripted:
-    """Answers GET with `models`, and each POST with the next script; the last script stays."""
-
-    scripts: list[list[Step]]
-    models: bytes
-    url: str = ""
-    gets: int = 0
-    posts: list[dict[str, Any]] = field(default_factory=list)
-    headers: dict[str, str] = field(default_factory=dict)
-    go: asyncio.Event = field(default_factory=asyncio.Event)
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    left: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                await self.answer(head.decode(), reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    async def answer(self, head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.headers = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if line)
-        if head.startswith("GET /v1/models "):
-            self.gets += 1
-            writer.write(self.models)
-            await writer.drain()
-        else:
-            assert head.startswith("POST /v1/chat/completions ")
-            await self.answer_question(reader, writer)
-
-    async def answer_question(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.posts.append(json.loads(await reader.readexactly(int(self.headers["content-length"]))))
-        self.asked.set()
-        script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
-        for step in script:
-            await self.do(step, reader, writer)
-        if script != [GOOD]:
-            raise ConnectionError("the script is over")
-
-    async def do(self, step: Step, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if isinstance(step, bytes):
-            writer.write(step)
-            await writer.drain()
-        elif step == WAIT:
-            await self.go.wait()
-        elif step == SILENCE:
-            assert await reader.read() == b""
-            self.left.set()
-        else:
-            sock = writer.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
-
-
-@asynccontextmanager
-async def serving(*script: Step, then: Step = GOOD, models: bytes = b"") -> AsyncIterator[Scripted]:
-    """A server that follows `script` once, and gives good answers `then`."""
-    scripted = Scripted([list(script), [then]] if script else [[then]], models or listing(CARD))
-    async with await asyncio.start_server(scripted, "127.0.0.1", 0) as listener:
-        scripted.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-        yield scripted
-
 
 GREEDY = Options()
-
-
-def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """An asynchronous test as a plain one; what hangs fails."""
-
-    @wraps(test)
-    def plain(*args: Any, **kwargs: Any) -> None:
-        asyncio.run(asyncio.wait_for(test(*args, **kwargs), 120))
-
-    return plain
 
 
 @dataclass
@@ -212,24 +97,8 @@ HELLO = Conversation().ask("Hello")
 
 # --- bad cases --------------------------------------------------------------------------------------------
 
-
-NO_ADDRESSES = [
-    "",
-    " ",
-    "localhost:23333",
-    "ftp://host",
-    "http://",
-    "http:///v1",
-    "http://[::1",
-    "http://ho st",
-]
-NOT_OURS = [
-    "http://host:99999",
-    "http://host:port",
-    "http://me:secret@host",
-    "http://h/?key=1",
-    "http://h/#v1",
-]
+NO_ADDRESSES = ["", " ", "localhost:80", "ftp://host", "http://", "http:///v1", "http://[::1", "http://ho st"]
+NOT_OURS = ["http://host:99999", "http://host:port", "http://me:secret@h", "http://h/?key=1", "http://h/#v1"]
 
 
 @pytest.mark.parametrize("endpoint", [*NO_ADDRESSES, *NOT_OURS])
@@ -479,22 +348,6 @@ CONVERSATIONS = {
     "a photo after words": Conversation().ask("a").answered("b").ask("c", ONE).answered("d").ask("e"),
     "control strings": Conversation().ask(HOSTILE, TWO).answered(HOSTILE).ask(HOSTILE),
 }
-
-
-def as_lmdeploy_reads(messages: list[dict[str, Any]], views: list[int]) -> str:
-    """The prompt that LMDeploy 0.18 makes of messages with the official template (seen by its engine)."""
-    prompt = "<s>"
-    for message in messages:
-        content = message["content"]
-        prompt += f"<|im_start|>{message['role']}\n"
-        for part in [{"type": "text", "text": content}] if isinstance(content, str) else content:
-            if part["type"] == "text":
-                assert "<IMAGE_TOKEN>" not in part["text"], "it would put the images elsewhere"
-                prompt += part["text"]
-            else:
-                prompt += f"<img>{IMG_CONTEXT * (256 * views.pop(0))}</img>\n"
-        prompt += "<|im_end|>"
-    return prompt + "<|im_start|>assistant\n"
 
 
 @pytest.mark.parametrize("name", CONVERSATIONS)

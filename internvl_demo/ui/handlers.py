@@ -82,14 +82,14 @@ class Desk:
         """A new conversation."""
         return View(Session(), message=EMPTY)
 
-    def preview(self, message: Message, mode: str | int, session: Session, words: Words) -> tuple[Any, Any]:
-        """What the composer's images would cost -> (the lines, a notice)."""
+    def preview(self, message: Message, mode: str | int, session: Session, words: Words) -> dict[str, Any]:
+        """What the composer's images would cost, or what is wrong with one."""
         try:
             plans = [(image.photo.name, plan_of(image)) for image in attachments(message, mode)]
         except DemoError as error:
-            return preview([], 1, self.info, words), notice(error)
+            return {**preview([], 1, self.info, words), "problem": notice(error)}
         first = len(session.conversation.images) + 1
-        return preview(plans, first, self.info, words), notice()
+        return preview(plans, first, self.info, words)
 
     async def api_ask(self, message: Message, mode: str) -> dict[str, Any]:
         """`/ask`: one question, the whole answer as data."""

@@ -9,7 +9,6 @@ from types import MappingProxyType
 
 TABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "title": ("InternVL 1.5", "InternVL 1.5"),
         "tagline": (
             "Talk to pictures: several at once, over several turns, with boxes where things are.",
             "与图片对话：支持多图、多轮，并在图上框出目标。",
@@ -47,13 +46,11 @@ TABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "receipt_dropped": ("{count} unusable boxes left out", "忽略 {count} 个无效框"),
         "receipt_length": ("cut at the longest answer", "已达回答长度上限"),
         "receipt_guess": ("which image is meant is a guess", "所指图片为推测"),
-        "stopped": ("stopped", "已停止"),
         "ask_something": ("There is no question yet.", "还没有问题。"),
         "ask_something_next": ("Write what you want to know, then send.", "请写下问题，然后发送。"),
         "nothing_to_retry": ("There is nothing to ask again yet.", "还没有可以重试的问题。"),
         "nothing_to_retry_next": ("Ask a question first.", "请先提问。"),
         "broke_off": ("The answer broke off.", "回答中断。"),
-        "kept": ("Your question is kept, ready to be sent again.", "问题已保留，可以重新发送。"),
         "model_miniature": (
             "Answers come from the embedded miniature: it knows simple drawn objects and English, not photographs.",
             "当前由内置的微型模型回答：它只认识简单的绘制物体，只懂英语，不认识照片。",

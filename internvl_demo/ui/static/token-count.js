@@ -1,4 +1,4 @@
-// What the images in the composer will cost: one line each, with a drawing of its grid.
+// What the images in the composer will cost: one line each, with a drawing of its grid; or what is wrong.
 const box = element.querySelector('.widget')
 
 function grid([columns, rows]) {
@@ -23,8 +23,15 @@ function line({ caption, name, text, grid: shape }) {
 }
 
 function draw() {
-  const { lines = [], total = '' } = props.value ?? {}
+  const { lines = [], total = '', problem } = props.value ?? {}
   box.replaceChildren(...lines.map(line))
+  if (problem) {
+    const warning = document.createElement('div')
+    warning.className = 'problem'
+    warning.setAttribute('role', 'alert')
+    warning.textContent = `${problem.what} ${problem.next_step}`
+    box.append(warning)
+  }
   if (!total) return
   const sum = document.createElement('div')
   sum.className = 'total'

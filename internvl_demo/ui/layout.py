@@ -1,0 +1,167 @@
+"""What stands where on the page: components, their ids, and the theme. Nothing happens here.
+
+Every fixed text is chosen by the browser from both languages (`I18N`). Small widgets (the viewer, the
+notice, the token count) are fixed markup with a script of their own in `static/`, which draws the widget's
+value with textContent and checked numbers only.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from internvl_demo.tiling import MAX_TILES, MODES
+from internvl_demo.ui.handlers import Message
+from internvl_demo.ui.session import Session
+from internvl_demo.ui.strings import TABLE
+
+STATIC = Path(__file__).parent / "static"
+EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
+CSS = STATIC / "page.css"
+
+_ENGLISH, _CHINESE = ({key: texts[column] for key, texts in TABLE.items()} for column in (0, 1))
+I18N = gr.I18n(en=_ENGLISH, zh=_CHINESE, **{"zh-CN": _CHINESE, "zh-TW": _CHINESE})
+
+_SESSION_SECONDS = 3600
+"""How long a closed tab's conversation is kept."""
+
+LATEX = [
+    {"left": left, "right": right, "display": display}
+    for left, right, display in (("$$", "$$", True), ("\\[", "\\]", True), ("\\(", "\\)", False))
+]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The components that something happens to."""
+
+    session: gr.State
+    conversation: gr.Chatbot
+    notice: gr.HTML
+    composer: gr.MultimodalTextbox
+    mode: gr.Radio
+    most: gr.Slider
+    tokens: gr.HTML
+    send: gr.Button
+    stop: gr.Button
+    retry: gr.Button
+    clear: gr.Button
+    viewer: gr.HTML
+    examples: tuple[tuple[gr.Button, Message], ...]
+    files: gr.Textbox
+
+
+def lay_out(note: str | None) -> Parts:
+    """Places everything into the current gr.Blocks. `note`: what answers; None for the miniature."""
+    session = gr.State(Session(), time_to_live=_SESSION_SECONDS)
+    with gr.Row(elem_id="head"):
+        gr.Markdown("# InternVL 1.5", elem_id="title", container=False)
+        gr.Markdown(I18N("tagline"), elem_id="tagline", container=False)
+        gr.Markdown(I18N("model_miniature") if note is None else note, elem_id="model-note", container=False)
+    with gr.Row(elem_id="desk", equal_height=False):
+        with gr.Column(scale=5, min_width=340, elem_id="talk"):
+            conversation = _conversation()
+            notice = _widget("notice", {"what": "", "next_step": ""})
+            composer = _composer()
+            with gr.Row(elem_id="choices"):
+                mode, most = _mode()
+            tokens = _widget("token-count", {"lines": [], "total": ""})
+            with gr.Row(elem_id="actions"):
+                send = _button("send", variant="primary")
+                stop = _button("stop", variant="stop", interactive=False)
+                retry = _button("retry", interactive=False)
+                clear = _button("clear")
+        with gr.Column(scale=5, min_width=340, elem_id="sight"):
+            viewer = _widget("viewer", {"images": [], "boxes": []})
+            with gr.Row(elem_id="examples"):
+                examples = _examples()
+    files = gr.Textbox("[]", visible="hidden", elem_id="files-chosen")
+    return Parts(
+        session,
+        conversation,
+        notice,
+        composer,
+        mode,
+        most,
+        tokens,
+        send,
+        stop,
+        retry,
+        clear,
+        viewer,
+        examples,
+        files,
+    )
+
+
+def theme() -> gr.Theme:
+    """Quiet, teal, and the system's own fonts: nothing is fetched from elsewhere."""
+    return gr.themes.Soft(
+        primary_hue=gr.themes.colors.teal,
+        secondary_hue=gr.themes.colors.teal,
+        neutral_hue=gr.themes.colors.slate,
+        radius_size=gr.themes.sizes.radius_md,
+        font=["system-ui", "Segoe UI", "PingFang SC", "Noto Sans CJK SC", "sans-serif"],
+        font_mono=["ui-monospace", "Menlo", "monospace"],
+    )
+
+
+def _conversation() -> gr.Chatbot:
+    return gr.Chatbot(
+        elem_id="conversation",
+        label=I18N("conversation"),
+        show_label=False,
+        placeholder=I18N("conversation_empty"),
+        height="100%",
+        buttons=["copy"],
+        feedback_options=None,
+        allow_file_downloads=False,
+        allow_tags=False,
+        latex_delimiters=LATEX,
+    )
+
+
+def _composer() -> gr.MultimodalTextbox:
+    return gr.MultimodalTextbox(
+        elem_id="composer",
+        label=I18N("composer"),
+        show_label=False,
+        placeholder=I18N("composer_placeholder"),
+        file_count="multiple",
+        file_types=["image"],
+        max_lines=8,
+        max_plain_text_length=100_000,
+        submit_btn=False,
+    )
+
+
+def _mode() -> tuple[gr.Radio, gr.Slider]:
+    """Low, standard, high; or custom, which shows the slider."""
+    choices = [(I18N(f"mode_{name}"), name) for name in (*MODES, "custom")]
+    mode = gr.Radio(choices, value="standard", label=I18N("mode"), elem_id="mode", container=False)
+    most = gr.Slider(
+        1, MAX_TILES, value=6, step=1, label=I18N("max_tiles"), elem_id="max-tiles", visible=False
+    )
+    return mode, most
+
+
+def _button(name: str, **settings: Any) -> gr.Button:
+    return gr.Button(I18N(name), elem_id=name, min_width=80, **settings)
+
+
+def _examples() -> tuple[tuple[gr.Button, Message], ...]:
+    """A button for each example, and what it puts into the composer."""
+    gr.Markdown(I18N("examples"), elem_id="examples-title", container=False)
+    made = []
+    for row in json.loads((EXAMPLES / "examples.json").read_text("utf-8")):
+        files = [str(EXAMPLES / name) for name in row["files"]]
+        button = gr.Button(row["text"], icon=files[-1], size="sm", elem_classes="example", min_width=150)
+        made.append((button, {"text": row["text"], "files": files}))
+    return tuple(made)
+
+
+def _widget(name: str, value: dict[str, Any]) -> gr.HTML:
+    script = (STATIC / f"{name}.js").read_text("utf-8")
+    return gr.HTML(value, html_template='<div class="widget"></div>', js_on_load=script, elem_id=name)

@@ -1,0 +1,70 @@
+"""What the page shows of a conversation: people's text as they wrote it, a model's text without HTML."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from internvl_demo.chat import Conversation
+from internvl_demo.tiling import TilePlan
+from internvl_demo.ui.session import Session, markdown, plain, tiles_text
+from internvl_demo.ui.strings import TABLE, Words, words_for
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("<script>x</script>", "&lt;script>x&lt;/script>"),
+        ("a < b and **bold**", "a &lt; b and **bold**"),
+        ("`a < b` and <b>", "`a < b` and &lt;b>"),
+        ("```\n<html>\n```\n<html>", "```\n<html>\n```\n&lt;html>"),
+        ("```\n<html> never closed", "```\n<html> never closed"),
+        ("an open ` tick <b>", "an open ` tick &lt;b>"),
+    ],
+)
+def test_no_html_begins_in_a_models_text_and_code_keeps_its_brackets(said: str, shown: str) -> None:
+    assert markdown(said) == shown
+
+
+@given(st.text(string.ascii_letters + string.punctuation + " \n"))
+def test_every_mark_that_people_write_is_escaped(text: str) -> None:
+    shown = plain(text)
+    assert shown.replace("\\", "") == text.replace("\\", "")
+    for index, char in enumerate(shown):
+        if char in "*_`<[$#|~":
+            assert shown[index - 1] == "\\"
+
+
+def test_a_session_keeps_an_answer_for_each_turn() -> None:
+    session = Session()
+    for number in range(3):
+        session = session.asking(session.conversation.ask(f"{number}?"))
+        session = Session(session.conversation.answered("Yes."), (*session.answers[:-1], None))
+    assert len(session.answers) == len(session.conversation.turns) == 3
+    again = session.asking(session.conversation.retry())
+    assert len(again.answers) == 3
+    shorter = session.asking(Conversation(session.conversation.turns[:1]).edit(0, "Else?"))
+    assert len(shorter.answers) == 1
+
+
+def test_every_text_is_there_in_both_languages_with_the_same_values() -> None:
+    for key, (english, chinese) in TABLE.items():
+        assert english and chinese, key
+        fields = [
+            sorted(name for _, name, _, _ in string.Formatter().parse(text) if name)
+            for text in (english, chinese)
+        ]
+        assert fields[0] == fields[1], key
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [("zh-CN,zh;q=0.9,en;q=0.8", "1 块"), ("en-US,en", "1 tile"), (None, "1 tile"), ("de", "1 tile")],
+)
+def test_people_are_answered_in_their_browsers_language(header: str | None, text: str) -> None:
+    assert tiles_text(TilePlan((10, 10), (1, 1)), words_for(header)) == text
+
+
+def test_tiles_are_told_with_their_grid() -> None:
+    assert tiles_text(TilePlan((800, 1300), (2, 3)), Words()) == "2 × 3 = 6 tiles + thumbnail"
