@@ -1,6 +1,7 @@
 """LMDeploy 0.18 as the tests of the server backend meet it: its recorded answers, and a server that gives them.
 
-The server is a real socket that follows a script (in a test wrapped by `in_a_loop`); `as_lmdeploy_reads` is what its engine sees of a request.
+The server is a real socket that follows a script, in a test wrapped by `in_a_loop`; `as_lmdeploy_reads` is
+what the engine sees of a request.
 """
 
 import asyncio

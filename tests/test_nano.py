@@ -132,6 +132,11 @@ def test_a_question_sees_the_images_and_not_the_other_questions(step: int) -> No
     told = talk.ids[talk.losses]
     assert (told == tokenizer.convert_tokens_to_ids("<|im_end|>")).sum() >= 8
     assert ((talk.numbers >= 0) <= talk.losses).all()
+    assert talk.cells.any(1).all()
+    for row, place, start in talk.points.tolist():
+        assert talk.numbers[row, place + 1] >= 0
+        assert (talk.ids[row, start : start + TOKENS_PER_TILE] == image).all()
+        assert talk.ids[row, start + TOKENS_PER_TILE] != image
 
 
 def test_the_rate_rises_stays_and_falls() -> None:

@@ -20,6 +20,9 @@ from internvl_demo.nano.scenes import Scene
 from internvl_demo.nano.vocabulary import kinds
 from internvl_demo.tiling import IMAGENET_MEAN, IMAGENET_STD, TILE_PX
 
+COORDINATE_SHARE = 2.0
+"""What a coordinate's loss weighs beside a word's: words are many, and learned soon."""
+
 
 @dataclass
 class DenseTruth:
@@ -32,25 +35,31 @@ class DenseTruth:
 @dataclass
 class Sequence:
     """One conversation as ids. `blocks` numbers the questions (0: the prefix); `chained` makes each see
-    those before it. `losses` marks the tokens to be learned, `numbers` the value of box coordinates (-1: none)."""
+    those before it. `losses` marks the tokens to be learned, `numbers` the value of box coordinates (-1: none).
+    `views_from` is where the whole-image view of a conversation's only image begins."""
 
     ids: list[int]
     blocks: list[int]
     losses: list[bool]
     numbers: list[int]
     chained: bool
+    views_from: int | None = None
 
 
 @dataclass
 class Talk:
     """Conversations as tensors: ids, positions, losses and numbers (conversations, length); mask
-    (conversations, 1, length, length) bool, true where a token may look."""
+    (conversations, 1, length, length) bool, true where a token may look. `points` (coordinates, 3): for each
+    coordinate of a conversation about one image, its row, the place before it (from where it is said) and
+    where the 64 tokens of the whole-image view begin; `cells` (coordinates, 64) bool: those on its object."""
 
     ids: torch.Tensor
     positions: torch.Tensor
     mask: torch.Tensor
     losses: torch.Tensor
     numbers: torch.Tensor
+    points: torch.Tensor
+    cells: torch.Tensor
 
     def to(self, device: torch.device) -> "Talk":
         """The same on another device."""
@@ -129,8 +138,39 @@ def pack_talk(sequences: list[Sequence], pad_id: int) -> Talk:
     visible = same | (blocks[:, None, :] == 0) | chained[:, None, None]
     mask = visible & (blocks[:, None, :] >= 0) & numpy.tri(length, dtype=bool)
     mask |= numpy.eye(length, dtype=bool)
-    tensors = (ids, positions, mask[:, None], losses, numbers)
+    points, cells = _points(sequences)
+    tensors = (ids, positions, mask[:, None], losses, numbers, points, cells)
     return Talk(*(torch.from_numpy(part) for part in tensors))
+
+
+def _points(sequences: list[Sequence]) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """`Talk.points` and `Talk.cells`. Coordinates come in fours, one four an object."""
+    points: list[tuple[int, int, int]] = []
+    cells: list[numpy.ndarray] = []
+    for row, sequence in enumerate(sequences):
+        if sequence.views_from is None:
+            continue
+        places = [place for place, value in enumerate(sequence.numbers) if value >= 0]
+        for first in range(0, len(places) - 3, 4):
+            four = places[first : first + 4]
+            on = _cells_of([sequence.numbers[place] for place in four])
+            points += [(row, place - 1, sequence.views_from) for place in four]
+            cells += [on] * 4
+    return numpy.array(points, numpy.int64).reshape(-1, 3), numpy.array(cells, bool).reshape(
+        -1, TOKENS_PER_TILE
+    )
+
+
+def _cells_of(box_1000: list[int]) -> numpy.ndarray:
+    """Which of the 8 x 8 visual tokens of a view lie on a box: those with their centre inside, or the nearest."""
+    side = GRID // 2
+    centres = (numpy.arange(side) + 0.5) * 1000 / side
+    x1, y1, x2, y2 = box_1000
+    on = numpy.outer((centres >= y1) & (centres <= y2), (centres >= x1) & (centres <= x2))
+    if not on.any():
+        column, row = (min(side - 1, (low + high) * side // 2000) for low, high in ((x1, x2), (y1, y2)))
+        on[row, column] = True
+    return on.reshape(-1)
 
 
 def _positions(sequence: Sequence) -> numpy.ndarray:
@@ -165,7 +205,10 @@ class SequenceWriter:
                 else self._ids(segment)
             )
         zeros = [0] * len(ids)
-        return Sequence(ids, zeros, [False] * len(ids), [-1] * len(ids), chained)
+        alone = sum(isinstance(segment, int) for segment in segments) == 1
+        last = max((place for place, token in enumerate(ids) if token == self.image_id), default=-1)
+        whole = last + 1 - TOKENS_PER_TILE if alone else None
+        return Sequence(ids, zeros, [False] * len(ids), [-1] * len(ids), chained, whole)
 
     def add(self, sequence: Sequence, asked: list[str | int], answer: str) -> None:
         """One more question (prompt text, and images' views) and the answer to be learned."""
@@ -202,7 +245,7 @@ def answer_loss(
     coordinate = numbers >= 0
     if coordinate.any():
         spread = spread_loss(said[coordinate][:, number_ids], numbers[coordinate])
-        loss = loss.masked_scatter(coordinate, spread)
+        loss = loss.masked_scatter(coordinate, COORDINATE_SHARE * spread)
     return loss.mean()
 
 

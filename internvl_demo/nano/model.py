@@ -5,11 +5,14 @@ InternLM2's (Llama with grouped key/value heads), in `transformers`' own classes
 model is loaded like any other checkpoint. Patches of 28 pixels make 64 visual tokens a tile instead of
 256: four times cheaper on a CPU. Heads are 64 wide, which TurboMind can serve.
 
-Two heads exist in training only, because the language loss alone takes hours to teach what they teach in
+Three things exist in training only, because the language loss alone takes hours to teach what they teach in
 minutes. `DenseHead` asks the vision encoder, for every patch, what is there and how far its object's four
 sides are. `WordHead` asks the MLP for the same in the decoder's own words: every visual token shall lie where
-the embedding of its object's name lies, and tell the four numbers of its box.
+the embedding of its object's name lies, and tell the four numbers of its box. `Pointer` asks one head of
+the decoder to look at the object whose coordinates are being said.
 """
+
+from typing import Any
 
 import torch
 from torch import nn
@@ -21,6 +24,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 from transformers.models.internvl.modeling_internvl import InternVLVisionModel
+from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from internvl_demo.prompt import IMG_CONTEXT
 from internvl_demo.tiling import TILE_PX
@@ -188,3 +192,35 @@ def spread_loss(said: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     numbers = torch.arange(said.shape[1], device=said.device)
     weight = torch.exp(-0.5 * ((numbers - values[:, None]) / SPREAD_SIGMA) ** 2)
     return -(weight / weight.sum(1, keepdim=True) * said).sum(1)
+
+
+class Pointer:
+    """Where one attention head of the decoder looks when it says a coordinate. Listens to its layer."""
+
+    LAYER, HEAD = 2, 0
+
+    def __init__(self, model: InternVLForConditionalGeneration):
+        self.attention = model.model.language_model.layers[self.LAYER].self_attn
+        self.attention.register_forward_pre_hook(self._listen, with_kwargs=True)
+
+    def _listen(self, _module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        self.heard = (
+            named.get("hidden_states", arguments[0] if arguments else None),
+            named["position_embeddings"],
+        )
+
+    def loss(self, points: torch.Tensor, cells: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """How little of the head's look falls on the object; see `batches.Talk` for the arguments."""
+        hidden, (cos, sin) = self.heard
+        width = self.attention.head_dim
+        queries = self.attention.q_proj(hidden).unflatten(-1, (-1, width))[:, :, self.HEAD]
+        keys = self.attention.k_proj(hidden).unflatten(-1, (-1, width))[:, :, 0]
+        queries, keys = apply_rotary_pos_emb(queries[:, None], keys[:, None], cos, sin)
+        rows, places, starts = points.unbind(1)
+        scores = (queries[rows, 0, places][:, None] @ keys[rows, 0].transpose(1, 2))[
+            :, 0
+        ].float() * width**-0.5
+        look = scores.masked_fill(~mask[rows, 0, places], -torch.inf).log_softmax(1)
+        there = look.gather(1, starts[:, None] + torch.arange(cells.shape[1], device=points.device))
+        missed: torch.Tensor = -there.masked_fill(~cells, -torch.inf).logsumexp(1).mean()
+        return missed

@@ -26,12 +26,12 @@ from transformers import InternVLForConditionalGeneration, PreTrainedTokenizerFa
 from internvl_demo.errors import SetupError
 from internvl_demo.nano.batches import Batch, Talk, answer_loss, normalise, token_truth
 from internvl_demo.nano.data import LessonBatches, VisionBatches
-from internvl_demo.nano.model import DenseHead, WordHead, fresh_model, fresh_vision
+from internvl_demo.nano.model import DenseHead, Pointer, WordHead, fresh_model, fresh_vision
 from internvl_demo.nano.vocabulary import kinds
 
 STAGES = ("vision", "language", "align", "all")
 _SAVE_SECONDS = 240
-_SHARES = {"dense": 0.5, "words": 0.3}
+_SHARES = {"dense": 0.5, "words": 0.3, "points": 0.3}
 """What the training-only losses weigh beside the answers'."""
 
 
@@ -77,6 +77,7 @@ class Learner(torch.nn.Module):
         self.vision = self.model.model.vision_tower if self.model else fresh_vision()
         self.dense = DenseHead(self.vision.config.hidden_size, len(kinds()))
         if tokenizer and self.model:
+            self.pointer = Pointer(self.model)
             self.words = WordHead(self.model.config.text_config.hidden_size)
             ids = tokenizer.convert_tokens_to_ids([str(value) for value in range(1000)])
             self.register_buffer("number_ids", torch.tensor(ids), persistent=False)
@@ -94,6 +95,8 @@ class Learner(torch.nn.Module):
             losses["words"] = self._words(batch, visual[batch.dense])
             if batch.talk is not None:
                 losses["answers"] = self._answers(batch.talk, visual)
+                if len(batch.talk.points):
+                    losses["points"] = self.pointer.loss(batch.talk.points, batch.talk.cells, batch.talk.mask)
         return losses
 
     def _see(self, batch: Batch, freeze_vision: bool) -> torch.Tensor:

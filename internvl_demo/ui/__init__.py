@@ -1,10 +1,10 @@
 """The page (Gradio): the only room that imports gradio.
 
-    strings    every text of the page, English and Chinese, in one table
-    session    what a browser tab holds: the conversation, its answers; and how they are shown
-    handlers   plain functions from the page's values to the page's values
-    shelf      photos as files that the browser can fetch
-    layout     what stands where
-    page       what is wired to what, and the launch
-    static/    css, and the widgets' scripts
+strings    every text of the page, English and Chinese, in one table
+session    what a browser tab holds: the conversation, its answers; and how they are shown
+handlers   plain functions from the page's values to the page's values
+shelf      photos as files that the browser can fetch
+layout     what stands where
+page       what is wired to what, and the launch
+static/    css, and the widgets' scripts
 """
