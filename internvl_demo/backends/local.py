@@ -196,7 +196,7 @@ class LocalBackend:
             if start < common < start + slot.views * self.tokens_per_tile:
                 common = start
         if common < len(kept.keys):
-            kept.cache.crop(common)
+            kept.cache.crop(common - len(kept.keys))  # transformers counts what to remove, negatively
             del kept.keys[common:]
         return kept
 
