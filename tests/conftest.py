@@ -83,13 +83,13 @@ def scripted() -> ScriptedModel:
 @pytest.fixture(scope="session")
 def scripted_url(scripted: ScriptedModel) -> Iterator[str]:
     """The page, answered by the scripted model."""
-    yield from _served(scripted)
+    yield from _served(scripted, Settings(checkpoint="scripted"))
 
 
 @pytest.fixture(scope="session")
 def nano_url(nano: LocalBackend) -> Iterator[str]:
     """The page, answered by the miniature."""
-    yield from _served(nano)
+    yield from _served(nano, Settings())
 
 
 @pytest.fixture
@@ -115,12 +115,12 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     assert not errors
 
 
-def _served(backend: Backend) -> Iterator[str]:
+def _served(backend: Backend, settings: Settings) -> Iterator[str]:
     """The page's address. Launched in a thread of its own: Playwright keeps an event loop in this one."""
     from internvl_demo.ui.page import launch
 
     with ThreadPoolExecutor(1) as thread:
-        page = thread.submit(launch, backend, Settings(), wait=False).result()
+        page = thread.submit(launch, backend, settings, wait=False).result()
     yield page.local_url
     page.close()
 

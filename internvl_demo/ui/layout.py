@@ -54,7 +54,8 @@ class Parts:
 
 
 def lay_out(note: str | None) -> Parts:
-    """Places everything into the current gr.Blocks. `note`: what answers; None for the miniature."""
+    """Places everything into the current gr.Blocks. `note`: what answers; None for the miniature, whose
+    world needs one tile and whose pairs of images were taught with one tile each."""
     session = gr.State(Session(), time_to_live=_SESSION_SECONDS)
     with gr.Row(elem_id="head"):
         gr.Markdown("# InternVL 1.5", elem_id="title", container=False)
@@ -66,7 +67,7 @@ def lay_out(note: str | None) -> Parts:
             notice = _widget("notice", {"what": "", "next_step": ""})
             composer = _composer()
             with gr.Row(elem_id="choices"):
-                mode, most = _mode()
+                mode, most = _mode("low" if note is None else "standard")
             tokens = _widget("token-count", {"lines": [], "total": ""})
             with gr.Row(elem_id="actions"):
                 send = _button("send", variant="primary")
@@ -137,10 +138,10 @@ def _composer() -> gr.MultimodalTextbox:
     )
 
 
-def _mode() -> tuple[gr.Radio, gr.Slider]:
+def _mode(chosen: str) -> tuple[gr.Radio, gr.Slider]:
     """Low, standard, high; or custom, which shows the slider."""
     choices = [(I18N(f"mode_{name}"), name) for name in (*MODES, "custom")]
-    mode = gr.Radio(choices, value="standard", label=I18N("mode"), elem_id="mode", container=False)
+    mode = gr.Radio(choices, value=chosen, label=I18N("mode"), elem_id="mode", container=False)
     most = gr.Slider(
         1, MAX_TILES, value=6, step=1, label=I18N("max_tiles"), elem_id="max-tiles", visible=False
     )
