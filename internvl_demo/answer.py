@@ -6,13 +6,14 @@ iterator stops the model. Errors are raised, never turned into text; what had co
 last snapshot.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from internvl_demo.backends.base import Backend, Options, Usage
+from internvl_demo.backends.base import Backend, Options, Piece, Usage
 from internvl_demo.chat import Conversation
 from internvl_demo.grounding import Event, GroundingParser, to_px, visible_text
 from internvl_demo.pins import Pinned, pin
@@ -57,27 +58,50 @@ async def answer(
     backend: Backend, conversation: Conversation, options: Options | None = None
 ) -> AsyncGenerator[Answer, None]:
     """Answers the conversation's last question. Raises what the backend raises."""
-    started, ttft_s, shown = time.monotonic(), None, 0.0
+    started, ttft_s = time.monotonic(), None
     parser, events, raw, usage = GroundingParser(), list[Event](), "", None
 
     def snapshot() -> Answer:
         timing = Timing(ttft_s, time.monotonic() - started)
         return Answer(raw, tuple(events), tuple(pin(events, conversation)), parser.dropped, timing, usage)
 
-    async with aclosing(backend.stream(conversation, options or Options())) as pieces:
+    async with aclosing(_paced(backend.stream(conversation, options or Options()))) as pieces:
         async for piece in pieces:
-            if isinstance(piece, Usage):
-                usage = piece
-                continue
-            now = time.monotonic()
-            ttft_s = now - started if ttft_s is None else ttft_s
-            raw += piece
-            events += parser.feed(piece)
-            if now - shown >= SNAPSHOT_S:
-                shown = now
+            if piece is None:
                 yield snapshot()
+            elif isinstance(piece, Usage):
+                usage = piece
+            else:
+                ttft_s = time.monotonic() - started if ttft_s is None else ttft_s
+                raw += piece
+                events += parser.feed(piece)
     events += parser.finish()
     yield snapshot()
+
+
+async def _paced(pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[Piece | None, None]:
+    """The pieces, and None whenever it is time to show what has come: at most every SNAPSHOT_S, and soon
+    after the last piece of a burst even if the model then pauses."""
+    shown, unseen = 0.0, False
+    async with aclosing(pieces):
+        coming = asyncio.ensure_future(anext(pieces, None))
+        try:
+            while True:
+                patience = max(0.0, shown + SNAPSHOT_S - time.monotonic()) if unseen else None
+                done, _ = await asyncio.wait([coming], timeout=patience)
+                if done:
+                    piece = coming.result()
+                    if piece is None:
+                        return
+                    yield piece
+                    unseen = isinstance(piece, str)  # after the usage comes the last snapshot anyway
+                    coming = asyncio.ensure_future(anext(pieces, None))
+                if unseen and time.monotonic() - shown >= SNAPSHOT_S:
+                    shown, unseen = time.monotonic(), False
+                    yield None
+        finally:
+            coming.cancel()
+            await asyncio.wait([coming])
 
 
 def report(conversation: Conversation, said: Answer) -> dict[str, Any]:

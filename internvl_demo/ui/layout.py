@@ -27,11 +27,6 @@ I18N = gr.I18n(en=_ENGLISH, zh=_CHINESE, **{"zh-CN": _CHINESE, "zh-TW": _CHINESE
 _SESSION_SECONDS = 3600
 """How long a closed tab's conversation is kept."""
 
-LATEX = [
-    {"left": left, "right": right, "display": display}
-    for left, right, display in (("$$", "$$", True), ("\\[", "\\]", True), ("\\(", "\\)", False))
-]
-
 
 @dataclass(frozen=True)
 class Parts:
@@ -120,7 +115,6 @@ def _conversation() -> gr.Chatbot:
         feedback_options=None,
         allow_file_downloads=False,
         allow_tags=False,
-        latex_delimiters=LATEX,
     )
 
 
