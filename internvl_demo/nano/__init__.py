@@ -2,12 +2,15 @@
 
     vocabulary  the kinds of objects it knows            assets/nano/vocabulary.json
     scenes      pictures drawn by a program              seed -> picture and exact truth
+    phrases     how people put their questions
     lessons     questions about scenes, and their answers
     tokenizer   byte-level BPE with the template's control tokens
     model       the architecture at small scale, freshly initialised
     batches     lessons -> tensors; losses are asked for where the answers stand
+    data        seeds -> batches
     train       the stages, resumable                    -> runs/, then assets/nano/
     exam        fresh scenes, asked through the same road as a person's questions
+    examples    the page's examples, drawn
 
 What it sees, it sees; it makes no attempt at photographs of the world. The finished model is loaded by
 `backends/local.py` like any other InternVL checkpoint and needs nothing of this folder.
