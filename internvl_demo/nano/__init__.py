@@ -1,15 +1,13 @@
 """The miniature: InternVL 1.5 small enough to ship, and the recipe that made it.
 
-    vocabulary  the kinds of objects it knows            assets/nano/vocabulary.json
-    scenes      pictures drawn by a program              seed -> picture and exact truth
-    phrases     how people put their questions
-    lessons     questions about scenes, and their answers
+    world/      pictures drawn by a program: objects, print, charts; seed -> picture and exact truth
+    lessons/    questions about pictures and their answers, in English and Chinese
     tokenizer   byte-level BPE with the template's control tokens
     model       the architecture at small scale, freshly initialised
     batches     lessons -> tensors; losses are asked for where the answers stand
     data        seeds -> batches
     train       the stages, resumable                    -> runs/, then assets/nano/
-    exam        fresh scenes, asked through the same road as a person's questions
+    exam/       fresh pictures, asked about through the same road as a person's questions
     examples    the page's examples, drawn
 
 What it sees, it sees; it makes no attempt at photographs of the world. The finished model is loaded by

@@ -15,21 +15,12 @@ import numpy
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from internvl_demo.nano.model import GRID, PATCH_PX, TOKENS_PER_TILE, spread_loss
-from internvl_demo.nano.scenes import Scene
-from internvl_demo.nano.vocabulary import kinds
+from internvl_demo.nano.model import GRID, TOKENS_PER_TILE, spread_loss
+from internvl_demo.nano.world.truth import PATCH_PX, ViewTruth
 from internvl_demo.tiling import IMAGENET_MEAN, IMAGENET_STD, TILE_PX
 
 COORDINATE_SHARE = 2.0
 """What a coordinate's loss weighs beside a word's: words are many, and learned soon."""
-
-
-@dataclass
-class DenseTruth:
-    """What every patch of a view shows: `kinds` (256,) int64, `sides` (256, 4) float32 in tiles."""
-
-    kinds: numpy.ndarray
-    sides: numpy.ndarray
 
 
 @dataclass
@@ -67,56 +58,67 @@ class Talk:
 
 
 @dataclass
-class Batch:
-    """One training step: pixels (views, 3, 448, 448) uint8; kinds (dense views, 256) and sides (dense views,
-    256, 4) of the views numbered `dense`; and, from the second stage on, conversations about the views."""
+class Truth:
+    """What views show, by patch: looks (views, patches) int64, sides (views, patches, 4) float32, letters
+    (views, patches, 4) int64; see `world.truth.ViewTruth`."""
 
-    pixels: torch.Tensor
-    dense: torch.Tensor
-    kinds: torch.Tensor
+    looks: torch.Tensor
     sides: torch.Tensor
+    letters: torch.Tensor
+
+    def to(self, device: torch.device) -> "Truth":
+        """The same on another device."""
+        return Truth(**{name: part.to(device, non_blocking=True) for name, part in vars(self).items()})
+
+    def __getitem__(self, chosen: torch.Tensor) -> "Truth":
+        return Truth(self.looks[chosen], self.sides[chosen], self.letters[chosen])
+
+
+@dataclass
+class Batch:
+    """One training step: what the views show; their pixels (views, 3, side, side) uint8, unless the truth
+    itself is what the decoder reads; where each view's first patch lies on a tile's grid, corners (views, 2)
+    as (row, column); which views the vision encoder learns from, `learned`; and conversations about them."""
+
+    truth: Truth
+    learned: torch.Tensor
+    corners: torch.Tensor
+    pixels: torch.Tensor | None = None
     talk: Talk | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """The same on another device."""
-        tensors = (self.pixels, self.dense, self.kinds, self.sides)
-        pixels, dense, kind, sides = (part.to(device, non_blocking=True) for part in tensors)
-        return Batch(pixels, dense, kind, sides, self.talk and self.talk.to(device))
+        learned, corners = self.learned.to(device), self.corners.to(device)
+        pixels = None if self.pixels is None else self.pixels.to(device, non_blocking=True)
+        talk = None if self.talk is None else self.talk.to(device)
+        return Batch(self.truth.to(device), learned, corners, pixels, talk)
 
 
 def normalise(pixels: torch.Tensor) -> torch.Tensor:
-    """uint8 (views, 3, 448, 448) -> float32, ImageNet-normalised, as `tiling.pixel_values` does."""
+    """uint8 (views, 3, side, side) -> float32, ImageNet-normalised, as `tiling.pixel_values` does."""
     mean = torch.tensor(IMAGENET_MEAN, device=pixels.device).view(1, 3, 1, 1)
     std = torch.tensor(IMAGENET_STD, device=pixels.device).view(1, 3, 1, 1)
     return (pixels.float() / 255 - mean) / std
 
 
-def dense_truth(scene: Scene) -> DenseTruth:
-    """What every patch of the scene's whole-image view shows."""
-    order = {kind: number for number, kind in enumerate(kinds(), start=1)}
-    width, height = scene.image.size
-    named = numpy.zeros((GRID, GRID), numpy.int64)
-    sides = numpy.zeros((GRID, GRID, 4), numpy.float32)
-    centres = (numpy.arange(GRID) + 0.5) * PATCH_PX / TILE_PX
-    for thing in scene.things:
-        x1, x2 = thing.xyxy_px[0] / width, thing.xyxy_px[2] / width
-        y1, y2 = thing.xyxy_px[1] / height, thing.xyxy_px[3] / height
-        inside = numpy.ix_((centres > y1) & (centres < y2), (centres > x1) & (centres < x2))
-        named[inside] = order[thing.kind]
-        across, down = numpy.broadcast_arrays(centres[None, :], centres[:, None])
-        distances = numpy.stack([across - x1, down - y1, x2 - across, y2 - down], axis=-1)
-        sides[inside] = distances[inside]
-    return DenseTruth(named.reshape(-1), sides.reshape(-1, 4))
-
-
-def pack_views(views: list[numpy.ndarray], truths: dict[int, DenseTruth]) -> Batch:
-    """Views (448, 448, 3) uint8, and the dense truth of some of them by index."""
-    return Batch(
-        pixels=torch.from_numpy(numpy.stack(views)).permute(0, 3, 1, 2).contiguous(),
-        dense=torch.tensor(list(truths), dtype=torch.long),
-        kinds=torch.from_numpy(numpy.stack([truth.kinds for truth in truths.values()])),
-        sides=torch.from_numpy(numpy.stack([truth.sides for truth in truths.values()])),
+def pack_views(
+    truths: list[ViewTruth],
+    pixels: list[numpy.ndarray],
+    learned: list[int] | None = None,
+    corners: list[tuple[int, int]] | None = None,
+) -> Batch:
+    """Views (side, side, 3) uint8, or none, and what they show."""
+    truth = Truth(
+        torch.from_numpy(numpy.stack([truth.looks for truth in truths])),
+        torch.from_numpy(numpy.stack([truth.sides for truth in truths])),
+        torch.from_numpy(numpy.stack([truth.letters for truth in truths])),
     )
+    places = torch.tensor(corners or [(0, 0)] * len(truths))
+    chosen = torch.tensor(range(len(truths)) if learned is None else learned, dtype=torch.long)
+    if not pixels:
+        return Batch(truth, chosen, places)
+    stacked = torch.from_numpy(numpy.stack(pixels)).permute(0, 3, 1, 2).contiguous()
+    return Batch(truth, chosen, places, stacked)
 
 
 def pack_talk(sequences: list[Sequence], pad_id: int) -> Talk:
@@ -210,11 +212,10 @@ class SequenceWriter:
         whole = last + 1 - TOKENS_PER_TILE if alone else None
         return Sequence(ids, zeros, [False] * len(ids), [-1] * len(ids), chained, whole)
 
-    def add(self, sequence: Sequence, asked: list[str | int], answer: str) -> None:
-        """One more question (prompt text, and images' views) and the answer to be learned."""
+    def add(self, sequence: Sequence, asked: str, answer: str) -> None:
+        """One more question and the answer to be learned."""
         block = max(sequence.blocks) + 1
-        question = self.start(asked, True).ids
-        said = self._ids(answer)
+        question, said = self._ids(asked), self._ids(answer)
         sequence.ids += question + said
         sequence.blocks += [block] * (len(question) + len(said))
         sequence.losses += [False] * len(question) + [True] * len(said)
@@ -249,16 +250,24 @@ def answer_loss(
     return loss.mean()
 
 
-def token_truth(kinds: torch.Tensor, sides: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Dense truth of patches -> of visual tokens, each a square of four patches: kinds (views, 64) and
-    boxes (views, 64, 4) in thousandths. The first patch of the four that shows something speaks for all."""
-    centres = (torch.arange(GRID, device=sides.device) + 0.5) * PATCH_PX / TILE_PX
+def token_truth(truth: Truth) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Truth of the patches of whole tiles -> of visual tokens, each a square of four patches: looks (views,
+    64), boxes (views, 64, 4) in thousandths of the view, letters (views, 64, 16). The first patch of the
+    four that shows something speaks for all."""
+    centres = (torch.arange(GRID, device=truth.sides.device) + 0.5) * PATCH_PX / TILE_PX
     middle = torch.stack([centres[None].expand(GRID, GRID), centres[:, None].expand(GRID, GRID)], dim=-1)
-    grid = sides.reshape(-1, GRID, GRID, 4)
+    grid = truth.sides.reshape(-1, GRID, GRID, 4)
     corners = torch.cat([middle - grid[..., :2], middle + grid[..., 2:]], dim=-1)
-    views, half = len(kinds), GRID // 2
-    squares = kinds.reshape(views, half, 2, half, 2).transpose(2, 3).reshape(views, half * half, 4)
-    boxes = corners.reshape(views, half, 2, half, 2, 4).transpose(2, 3).reshape(views, half * half, 4, 4)
+    squares = _squares(truth.looks[..., None])[..., 0]
+    boxes = _squares(corners.flatten(1, 2))
     chosen = (squares > 0).float().argmax(-1, keepdim=True)
     box = boxes.gather(2, chosen[..., None].expand(-1, -1, 1, 4))[:, :, 0]
-    return squares.gather(2, chosen)[..., 0], (1000 * box).round().long().clamp(0, 999)
+    letters = _squares(truth.letters).flatten(2)
+    return squares.gather(2, chosen)[..., 0], (1000 * box).round().long().clamp(0, 999), letters
+
+
+def _squares(patches: torch.Tensor) -> torch.Tensor:
+    """(views, 256, n) -> (views, 64, 4, n): the four patches of each visual token."""
+    views, half = len(patches), GRID // 2
+    grid = patches.reshape(views, half, 2, half, 2, -1).transpose(2, 3)
+    return grid.reshape(views, half * half, 4, -1)

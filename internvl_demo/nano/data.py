@@ -1,134 +1,187 @@
 """Training batches, each from its own seed: batch n is the same on every machine.
 
-`VisionBatches`: scenes seen whole, with their dense truth. `LessonBatches`: conversations about single
-images, about pairs, and about images in tiles with a thumbnail: at most `views` pictures a batch, twice as
-many when most of them are tiles, which teach the decoder only.
+`VisionBatches`: views of one size with the truth of every patch. `LessonBatches`: conversations about
+single pictures, about pairs, and about pictures in tiles with a thumbnail; with pixels, or with the truth
+in their place.
 """
 
 import random
+from types import ModuleType
 
 import numpy
+from PIL import Image
 from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerFast
 
-from internvl_demo.nano.batches import (
-    Batch,
-    DenseTruth,
-    Sequence,
-    SequenceWriter,
-    dense_truth,
-    pack_talk,
-    pack_views,
+from internvl_demo.nano.batches import Batch, Sequence, SequenceWriter, pack_talk, pack_views
+from internvl_demo.nano.lessons.lessons import (
+    Lesson,
+    ask_nothing,
+    ask_pair,
+    ask_picture,
+    follow_up,
+    random_tongue,
 )
-from internvl_demo.nano.lessons import Lesson, pair_lesson, plain_lesson, scene_lesson
-from internvl_demo.nano.scenes import EXAM_SEEDS, Scene, draw_crowd, draw_scene
+from internvl_demo.nano.model import GRID
+from internvl_demo.nano.world.charts import draw_chart
+from internvl_demo.nano.world.pictures import EXAM_SEEDS, Picture
+from internvl_demo.nano.world.prints import draw_list, draw_scrap, draw_sign
+from internvl_demo.nano.world.scenes import draw_crowd, draw_scene
+from internvl_demo.nano.world.truth import PATCH_PX, ViewTruth, view_truth, views_of
+from internvl_demo.nano.world.vocabulary import kinds
 from internvl_demo.prompt import system_text
-from internvl_demo.tiling import cut, plan_tiles
+from internvl_demo.tiling import TILE_PX, cut, plan_tiles
 
 _USER = "<|im_start|>user\n"
 _CHAINED = 0.3
 """Share of conversations whose questions follow one another."""
-
-
-def _draw(rng: random.Random) -> Scene:
-    return draw_scene(rng.randrange(EXAM_SEEDS))
-
-
-def _views(scene: Scene, max_tiles: int) -> list[numpy.ndarray]:
-    return [numpy.asarray(view) for view in cut(scene.image, plan_tiles(scene.image.size, max_tiles))]
+_FOLLOWS = 0.45
+"""How often such a question leans on the one before, where it can."""
 
 
 class VisionBatches(Dataset[Batch]):
-    """Batch n: `views` scenes, half of them crowded, and their dense truth."""
+    """Batch n: `views` views of `view_px` pixels and what each patch of them shows."""
 
-    def __init__(self, seed: int, views: int):
-        self.seed, self.views = seed, views
+    def __init__(self, seed: int, views: int, view_px: int):
+        self.seed, self.views, self.view_px = seed, views, view_px
 
     def __getitem__(self, step: int) -> Batch:
         rng = random.Random(f"{self.seed}/{step}")
-        scenes = [
-            draw_crowd(rng.randrange(EXAM_SEEDS)) if number % 2 else _draw(rng)
-            for number in range(self.views)
-        ]
-        views = [view for scene in scenes for view in _views(scene, 1)]
-        return pack_views(views, {number: dense_truth(scene) for number, scene in enumerate(scenes)})
+        drawn = [self._view(rng) for _ in range(self.views)]
+        room = GRID - self.view_px // PATCH_PX
+        corners = [(rng.randint(0, room), rng.randint(0, room)) for _ in drawn]
+        return pack_views([truth for truth, _ in drawn], [pixels for _, pixels in drawn], corners=corners)
+
+    def _view(self, rng: random.Random) -> tuple[ViewTruth, numpy.ndarray]:
+        picture = self._small(rng) if self.view_px < TILE_PX else self._large(rng)
+        width, height = picture.image.size
+        part = (0.0, 0.0, float(width), float(height))
+        if picture.form == "list":
+            part = rng.choice(views_of(picture, plan_tiles(picture.image.size, rng.choice((6, 12, 12, 12)))))
+        size = (self.view_px, self.view_px)
+        image = picture.image.resize(size, Image.Resampling.BICUBIC, box=part)
+        return view_truth(picture, part, self.view_px), numpy.asarray(image)
+
+    def _small(self, rng: random.Random) -> Picture:
+        """One to four objects close by, or print."""
+        seed, side = rng.randrange(EXAM_SEEDS), self.view_px
+        if rng.random() < 0.45:
+            return draw_scrap(seed, side)
+        most = 1 if side < 200 else 5
+        wanted = dict.fromkeys(rng.sample(kinds(), rng.randint(1, most)), 1)
+        return draw_scene(seed, size_wh=(side, side), wanted=wanted)
+
+    def _large(self, rng: random.Random) -> Picture:
+        seed = rng.randrange(EXAM_SEEDS)
+        draw = rng.choices(
+            (draw_crowd, draw_scene, draw_sign, draw_chart, draw_list, None), (28, 20, 14, 12, 12, 14)
+        )[0]
+        return draw(seed) if draw else draw_scrap(seed, TILE_PX)
 
 
 class LessonBatches(Dataset[Batch]):
-    """Batch n: conversations about at most `views` pictures, and one about none."""
+    """Batch n: conversations about pictures of some `views` views, and one about none."""
 
-    def __init__(self, seed: int, views: int, tokenizer: PreTrainedTokenizerFast):
-        self.seed, self.views = seed, views
+    def __init__(self, seed: int, views: int, tokenizer: PreTrainedTokenizerFast, pixels: bool):
+        self.seed, self.views, self.pixels = seed, views, pixels
         self.tokenizer, self.writer = tokenizer, SequenceWriter(tokenizer)
 
     def __getitem__(self, step: int) -> Batch:
-        return _Drawing(random.Random(f"{self.seed}/{step}"), self.views, self.writer).batch()
+        rng = random.Random(f"{self.seed}/{step}")
+        return _Drawing(rng, self.views, self.writer, self.pixels).batch()
 
 
 class _Drawing:
     """One batch being made."""
 
-    def __init__(self, rng: random.Random, room: int, writer: SequenceWriter):
-        self.rng, self.room, self.writer = rng, room, writer
-        self.views: list[numpy.ndarray] = []
-        self.truths: dict[int, DenseTruth] = {}
-        self.sequences: list[Sequence] = []
+    def __init__(self, rng: random.Random, room: int, writer: SequenceWriter, pixels: bool):
+        self.rng, self.room, self.writer, self.wants_pixels = rng, room, writer, pixels
+        self.pixels: list[numpy.ndarray] = []
+        self.truths: list[ViewTruth] = []
+        self.learned: list[int] = []
+        self.talks: list[tuple[list[str | int], list[Lesson], bool]] = []
 
     def batch(self) -> Batch:
-        form = self.rng.choices((self._single, self._pair, self._tiled), (55, 20, 25))[0]
-        if form == self._tiled:
-            self.room *= 2
-        while form():
-            pass
-        self._conversation([system_text() + _USER], [plain_lesson(self.rng) for _ in range(8)])
-        batch = pack_views(self.views, self.truths)
-        batch.talk = pack_talk(self.sequences, self.writer.tokenizer.pad_token_id)
+        while len(self.truths) < self.room:
+            form = self.rng.choices((self._single, self._print, self._pair, self._tiled), (48, 22, 20, 10))[0]
+            form()
+        nothing = [ask_nothing(self.rng, random_tongue(self.rng)) for _ in range(8)]
+        self.talks.append(([system_text() + _USER], nothing, False))
+        batch = pack_views(self.truths, self.pixels, self.learned)
+        batch.talk = pack_talk(
+            [self._sequence(*talk) for talk in self.talks], self.writer.tokenizer.pad_token_id
+        )
         return batch
 
-    def _single(self) -> bool:
-        return self._about_one(_draw(self.rng), 1, lessons=10)
+    def _single(self) -> None:
+        draw = self.rng.choices((draw_scene, draw_sign, draw_chart), (62, 20, 18))[0]
+        self._about(draw(self._seed()), 1)
 
-    def _tiled(self) -> bool:
-        return self._about_one(_draw(self.rng), self.rng.choice((2, 4, 6, 12, 12)), lessons=16)
+    def _print(self) -> None:
+        """A price list, in enough tiles to be read; now and then in one, where it cannot be."""
+        self._about(draw_list(self._seed()), self.rng.choice((1, 6, 12, 12, 12, 12)))
 
-    def _about_one(self, scene: Scene, max_tiles: int, lessons: int) -> bool:
-        views = _views(scene, max_tiles)
-        if not self._room_for([(scene, views)]):
-            return False
-        opening: list[str | int] = [f"{system_text()}{_USER}<img>", len(views), "</img>\n"]
-        self._conversation(opening, [scene_lesson(self.rng, scene) for _ in range(lessons)])
-        return True
+    def _tiled(self) -> None:
+        draw = self.rng.choices((draw_scene, draw_sign, draw_chart), (70, 15, 15))[0]
+        self._about(draw(self._seed()), self.rng.choice((2, 4, 6, 12, 12)))
 
-    def _pair(self) -> bool:
+    def _about(self, picture: Picture, max_tiles: int) -> None:
+        count = self._show(picture, max_tiles)
+        chained = self.rng.random() < _CHAINED
+        opening: list[str | int] = [f"{system_text()}{_USER}<img>", count, "</img>\n"]
+        legible = picture.form != "list" or max_tiles >= 6
+        lessons: list[Lesson] = []
+        while len(lessons) < 10:
+            tongue = random_tongue(self.rng)
+            lesson = self._following(picture, lessons, tongue) if chained and lessons else None
+            lessons.append(lesson or ask_picture(self.rng, picture, tongue, legible=legible))
+        self.talks.append((opening, lessons, chained))
+
+    def _following(self, picture: Picture, lessons: list[Lesson], tongue: ModuleType) -> Lesson | None:
+        return follow_up(self.rng, picture, tongue, lessons[-1]) if self.rng.random() < _FOLLOWS else None
+
+    def _pair(self) -> None:
         """Two images in the first turn; or the second comes after a question about the first."""
-        scenes = (_draw(self.rng), _draw(self.rng))
-        if not self._room_for([(scene, _views(scene, 1)) for scene in scenes]):
-            return False
-        lessons = [pair_lesson(self.rng, scenes) for _ in range(8)]
+        pictures = (draw_scene(self._seed()), self._second())
+        tiles = [1 if self.rng.random() < 0.75 else self.rng.choice((2, 4, 6)) for _ in pictures]
+        first, second = (self._show(picture, most) for picture, most in zip(pictures, tiles, strict=True))
+        lessons = [ask_pair(self.rng, pictures, random_tongue(self.rng)) for _ in range(10)]
         if self.rng.random() < 0.7:
             start, between = f"{system_text()}{_USER}Image-1: <img>", "</img>\nImage-2: <img>"
         else:
-            first = scene_lesson(self.rng, scenes[0])
+            before = ask_picture(self.rng, pictures[0], random_tongue(self.rng))
             start = f"{system_text()}{_USER}<img>"
-            between = f"</img>\n{_asked(first)}{_said(first)}{_USER}Image-2: <img>"
-        self._conversation([start, 1, between, 1, "</img>\n"], lessons)
-        return True
-
-    def _room_for(self, shown: list[tuple[Scene, list[numpy.ndarray]]]) -> bool:
-        if self.views and len(self.views) + sum(len(views) for _, views in shown) > self.room:
-            return False
-        for scene, views in shown:
-            self.views += views
-            self.truths[len(self.views) - 1] = dense_truth(scene)
-        return True
-
-    def _conversation(self, opening: list[str | int], lessons: list[Lesson]) -> None:
+            between = f"</img>\n{_asked(before)}{_said(before)}{_USER}Image-2: <img>"
         chained = self.rng.random() < _CHAINED
+        self.talks.append(([start, first, between, second, "</img>\n"], lessons, chained))
+
+    def _second(self) -> Picture:
+        draw = self.rng.choices((draw_scene, draw_sign, draw_chart), (80, 12, 8))[0]
+        return draw(self._seed())
+
+    def _seed(self) -> int:
+        return self.rng.randrange(EXAM_SEEDS)
+
+    def _show(self, picture: Picture, max_tiles: int) -> int:
+        """Adds a picture's views, and returns how many. The vision encoder learns from the last, the whole image,
+        and from one tile: going back through all of them would take most of a step's time."""
+        plan = plan_tiles(picture.image.size, max_tiles)
+        parts = views_of(picture, plan)
+        start = len(self.truths)
+        self.truths += [view_truth(picture, part) for part in parts]
+        if self.wants_pixels:
+            self.pixels += [numpy.asarray(view) for view in cut(picture.image, plan)]
+        self.learned.append(start + len(parts) - 1)
+        if len(parts) > 1:
+            self.learned.append(start + self.rng.randrange(len(parts) - 1))
+        return len(parts)
+
+    def _sequence(self, opening: list[str | int], lessons: list[Lesson], chained: bool) -> Sequence:
         sequence = self.writer.start(opening, chained)
         for number, lesson in enumerate(lessons):
             turn = _USER if chained and number else ""
-            self.writer.add(sequence, [turn + _asked(lesson)], _said(lesson))
-        self.sequences.append(sequence)
+            self.writer.add(sequence, turn + _asked(lesson), _said(lesson))
+        return sequence
 
 
 def _asked(lesson: Lesson) -> str:

@@ -6,8 +6,9 @@ Writes assets/examples/*.webp and examples.json: `[{"text": "...", "files": ["fa
 import json
 from pathlib import Path
 
-from internvl_demo.nano.scenes import EXAM_SEEDS, draw_scene
-from internvl_demo.nano.vocabulary import kinds
+from internvl_demo.nano.world.pictures import EXAM_SEEDS
+from internvl_demo.nano.world.scenes import draw_scene
+from internvl_demo.nano.world.vocabulary import kinds
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "examples"
 

@@ -6,10 +6,10 @@ model is loaded like any other checkpoint. Patches of 28 pixels make 64 visual t
 256: four times cheaper on a CPU. Heads are 64 wide, which TurboMind can serve.
 
 Three things exist in training only, because the language loss alone takes hours to teach what they teach in
-minutes. `DenseHead` asks the vision encoder, for every patch, what is there and how far its object's four
-sides are. `WordHead` asks the MLP for the same in the decoder's own words: every visual token shall lie where
-the embedding of its object's name lies, and tell the four numbers of its box. `Pointer` asks one head of
-the decoder to look at the object whose coordinates are being said.
+minutes. `DenseHead` asks the vision encoder, for every patch, what is there, how far its object's four sides
+are, and which letters. `TruthReader` writes the truth itself as visual tokens: the decoder learns its language
+from them, before it ever meets pixels, and they are then what the vision encoder and the MLP shall say.
+`Pointer` asks one head of the decoder to look at the object whose coordinates are being said.
 """
 
 from typing import Any
@@ -26,10 +26,11 @@ from transformers import (
 from transformers.models.internvl.modeling_internvl import InternVLVisionModel
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
+from internvl_demo.nano.world.truth import LETTERS, PATCH_PX
+from internvl_demo.nano.world.vocabulary import looks
 from internvl_demo.prompt import IMG_CONTEXT
 from internvl_demo.tiling import TILE_PX
 
-PATCH_PX = 28
 GRID = TILE_PX // PATCH_PX
 TOKENS_PER_TILE = (GRID // 2) ** 2
 CONTEXT_LENGTH = 8192
@@ -41,10 +42,10 @@ SPREAD_SIGMA = 4.0
 
 
 def vision_config() -> InternVLVisionConfig:
-    """InternViT: 4 layers of 192."""
+    """InternViT: 6 layers of 192."""
     return InternVLVisionConfig(
         hidden_size=192,
-        num_hidden_layers=4,
+        num_hidden_layers=6,
         num_attention_heads=3,
         intermediate_size=768,
         image_size=TILE_PX,
@@ -57,11 +58,11 @@ def vision_config() -> InternVLVisionConfig:
 
 
 def model_config(tokenizer: PreTrainedTokenizerFast) -> InternVLConfig:
-    """The whole: vision, MLP and a decoder of 4 layers of 256 over the tokenizer's vocabulary."""
+    """The whole: vision, MLP and a decoder of 6 layers of 256 over the tokenizer's vocabulary."""
     text = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=256,
-        num_hidden_layers=4,
+        num_hidden_layers=6,
         num_attention_heads=4,
         num_key_value_heads=2,
         head_dim=64,
@@ -96,22 +97,38 @@ def fresh_model(tokenizer: PreTrainedTokenizerFast) -> InternVLForConditionalGen
     """The whole model, freshly initialised."""
     model = InternVLForConditionalGeneration(model_config(tokenizer))
     model.model.vision_tower.load_state_dict(fresh_vision().state_dict())
-    order_numbers(model, tokenizer.convert_tokens_to_ids([str(value) for value in range(1000)]))
+    number_ids = tokenizer.convert_tokens_to_ids([str(value) for value in range(1000)])
+    with torch.no_grad():
+        for rows in (model.get_input_embeddings().weight, model.lm_head.weight):
+            rows[number_ids] = number_rows(rows.shape[1])
     return model
 
 
-def order_numbers(model: InternVLForConditionalGeneration, number_ids: list[int]) -> None:
-    """Lets the numbers 0..999 start as sines and cosines of their value, to be read and to be said: near
-    numbers lie near each other, so that a coordinate is learned as one quantity, not as a thousand words."""
-    width = model.config.text_config.hidden_size
+def see(vision: InternVLVisionModel, pixels: torch.Tensor, corners: torch.Tensor) -> torch.Tensor:
+    """Normalised pixels (views, 3, side, side) -> patch features (views, patches, width). A view smaller than
+    a tile is seen as the part of one whose first patch lies at `corners` (views, 2), row and column."""
+    side = pixels.shape[-1] // PATCH_PX
+    inner = vision.embeddings
+    assert inner.position_embeddings is not None
+    rows = corners[:, 0, None, None] + torch.arange(side, device=pixels.device)[:, None]
+    columns = corners[:, 1, None, None] + torch.arange(side, device=pixels.device)[None]
+    places = inner.position_embeddings[0, 1:][(rows * GRID + columns).flatten(1)]
+    patches = inner.patch_embeddings(pixels) + places
+    first = (inner.cls_token + inner.position_embeddings[:, :1]).expand(len(pixels), -1, -1)
+    hidden = vision.encoder(torch.cat([first, patches], dim=1))[0]
+    features: torch.Tensor = vision.layernorm(hidden)[:, 1:]
+    return features
+
+
+def number_rows(width: int) -> torch.Tensor:
+    """The numbers 0..999 as sines and cosines of their value, (1000, width): near numbers lie near each
+    other, so that a coordinate is learned as one quantity, not as a thousand words."""
     source = torch.Generator().manual_seed(0)
     basis, _ = torch.linalg.qr(torch.randn(width, width // 2, generator=source))
     rates = 2 * torch.pi / 1000 * 0.5 * 100 ** torch.linspace(0, 1, width // 4)
     angles = torch.arange(1000)[:, None] * rates
-    rows = torch.cat([angles.sin(), angles.cos()], dim=1) @ basis.T / (width // 4) ** 0.5
-    with torch.no_grad():
-        model.get_input_embeddings().weight[number_ids] = rows
-        model.lm_head.weight[number_ids] = rows
+    rows: torch.Tensor = torch.cat([angles.sin(), angles.cos()], dim=1) @ basis.T / (width // 4) ** 0.5
+    return rows
 
 
 def _sines(grid: int, width: int) -> torch.Tensor:
@@ -125,65 +142,75 @@ def _sines(grid: int, width: int) -> torch.Tensor:
 
 
 class DenseHead(nn.Module):
-    """Patch features (views, 256, width) -> kinds (views, 256, kinds + 1) and sides (views, 256, 4).
-
-    Kind 0 is background. Sides are the distances from the patch's centre to its object's left, top,
-    right and bottom, in tiles.
-    """
-
-    def __init__(self, width: int, kind_count: int):
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.kinds = nn.Linear(width, kind_count + 1)
-        self.sides = nn.Linear(width, 4)
-
-    def forward(self, patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        patches = self.norm(patches)
-        return self.kinds(patches), self.sides(patches)
-
-    def loss(self, patches: torch.Tensor, kinds: torch.Tensor, sides: torch.Tensor) -> torch.Tensor:
-        """Against truth of the same shapes: `kinds` (views, 256) int64, `sides` (views, 256, 4).
-
-        Background is most of every picture, so it weighs a quarter.
-        """
-        said_kinds, said_sides = self(patches)
-        weight = torch.ones(said_kinds.shape[-1], device=patches.device)
-        weight[0] = 0.25
-        naming = nn.functional.cross_entropy(said_kinds.float().flatten(0, 1), kinds.flatten(), weight)
-        on = kinds > 0
-        if not on.any():
-            return naming
-        placing: torch.Tensor = (said_sides.float()[on] - sides[on]).abs().mean()
-        return naming + 8 * placing
-
-
-class WordHead(nn.Module):
-    """Visual tokens (views, 64, width) in the decoder's words: names by their nearness to word embeddings,
-    box coordinates through the decoder's own numbers."""
+    """What patch features (views, patches, width) say of their patches, asked in the terms of
+    `world.truth.ViewTruth`."""
 
     def __init__(self, width: int):
         super().__init__()
-        self.nothing = nn.Parameter(torch.randn(width))
-        self.corners = nn.Linear(width, 4 * width)
+        self.norm = nn.LayerNorm(width)
+        self.looks = nn.Linear(width, len(looks()) + 1)
+        self.sides = nn.Linear(width, 4)
+        self.letters = nn.Linear(width, 4 * (len(LETTERS) + 1))
 
     def loss(
-        self,
-        visual: torch.Tensor,
-        kinds: torch.Tensor,
-        boxes: torch.Tensor,
-        names: torch.Tensor,
-        numbers: torch.Tensor,
-    ) -> torch.Tensor:
-        """kinds (views, 64) int64, 0 for nothing; boxes (views, 64, 4) int64 in thousandths; names (kinds,
-        width) and numbers (1000, width): the embeddings of each kind's name, the output rows of each number."""
-        table = nn.functional.normalize(torch.cat([self.nothing[None], names]), dim=1)
-        near = 15 * nn.functional.normalize(visual.float(), dim=2) @ table.T
-        naming = nn.functional.cross_entropy(near.flatten(0, 1), kinds.flatten())
-        on = kinds > 0
-        if not on.any():
-            return naming
-        said = (self.corners(visual[on]).unflatten(1, (4, -1)).float() @ numbers.T).log_softmax(2)
-        return naming + spread_loss(said.flatten(0, 1), boxes[on].flatten()).mean()
+        self, patches: torch.Tensor, looks: torch.Tensor, sides: torch.Tensor, letters: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Against truth: `looks` (views, patches) int64, `sides` (views, patches, 4), `letters` (views, patches,
+        4) int64. Nothing is most of every picture, so it weighs a quarter."""
+        patches = self.norm(patches)
+        said = self.looks(patches).float()
+        losses = {"looks": _naming(said, looks)}
+        on = looks > 0
+        if on.any():
+            losses["sides"] = 8 * (self.sides(patches).float()[on] - sides[on]).abs().mean()
+        # half of the patches without letters are not asked
+        asked = (letters > 0).any(-1) | (torch.rand(looks.shape, device=looks.device) < 0.15)
+        if asked.any():
+            spelled = self.letters(patches[asked]).unflatten(-1, (4, -1)).float()
+            losses["letters"] = _naming(spelled, letters[asked])
+        return losses
+
+
+def _naming(said: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of (..., choices) against (...,), the choice 0 weighing a quarter."""
+    weight = torch.ones(said.shape[-1], device=said.device)
+    weight[0] = 0.25
+    return nn.functional.cross_entropy(said.flatten(0, -2), truth.flatten(), weight)
+
+
+class TruthReader(nn.Module):
+    """Writes the truth of whole tiles as visual tokens (views, 64, width): what there is, its box, the letters."""
+
+    SIZE = 0.1
+    """Root mean square of a token."""
+
+    numbers: torch.Tensor
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.looks = nn.Embedding(len(looks()) + 1, width)
+        self.letters = nn.Embedding(16 * (len(LETTERS) + 1), width)
+        self.places = nn.Parameter(_sines(GRID // 2, width) / 2)
+        self.corners = nn.Linear(4 * width, width, bias=False)
+        nn.init.normal_(self.letters.weight, std=0.7)
+        nn.init.normal_(self.corners.weight, std=0.7)
+        self.register_buffer("numbers", number_rows(width), persistent=False)
+
+    def forward(self, looks: torch.Tensor, boxes: torch.Tensor, letters: torch.Tensor) -> torch.Tensor:
+        """looks (views, 64), boxes (views, 64, 4) in thousandths, letters (views, 64, 16): `batches.token_truth`."""
+        on = looks > 0
+        corners = self.corners(self.numbers[boxes].flatten(-2)) * on[..., None]
+        slots = torch.arange(16, device=letters.device) * (len(LETTERS) + 1)
+        spelled = (self.letters(slots + letters) * (letters > 0)[..., None]).sum(-2)
+        sums = self.looks(looks) + corners + spelled + self.places
+        return self.SIZE * nn.functional.rms_norm(sums, sums.shape[-1:])
+
+    def loss(self, visual: torch.Tensor, tokens: torch.Tensor, shows: torch.Tensor) -> torch.Tensor:
+        """How far visual tokens (views, 64, width) are from the truth's, as a share of its variance. Tokens that
+        show nothing weigh a quarter; shows (views, 64) bool."""
+        far = ((visual.float() - tokens) / self.SIZE).square().mean(-1)
+        weight = torch.where(shows, 1.0, 0.25)
+        return (weight * far).sum() / weight.sum()
 
 
 def spread_loss(said: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
@@ -197,7 +224,7 @@ def spread_loss(said: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
 class Pointer:
     """Where one attention head of the decoder looks when it says a coordinate. Listens to its layer."""
 
-    LAYER, HEAD = 2, 0
+    LAYER, HEAD = 3, 0
 
     def __init__(self, model: InternVLForConditionalGeneration):
         self.attention = model.model.language_model.layers[self.LAYER].self_attn

@@ -2,7 +2,8 @@
 
 Control tokens are those of InternVL 1.5's template and grounding. Every number from 0 to 999 is one
 token and `, ` another, so that a box `[[123, 45, 678, 900]]` is nine tokens and a coordinate one choice.
-Words are learned from the lessons themselves; whatever they do not hold is spelled in bytes.
+Words are learned from the lessons themselves; whatever they do not hold is spelled in bytes. Chinese
+characters and capitals, as printed on signs, are one token each.
 """
 
 import random
@@ -12,15 +13,20 @@ from collections.abc import Iterator
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from internvl_demo.nano.lessons import sample_texts
+from internvl_demo.nano.lessons.lessons import TONGUES, ask_nothing, ask_pair, ask_picture, follow_up
+from internvl_demo.nano.world.charts import draw_chart
+from internvl_demo.nano.world.pictures import EXAM_SEEDS
+from internvl_demo.nano.world.prints import draw_list, draw_sign
+from internvl_demo.nano.world.scenes import draw_scene
+from internvl_demo.nano.world.vocabulary import kinds
 from internvl_demo.prompt import IMG_CONTEXT, SYSTEM
 
 CONTROL = (
     *("<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<img>", "</img>", IMG_CONTEXT),
     *("<quad>", "</quad>", "<ref>", "</ref>", "<box>", "</box>"),
 )
-_WORDS = 1200
-_PIECES = Regex(r"\p{N}{1,3}|, ?| ?\p{L}+| ?[^\s\p{L}\p{N},]+|\s+")
+_WORDS = 2400
+_PIECES = Regex(r"\p{N}{1,3}|, ?|\p{Han}| ?\p{Lu}?\p{Ll}+|\p{L}| ?[^\s\p{L}\p{N},]+|\s+")
 
 
 def build_tokenizer(scenes: int = 400) -> PreTrainedTokenizerFast:
@@ -56,6 +62,24 @@ def _texts(scenes: int) -> Iterator[str]:
     """What the vocabulary is learned from; control tokens are left out, as they never meet the BPE."""
     yield from (f"system\n{SYSTEM}\nuser\nassistant\nImage-1: \nImage-2: " for _ in range(200))
     yield from (f"{value}, " for value in range(1000) for _ in range(60))
+    yield from (f"the {kind.en} {kind.plural}{kind.zh}{kind.counter}" for kind in kinds() for _ in range(60))
+    yield from (char for char in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" for _ in range(200))
     control = re.compile("|".join(map(re.escape, CONTROL)))
-    for text in sample_texts(random.Random(5), scenes):
+    for text in _lessons(random.Random(5), scenes):
         yield control.sub("\n", text)
+
+
+def _lessons(rng: random.Random, scenes: int) -> Iterator[str]:
+    """Questions and answers as training holds them, and every phrasing in both languages."""
+    for tongue in TONGUES.values():
+        for value in vars(tongue).values():
+            phrases = value.values() if isinstance(value, dict) else [value]
+            yield from (f"{phrase}\n" for part in phrases if isinstance(part, tuple) for phrase in part * 3)
+    for _ in range(scenes):
+        first, second = draw_scene(rng.randrange(EXAM_SEEDS)), draw_scene(rng.randrange(EXAM_SEEDS))
+        printed = rng.choice((draw_sign, draw_list, draw_chart))(rng.randrange(EXAM_SEEDS))
+        for tongue in TONGUES.values():
+            lessons = [ask_picture(rng, picture, tongue) for picture in (first, printed) for _ in range(5)]
+            lessons += [ask_pair(rng, (first, second), tongue), ask_nothing(rng, tongue)]
+            lessons += [lesson for before in lessons[:3] if (lesson := follow_up(rng, first, tongue, before))]
+            yield from (f"{lesson.question}\n{lesson.answer}\n" for lesson in lessons)

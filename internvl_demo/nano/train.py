@@ -1,21 +1,24 @@
 """The stages of training, each a command, each resumable: `python -m internvl_demo train STAGE`.
 
-    vision     the vision encoder alone: for every patch, what is there and where its object ends
-    language   the decoder learns how people ask and what answers look like; vision frozen
-    align      the MLP alone: every visual token lies where its object's name lies, and tells its box
-    all        everything, the dense labels kept beside the language loss, vision at a quarter of the rate
+    vision-112   the vision encoder alone, on small squares: what every patch shows
+    vision-224   the same on larger ones
+    vision-448   the same on whole tiles: continuous learning, as InternViT's
+    language     the decoder alone: how people ask and what answers look like, from the truth in place of pixels
+    align        vision encoder and MLP, the decoder frozen: the visual tokens become those that it reads
+    all          everything
 
 Everything that a stage knows is in `RUN/STAGE.pt` (weights, optimiser, step), written every few
-minutes and at the end; a stage starts from its own file if there is one, else from the stage before.
-`RUN/log.jsonl` has a line for every hundred steps. Data come from worker processes, each batch from
-its own seed: batch n is the same on every machine. CPU in float32, CUDA in bfloat16.
+minutes and at the end; a stage starts from its own file if there is one, else from the stages before.
+`language` needs no other stage and can be trained beside the first three. `RUN/log.jsonl` has a line for
+every hundred steps. Data come from worker processes, each batch from its own seed: batch n is the same
+on every machine. CPU in float32, CUDA in bfloat16.
 """
 
 import json
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,38 +27,56 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import InternVLForConditionalGeneration, PreTrainedTokenizerFast
 
 from internvl_demo.errors import SetupError
-from internvl_demo.nano.batches import Batch, Talk, answer_loss, normalise, token_truth
+from internvl_demo.nano.batches import Batch, Truth, answer_loss, normalise, token_truth
 from internvl_demo.nano.data import LessonBatches, VisionBatches
-from internvl_demo.nano.model import DenseHead, Pointer, WordHead, fresh_model, fresh_vision
-from internvl_demo.nano.vocabulary import kinds
+from internvl_demo.nano.model import DenseHead, Pointer, TruthReader, fresh_model, fresh_vision, see
+from internvl_demo.tiling import TILE_PX
 
-STAGES = ("vision", "language", "align", "all")
 _SAVE_SECONDS = 240
-_SHARES = {"dense": 0.5, "words": 0.3, "points": 0.3}
+_SHARES = {"looks": 0.5, "sides": 0.5, "letters": 0.5, "tokens": 0.5, "points": 0.3}
 """What the training-only losses weigh beside the answers'."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a stage is trained: `views` pictures a step, `vision_rate` the vision encoder's share of the
-    learning rate (0: frozen). The rate rises for `warm_up` steps, stays, and falls to zero over the
-    last `fall` of the steps, so that a run can be made longer or cut short at any time."""
+    """How a stage is trained: from what stages it starts, which parts learn and at which share of the rate
+    (by the beginning of their names), `views` a step. The rate rises for `warm_up` steps, stays, and falls to
+    zero over the last `fall` of the steps, so that a run can be made longer or cut short at any time."""
 
     steps: int
     views: int
     rate: float
-    vision_rate: float = 1.0
-    warm_up: int = 200
-    fall: float = 0.3
+    learns: Mapping[str, float]
+    after: tuple[str, ...] = ()
+    view_px: int = TILE_PX
+    warm_up: int = 100
+    fall: float = 0.4
     seed: int = 0
 
 
+_VISION = {"vision": 1.0, "dense": 1.0}
+_DECODER = {"model.model.language_model": 1.0, "model.lm_head": 1.0}
 RECIPES = {
-    "vision": Recipe(steps=2000, views=12, rate=2e-3, seed=0),
-    "language": Recipe(steps=400, views=8, rate=2e-3, vision_rate=0.0, warm_up=100, fall=0.1, seed=1),
-    "align": Recipe(steps=400, views=24, rate=2e-3, vision_rate=0.0, warm_up=50, seed=3),
-    "all": Recipe(steps=2050, views=8, rate=2e-3, vision_rate=0.25, warm_up=50, fall=0.5, seed=2),
+    "vision-112": Recipe(4000, 96, 2e-3, _VISION, view_px=112, seed=1),
+    "vision-224": Recipe(2000, 32, 1.5e-3, _VISION, ("vision-112",), 224, seed=2),
+    "vision-448": Recipe(2000, 10, 1e-3, _VISION, ("vision-224",), seed=3),
+    "language": Recipe(3000, 10, 2e-3, {**_DECODER, "truth": 1.0}, seed=4),
+    "align": Recipe(
+        1200, 12, 1e-3, {**_VISION, "model.model.multi_modal": 2.0}, ("vision-448", "language"), seed=5
+    ),
+    "all": Recipe(
+        2500,
+        12,
+        1e-3,
+        {**_VISION, **_DECODER, "vision": 0.5, "model.model.multi_modal": 1.0},
+        ("align",),
+        seed=6,
+    ),
 }
+STAGES = tuple(RECIPES)
+_NOISE = 0.3
+"""How much of a visual token is made wrong on purpose while the decoder learns its language: no vision
+encoder is perfect."""
 
 
 def rate_at(step: int, recipe: Recipe) -> float:
@@ -69,49 +90,50 @@ class Learner(torch.nn.Module):
     """The model in training: vision encoder and dense head, and the rest once there is a tokenizer."""
 
     number_ids: torch.Tensor
-    name_ids: torch.Tensor
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast | None):
         super().__init__()
         self.model: InternVLForConditionalGeneration | None = fresh_model(tokenizer) if tokenizer else None
         self.vision = self.model.model.vision_tower if self.model else fresh_vision()
-        self.dense = DenseHead(self.vision.config.hidden_size, len(kinds()))
+        self.dense = DenseHead(self.vision.config.hidden_size)
         if tokenizer and self.model:
             self.pointer = Pointer(self.model)
-            self.words = WordHead(self.model.config.text_config.hidden_size)
+            self.truth = TruthReader(self.model.config.text_config.hidden_size)
             ids = tokenizer.convert_tokens_to_ids([str(value) for value in range(1000)])
             self.register_buffer("number_ids", torch.tensor(ids), persistent=False)
-            names = [tokenizer(f" {kind.en}", add_special_tokens=False)["input_ids"][-1] for kind in kinds()]
-            self.register_buffer("name_ids", torch.tensor(names), persistent=False)
 
-    def forward(self, batch: Batch, freeze_vision: bool) -> dict[str, torch.Tensor]:
+    def forward(self, batch: Batch, stage: str) -> dict[str, torch.Tensor]:
         """The losses of a batch by name."""
-        patches = self._see(batch, freeze_vision)
-        losses = {}
-        if not freeze_vision:
-            losses["dense"] = self.dense.loss(patches[batch.dense], batch.kinds, batch.sides)
+        if stage == "language":
+            tokens, _ = self._true_tokens(batch.truth)
+            wrong = (
+                torch.randn_like(tokens)
+                * TruthReader.SIZE
+                * _NOISE
+                * torch.rand(len(tokens), 1, 1).to(tokens)
+            )
+            return self._answers(batch, tokens + wrong)
+        patches = self._see(batch)
+        learned = batch.truth[batch.learned]
+        losses = self.dense.loss(patches[batch.learned], learned.looks, learned.sides, learned.letters)
         if self.model:
             visual = self._project(patches)
-            losses["words"] = self._words(batch, visual[batch.dense])
-            if batch.talk is not None:
-                losses["answers"] = self._answers(batch.talk, visual)
-                if len(batch.talk.points):
-                    losses["points"] = self.pointer.loss(batch.talk.points, batch.talk.cells, batch.talk.mask)
+            tokens, shows = self._true_tokens(learned)
+            losses["tokens"] = self.truth.loss(visual[batch.learned], tokens.detach(), shows)
+            losses |= self._answers(batch, visual) if batch.talk else {}
         return losses
 
-    def _see(self, batch: Batch, freeze_vision: bool) -> torch.Tensor:
-        """Patch features (views, patches, width). Views without dense truth, tiles, teach the decoder only:
-        going back through them as well would take most of a step's time."""
-        pixels = normalise(batch.pixels)
-        whole = torch.zeros(len(pixels), dtype=torch.bool, device=pixels.device)
-        if not freeze_vision:
-            whole[batch.dense] = True
+    def _see(self, batch: Batch) -> torch.Tensor:
+        """Patch features (views, patches, width). Gradients flow back through the learned views only."""
+        assert batch.pixels is not None
+        pixels, learns = normalise(batch.pixels), torch.zeros(len(batch.pixels), dtype=torch.bool)
+        learns[batch.learned.cpu()] = True
         parts = []
-        for chosen, learns in ((whole, True), (~whole, False)):
+        for chosen, with_gradient in ((learns, True), (~learns, False)):
             if chosen.any():
-                with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
-                    parts.append(self.vision(pixel_values=pixels[chosen]).last_hidden_state[:, 1:])
-        order = torch.cat([whole.nonzero(), (~whole).nonzero()]).flatten().argsort()
+                with torch.set_grad_enabled(with_gradient and torch.is_grad_enabled()):
+                    parts.append(see(self.vision, pixels[chosen], batch.corners[chosen]))
+        order = torch.cat([learns.nonzero(), (~learns).nonzero()]).flatten().argsort()
         return torch.cat(parts)[order]
 
     def _project(self, patches: torch.Tensor) -> torch.Tensor:
@@ -124,16 +146,14 @@ class Learner(torch.nn.Module):
         visual: torch.Tensor = inner.multi_modal_projector(shuffled.flatten(1, 2))
         return visual
 
-    def _words(self, batch: Batch, visual: torch.Tensor) -> torch.Tensor:
-        assert self.model is not None
-        names = self.model.get_input_embeddings().weight[self.name_ids].detach()
-        numbers = self.model.lm_head.weight[self.number_ids].detach()
-        kind, boxes = token_truth(batch.kinds, batch.sides)
-        return self.words.loss(visual, kind, boxes, names, numbers)
+    def _true_tokens(self, truth: Truth) -> tuple[torch.Tensor, torch.Tensor]:
+        """The truth as visual tokens (views, 64, width), and which of them show something."""
+        look, boxes, letters = token_truth(truth)
+        return self.truth(look, boxes, letters), (look > 0) | (letters > 0).any(-1)
 
-    def _answers(self, talk: Talk, visual: torch.Tensor) -> torch.Tensor:
-        assert self.model is not None
-        inner = self.model.model
+    def _answers(self, batch: Batch, visual: torch.Tensor) -> dict[str, torch.Tensor]:
+        assert self.model is not None and batch.talk is not None
+        inner, talk = self.model.model, batch.talk
         embedded = inner.language_model.embed_tokens(talk.ids)
         places = (talk.ids == inner.config.image_token_id)[..., None]
         embedded = embedded.masked_scatter(places, visual.to(embedded.dtype))
@@ -142,7 +162,14 @@ class Learner(torch.nn.Module):
         ).last_hidden_state
         wanted = talk.losses[:, 1:]
         logits = self.model.lm_head(hidden[:, :-1][wanted])
-        return answer_loss(logits, talk.ids[:, 1:][wanted], talk.numbers[:, 1:][wanted], self.number_ids)
+        losses = {
+            "answers": answer_loss(
+                logits, talk.ids[:, 1:][wanted], talk.numbers[:, 1:][wanted], self.number_ids
+            )
+        }
+        if len(talk.points):
+            losses["points"] = self.pointer.loss(talk.points, talk.cells, talk.mask)
+        return losses
 
 
 def train(
@@ -153,7 +180,7 @@ def train(
         raise SetupError(f"There is no training stage {stage!r}.", f"Stages are {', '.join(STAGES)}.")
     recipe = RECIPES[stage]
     if steps is not None:
-        recipe = Recipe(**{**vars(recipe), "steps": steps})
+        recipe = replace(recipe, steps=steps)
     run.mkdir(parents=True, exist_ok=True)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     return _Stage(stage, recipe, run, place, workers).run_through()
@@ -174,10 +201,9 @@ class _Stage:
 
     def __init__(self, name: str, recipe: Recipe, run: Path, device: torch.device, workers: int):
         self.name, self.recipe, self.run, self.device, self.workers = name, recipe, run, device, workers
-        self.tokenizer = None if name == "vision" else _tokenizer(run)
+        self.tokenizer = None if name.startswith("vision") else _tokenizer(run)
         torch.manual_seed(recipe.seed)
         self.learner = Learner(self.tokenizer).to(device)
-        self.frozen = recipe.vision_rate == 0
         self.optimisers = self._optimisers()
         self.step = self._resume()
 
@@ -185,8 +211,9 @@ class _Stage:
         """Muon for the matrices inside the layers, AdamW for all else; rates matched to AdamW's."""
         groups: dict[tuple[bool, float], list[torch.nn.Parameter]] = {}
         for name, parameter in self.learner.named_parameters():
-            share = self.recipe.vision_rate if "vision" in name else 1.0
-            if share and (self.name != "align" or name.startswith(("words", "model.model.multi_modal"))):
+            share = self._share_of(name)
+            parameter.requires_grad_(share > 0)
+            if share:
                 inner = parameter.ndim == 2 and ".layer" in name
                 groups.setdefault((inner, share), []).append(parameter)
         made: list[torch.optim.Optimizer] = []
@@ -198,6 +225,11 @@ class _Stage:
                 made.append(torch.optim.AdamW([settings], betas=(0.9, 0.98), weight_decay=0.05))
         return made
 
+    def _share_of(self, name: str) -> float:
+        """Which share of the learning rate a parameter has; 0: frozen."""
+        shares = [share for start, share in self.recipe.learns.items() if name.startswith(start)]
+        return shares[0] if shares else 0.0
+
     def _resume(self) -> int:
         own = self.run / f"{self.name}.pt"
         if own.exists():
@@ -206,14 +238,27 @@ class _Stage:
             for optimiser, state in zip(self.optimisers, kept["optimisers"], strict=True):
                 optimiser.load_state_dict(state)
             return int(kept["step"])
-        before = STAGES[STAGES.index(self.name) - 1] if self.name != STAGES[0] else None
-        if before:
+        for before in self.recipe.after:
             earlier = self.run / f"{before}.pt"
             if not earlier.exists():
                 raise SetupError(f"Stage {self.name} needs {earlier}.", f"Train the stage {before} first.")
             kept = torch.load(earlier, map_location=self.device, weights_only=True)
-            self.learner.load_state_dict(kept["weights"], strict=False)
+            self.learner.load_state_dict(self._taken_from(before, kept["weights"]), strict=False)
         return 0
+
+    @staticmethod
+    def _taken_from(stage: str, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """What a stage hands on. The vision encoder has two names once the model is whole."""
+        if stage == "language":
+            return {
+                name: part for name, part in weights.items() if "vision" not in name and "dense" not in name
+            }
+        prefix = "model.model.vision_tower."
+        return weights | {
+            name.replace("vision.", prefix, 1): part
+            for name, part in weights.items()
+            if name.startswith("vision.")
+        }
 
     def run_through(self) -> dict[str, Any]:
         line: dict[str, Any] = {"stage": self.name, "step": self.step}
@@ -245,7 +290,7 @@ class _Stage:
             for group in optimiser.param_groups:
                 group["lr"] = group["full"] * share
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
-            losses = self.learner(batch, self.frozen)
+            losses = self.learner(batch, self.name)
         shares = _SHARES if "answers" in losses else {}
         total = torch.stack([loss * shares.get(name, 1.0) for name, loss in losses.items()]).sum()
         self.learner.zero_grad(set_to_none=True)
@@ -256,10 +301,12 @@ class _Stage:
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
     def _batches(self) -> Iterator[Batch]:
-        if self.name in ("vision", "align"):
-            data: Dataset[Batch] = VisionBatches(self.recipe.seed, self.recipe.views)
+        if self.name in ("language", "all"):
+            data: Dataset[Batch] = LessonBatches(
+                self.recipe.seed, self.recipe.views, _tokenizer(self.run), pixels=self.name == "all"
+            )
         else:
-            data = LessonBatches(self.recipe.seed, self.recipe.views, _tokenizer(self.run))
+            data = VisionBatches(self.recipe.seed, self.recipe.views, self.recipe.view_px)
         order = range(self.step, self.recipe.steps)
         loader = DataLoader(
             data,

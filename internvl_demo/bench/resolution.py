@@ -1,0 +1,27 @@
+"""Accuracy against resolution, the paper's figure 6: the same exam items at 1, 6, 12, 24 and 40 tiles at most."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from internvl_demo.backends.base import Backend
+from internvl_demo.nano.exam.items import item
+from internvl_demo.nano.exam.run import Result, ask_item, scores
+
+TILES = (1, 6, 12, 24, 40)
+SKILLS = ("print", "sign", "describe")
+
+
+async def measure_resolution(backend: Backend, langs: Sequence[str], limit: int) -> list[dict[str, Any]]:
+    """Rows as of `exam.run.scores`, each with its `max_tiles`; `limit` items of each skill and language."""
+    rows: list[dict[str, Any]] = []
+    for most in TILES:
+        for skill in SKILLS:
+            results = []
+            for lang in langs:
+                for number in range(limit):
+                    asked = replace(item(skill, lang, number), max_tiles=most)
+                    said = await ask_item(backend, asked)
+                    results.append(Result("+".join(langs), asked, said, asked.mark(said)))
+            rows += [{**row, "max_tiles": most} for row in scores(results)]
+    return rows

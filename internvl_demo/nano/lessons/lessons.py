@@ -1,0 +1,354 @@
+"""Which question and answer follow from a picture's truth, in either language.
+
+    lesson = ask_picture(rng, picture, random_tongue(rng))
+    lesson.question   Where is the cat?
+    lesson.answer     <ref>the cat</ref><box>[[120, 80, 402, 377]]</box>
+
+With two images each answer says which it means: `Image-2: <ref>the cat</ref>...`.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+
+from internvl_demo.nano.lessons import chinese, english
+from internvl_demo.nano.world.pictures import Picture, Thing
+from internvl_demo.nano.world.vocabulary import SIGN, Kind, kinds
+
+TONGUES: dict[str, ModuleType] = {"en": english, "zh": chinese}
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A question and its answer; the skill it asks for, and the kind or name that it is about, if any."""
+
+    question: str
+    answer: str
+    skill: str
+    kind: Kind | None = None
+    name: str = ""
+
+
+def random_tongue(rng: random.Random) -> ModuleType:
+    """English or Chinese."""
+    return TONGUES[rng.choice(("en", "zh"))]
+
+
+def boxes_text(picture: Picture, things: tuple[Thing, ...]) -> str:
+    """`<box>[[x1, y1, x2, y2], ...]</box>` of things, from left to right."""
+    corners = (", ".join(str(value) for value in picture.box_1000(thing)) for thing in things)
+    return f"<box>[{', '.join(f'[{four}]' for four in corners)}]</box>"
+
+
+def located(tongue: ModuleType, picture: Picture, kind: Kind) -> str:
+    """Where all of a kind are, or that there is none."""
+    things = picture.of(kind)
+    answer: str = (
+        tongue.located(kind, len(things), boxes_text(picture, things)) if things else tongue.absent(kind)
+    )
+    return answer
+
+
+def counted(tongue: ModuleType, picture: Picture, kind: Kind) -> str:
+    """How many of a kind, or that there is none."""
+    things = picture.of(kind)
+    answer: str = (
+        tongue.counted(kind, len(things), boxes_text(picture, things)) if things else tongue.absent(kind)
+    )
+    return answer
+
+
+def described(tongue: ModuleType, picture: Picture) -> str:
+    """All kinds with their counts; of print and charts, what they are."""
+    if picture.form not in ("scene", "sign"):
+        return str(tongue.described_form(picture.form))
+    return str(tongue.described([tongue.counted_kind(kind, count) for kind, count in picture.counts.items()]))
+
+
+def ask_picture(
+    rng: random.Random, picture: Picture, tongue: ModuleType, skill: str = "", legible: bool = True
+) -> Lesson:
+    """One question about one image; of the given skill, or of one that suits the picture. A list that is
+    not `legible` in the tiles that it gets is answered with how it would be."""
+    lesson = _Asking(rng, picture, tongue).ask(skill)
+    if not legible and lesson.skill in ("price", "no_price"):
+        return Lesson(lesson.question, tongue.TOO_SMALL, "too_small", name=lesson.name)
+    return lesson
+
+
+class _Asking:
+    """A question about one picture in the making."""
+
+    def __init__(self, rng: random.Random, picture: Picture, tongue: ModuleType):
+        self.rng, self.picture, self.tongue = rng, picture, tongue
+
+    def ask(self, skill: str = "") -> Lesson:
+        if skill:
+            return self._of(skill) or self._of("absent") or self.plain()
+        return self._of(self._suiting()) or self.plain()
+
+    def _suiting(self) -> str:
+        match self.picture.form:
+            case "scene":
+                skills = {"locate": 24, "count": 20, "describe": 10, "detect": 7, "present": 7, "absent": 9}
+                skills |= {"region": 5, "colour": 4, "extreme": 8, "relation": 6, "other": 2}
+            case "sign":
+                skills = {"read": 60, "locate": 10, "count": 8, "describe": 12, "absent": 8, "other": 2}
+            case "list":
+                skills = {"price": 86, "no_price": 8, "describe": 4, "absent": 2}
+            case _:
+                skills = {"part": 40, "part_value": 50, "describe": 6, "absent": 4}
+        return self.rng.choices(list(skills), list(skills.values()))[0]
+
+    def _of(self, skill: str) -> Lesson | None:
+        """A lesson of a skill; None when the picture has nothing for it."""
+        maker: Callable[[], Lesson | None] = getattr(self, f"_{skill}")
+        return maker()
+
+    def _locate(self) -> Lesson | None:
+        return self._about(self._present_kind(), "locate")
+
+    def _count(self) -> Lesson | None:
+        return self._about(self._present_kind(), "count")
+
+    def _absent(self) -> Lesson | None:
+        kind = self.rng.choice([kind for kind in kinds() if not self.picture.of(kind)])
+        lesson = self._about(kind, self.rng.choice(("locate", "locate", "count", "count", "present")))
+        return lesson and Lesson(lesson.question, lesson.answer, "absent", kind)
+
+    def _present(self) -> Lesson | None:
+        return self._about(self._present_kind(), "present")
+
+    def _about(self, kind: Kind | None, skill: str) -> Lesson | None:
+        """Where, how many or whether, of a kind that may not be there."""
+        if kind is None:
+            return None
+        things, tongue = self.picture.of(kind), self.tongue
+        if skill == "present":
+            boxes = boxes_text(self.picture, things)
+            said = tongue.yes_there(kind, len(things), boxes) if things else tongue.not_there(kind)
+            return self._lesson(tongue.PRESENT, said, skill, kind)
+        if skill == "count":
+            return self._lesson(tongue.COUNT, counted(tongue, self.picture, kind), skill, kind)
+        return self._lesson(self._locating(len(things)), located(tongue, self.picture, kind), skill, kind)
+
+    def _locating(self, count: int) -> tuple[str, ...]:
+        if self.rng.random() < 0.2:
+            return tuple(self.tongue.REFER)
+        several = (count > 1) == (self.rng.random() < 0.8)
+        return tuple(self.tongue.LOCATE_ALL if several else self.tongue.LOCATE_ONE)
+
+    def _describe(self) -> Lesson | None:
+        return self._lesson(self.tongue.DESCRIBE, described(self.tongue, self.picture), "describe")
+
+    def _detect(self) -> Lesson | None:
+        parts = []
+        for kind, count in self.picture.counts.items():
+            name = self.tongue.counted_kind(kind, count)
+            parts.append(f"<ref>{name}</ref>{boxes_text(self.picture, self.picture.of(kind))}")
+        return self._lesson(self.tongue.DETECT, self.tongue.detected(parts), "detect")
+
+    def _region(self) -> Lesson | None:
+        if not self.picture.things:
+            return None
+        thing = self.rng.choice(self.picture.things)
+        box = boxes_text(self.picture, (thing,))
+        question = self.rng.choice(self.tongue.REGION).format(box=box)
+        return Lesson(question, self.tongue.region(thing.kind), "region", thing.kind)
+
+    def _colour(self) -> Lesson | None:
+        single = [thing for thing in self._single() if thing.colour]
+        if not single:
+            return None
+        thing = self.rng.choice(single)
+        said = self.tongue.coloured(thing.kind, thing.colour)
+        return self._lesson(self.tongue.COLOUR, said, "colour", thing.kind)
+
+    def _extreme(self) -> Lesson | None:
+        """The largest, leftmost, ... object, where it is so by a clear margin."""
+        width, height = self.picture.image.size
+        measures: dict[str, Callable[[Thing], float]] = {
+            "largest": lambda thing: thing.area_px**0.5 / (width * height) ** 0.5,
+            "smallest": lambda thing: -(thing.area_px**0.5) / (width * height) ** 0.5,
+            "leftmost": lambda thing: -thing.centre_px[0] / width,
+            "rightmost": lambda thing: thing.centre_px[0] / width,
+            "topmost": lambda thing: -thing.centre_px[1] / height,
+            "lowest": lambda thing: thing.centre_px[1] / height,
+        }
+        which = self.rng.choice(list(measures))
+        order = sorted(self.picture.things, key=measures[which])
+        if len(order) < 2 or measures[which](order[-1]) - measures[which](order[-2]) < 0.04:
+            return None
+        thing = order[-1]
+        said = self.tongue.extreme(which, thing.kind, boxes_text(self.picture, (thing,)))
+        return self._lesson(self.tongue.EXTREME[which], said, "extreme", thing.kind)
+
+    def _relation(self) -> Lesson | None:
+        single = self._single()
+        if len(single) < 2:
+            return None
+        one, other = self.rng.sample(single, 2)
+        width, height = self.picture.image.size
+        across = (one.centre_px[0] - other.centre_px[0]) / width
+        down = (one.centre_px[1] - other.centre_px[1]) / height
+        if max(abs(across), abs(down)) < 0.15:
+            return None
+        horizontal = abs(across) >= abs(down)
+        sides = ("left", "right") if horizontal else ("above", "below")
+        true_side = sides[(across if horizontal else down) > 0]
+        side = self.rng.choice(sides)
+        question = self.rng.choice(self.tongue.RELATION).format(
+            **{**self.tongue.names(one.kind), "other": self.tongue.names(other.kind)["one"]},
+            side=self.tongue.SIDES[side],
+        )
+        said = self.tongue.related(side == true_side, one.kind, true_side, other.kind)
+        return Lesson(question, said, "relation")
+
+    def _read(self) -> Lesson | None:
+        if not self.picture.words:
+            return self._lesson(self.tongue.READ, self.tongue.no_sign(), "read")
+        return self._lesson(self.tongue.READ, self.tongue.read(self.picture.words), "read")
+
+    def _price(self) -> Lesson | None:
+        if not self.picture.rows:
+            return None
+        name, value = self.rng.choice(self.picture.rows)
+        return self._printed(self.tongue.PRICE, name, self.tongue.price(name, value), "price")
+
+    def _no_price(self) -> Lesson | None:
+        printed = {name for name, _ in self.picture.rows}
+        name = self.rng.choice([kind.en.upper() for kind in kinds() if kind.en.upper() not in printed])
+        return self._printed(self.tongue.PRICE, name, self.tongue.no_price(name), "no_price")
+
+    def _part(self) -> Lesson | None:
+        which = self.rng.choice(("largest", "smallest"))
+        order = sorted(self.picture.rows, key=lambda row: row[1])
+        if len(order) < 2:
+            return None
+        name, value = order[-1 if which == "largest" else 0]
+        templates = self.tongue.PART_LARGEST if which == "largest" else self.tongue.PART_SMALLEST
+        return self._lesson(templates, self.tongue.part(which, name, value), "part")
+
+    def _part_value(self) -> Lesson | None:
+        if not self.picture.rows:
+            return None
+        name, value = self.rng.choice(self.picture.rows)
+        return self._printed(self.tongue.PART_VALUE, name, self.tongue.part_value(name, value), "part_value")
+
+    def _other(self) -> Lesson | None:
+        return self.plain()
+
+    def plain(self) -> Lesson:
+        """A question that no picture answers."""
+        topic = self.rng.choice(("OTHER", "WHO", "GREETING"))
+        return self._lesson(getattr(self.tongue, topic), getattr(self.tongue, f"{topic}_ANSWER"), "other")
+
+    def _single(self) -> list[Thing]:
+        return [thing for thing in self.picture.things if len(self.picture.of(thing.kind)) == 1]
+
+    def _present_kind(self) -> Kind | None:
+        return self.rng.choice(list(self.picture.counts)) if self.picture.things else None
+
+    def _printed(self, templates: tuple[str, ...], name: str, answer: str, skill: str) -> Lesson:
+        asked = name if self.rng.random() < 0.75 else name.lower()
+        return Lesson(self.rng.choice(templates).format(name=asked), answer, skill, name=name)
+
+    def _lesson(
+        self, templates: tuple[str, ...], answer: str, skill: str, kind: Kind | None = None
+    ) -> Lesson:
+        named = self.tongue.names(kind) if kind else {}
+        return Lesson(vary(self.rng, self.rng.choice(templates).format(**named)), answer, skill, kind)
+
+
+def follow_up(rng: random.Random, picture: Picture, tongue: ModuleType, before: Lesson) -> Lesson | None:
+    """A question that only the turn before makes clear: "And the dogs?", "Where is it?". None when
+    the turn before gives no hold for one."""
+    if before.skill not in ("locate", "count", "present", "region", "absent") or before.kind is None:
+        return None
+    asking = _Asking(rng, picture, tongue)
+    things = picture.of(before.kind)
+    other = rng.choice([kind for kind in list(picture.counts) * 4 + list(kinds()[:8]) if kind != before.kind])
+    ways: list[tuple[tuple[str, ...], str, Kind]] = [
+        (tongue.AND_COUNT, counted(tongue, picture, other), other)
+    ]
+    if before.skill == "count":
+        ways.append((tongue.AND_SAME, counted(tongue, picture, other), other))
+    if before.skill == "locate":
+        ways.append((tongue.AND_SAME, located(tongue, picture, other), other))
+    if things:
+        where = tongue.WHERE_IT if len(things) == 1 else tongue.WHERE_THEY
+        if before.skill != "locate":
+            ways.append((where, located(tongue, picture, before.kind), before.kind))
+        if before.skill != "count":
+            ways.append((tongue.HOW_MANY, counted(tongue, picture, before.kind), before.kind))
+        if len(things) == 1 and things[0].colour:
+            said = tongue.coloured(before.kind, things[0].colour)
+            ways.append((tongue.WHAT_COLOUR, said, before.kind))
+    templates, answer, kind = rng.choice(ways)
+    return asking._lesson(templates, answer, "follow_up", kind)
+
+
+def ask_pair(
+    rng: random.Random, pictures: tuple[Picture, Picture], tongue: ModuleType, skill: str = ""
+) -> Lesson:
+    """One question about two images, of one by its number or of both."""
+    weights = {"locate": 24, "which": 10, "count": 10, "describe": 8, "only": 16, "more": 14, "one": 18}
+    skill = skill or rng.choices(list(weights), list(weights.values()))[0]
+    if skill == "one":
+        number = rng.choice((1, 2))
+        lesson = ask_picture(rng, pictures[number - 1], tongue)
+        question = rng.choice(tongue.IN_IMAGE).format(n=number, q=lesson.question)
+        return Lesson(question, f"Image-{number}: {lesson.answer}", "one")
+    if skill == "only":
+        number = rng.choice((1, 2))
+        here, there = pictures[number - 1].counts, pictures[2 - number].counts
+        parts = [tongue.counted_kind(kind, count) for kind, count in here.items() if kind not in there]
+        question = rng.choice(tongue.ONLY).format(n=number, nth=tongue.NTH[number - 1])
+        return Lesson(vary(rng, question), tongue.only(number, parts), "only")
+    kind = _kind_of_either(rng, pictures)
+    counts = (len(pictures[0].of(kind)), len(pictures[1].of(kind)))
+    asking = _Asking(rng, pictures[0], tongue)
+    if skill == "more":
+        said = tongue.more(kind, counts) if any(counts) else tongue.absent_everywhere(kind)
+        return asking._lesson(tongue.MORE, said, skill, kind)
+    if skill in ("locate", "which"):
+        lines = [
+            f"Image-{number}: {located(tongue, picture, kind)}"
+            for number, picture in enumerate(pictures, 1)
+            if picture.of(kind)
+        ]
+        templates = asking._locating(max(counts)) if skill == "locate" else tongue.WHICH
+        return asking._lesson(templates, "\n".join(lines) or tongue.absent_everywhere(kind), skill, kind)
+    if skill == "describe":
+        told = [f"Image-{n}: {described(tongue, picture)}" for n, picture in enumerate(pictures, 1)]
+        return asking._lesson(tongue.DESCRIBE, "\n".join(told), skill)
+    told = [f"Image-{n}: {counted(tongue, picture, kind)}" for n, picture in enumerate(pictures, 1)]
+    return asking._lesson(tongue.COUNT, "\n".join(told), skill, kind)
+
+
+def ask_nothing(rng: random.Random, tongue: ModuleType) -> Lesson:
+    """A question where there is no image: about who is asked, or about a picture that is not there."""
+    asking = _Asking(rng, Picture(image=None), tongue)  # type: ignore[arg-type]
+    if rng.random() < 0.35:
+        kind = rng.choice(kinds())
+        templates = rng.choice((tongue.COUNT, tongue.LOCATE_ONE, tongue.DESCRIBE, tongue.READ))
+        return asking._lesson(templates, tongue.NO_PICTURE_ANSWER, "other", kind)
+    return asking.plain()
+
+
+def vary(rng: random.Random, question: str) -> str:
+    """The same question typed by different people."""
+    if rng.random() < 0.15:
+        question = question[0].lower() + question[1:]
+    if rng.random() < 0.15:
+        question = question.rstrip("?.!？。！")
+    if question.isascii() and rng.random() < 0.06:
+        question = rng.choice(("Please tell me: ", "Hi! ", "Now: ")) + question[0].lower() + question[1:]
+    return question
+
+
+def _kind_of_either(rng: random.Random, pictures: tuple[Picture, Picture]) -> Kind:
+    """A kind that is there, four times in five."""
+    there = [kind for picture in pictures for kind in picture.counts if kind != SIGN]
+    return rng.choice(there) if there and rng.random() < 0.8 else rng.choice(kinds())

@@ -1,0 +1,79 @@
+"""What a picture is: its pixels, and the truth about them. Everything the world draws ends as a `Picture`."""
+
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from internvl_demo.nano.world.vocabulary import Kind
+
+EXAM_SEEDS = 1_000_000_000
+"""Seeds from here on are for exams and tests; training stays below."""
+
+Box = tuple[float, float, float, float]
+"""x1, y1, x2, y2."""
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One object in a picture, its box in pixels of the picture. `colour` only of kinds that have several."""
+
+    kind: Kind
+    xyxy_px: tuple[int, int, int, int]
+    colour: str = ""
+
+    @property
+    def area_px(self) -> int:
+        """Of its box."""
+        x1, y1, x2, y2 = self.xyxy_px
+        return (x2 - x1) * (y2 - y1)
+
+    @property
+    def centre_px(self) -> tuple[float, float]:
+        """Of its box."""
+        x1, y1, x2, y2 = self.xyxy_px
+        return (x1 + x2) / 2, (y1 + y2) / 2
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One printed letter or digit; its box is as high as a capital."""
+
+    char: str
+    xyxy_px: Box
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture and what it shows. `form` is scene, sign, list, or a chart's: bar, line, pie.
+
+    things: the objects, from left to right. rows: of lists and charts, (name, value) in reading order.
+    words: what its sign says. letters: all print. marks: boxes of a chart's bars, which are no objects.
+    """
+
+    image: Image.Image
+    things: tuple[Thing, ...] = ()
+    form: str = "scene"
+    rows: tuple[tuple[str, int], ...] = ()
+    words: str = ""
+    letters: tuple[Letter, ...] = ()
+    marks: tuple[Box, ...] = field(default=())
+
+    def of(self, kind: Kind) -> tuple[Thing, ...]:
+        """The objects of a kind."""
+        return tuple(thing for thing in self.things if thing.kind == kind)
+
+    @property
+    def counts(self) -> dict[Kind, int]:
+        """How many of each kind, in order of first appearance from the left."""
+        return {kind: len(self.of(kind)) for kind in dict.fromkeys(thing.kind for thing in self.things)}
+
+    def box_1000(self, thing: Thing) -> tuple[int, int, int, int]:
+        """A thing's box in thousandths of the picture, 0..999."""
+        width, height = self.image.size
+        x1, y1, x2, y2 = thing.xyxy_px
+        return (
+            min(999, round(1000 * x1 / width)),
+            min(999, round(1000 * y1 / height)),
+            min(999, round(1000 * x2 / width)),
+            min(999, round(1000 * y2 / height)),
+        )

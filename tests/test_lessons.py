@@ -1,0 +1,130 @@
+"""What the miniature is taught to say: in two languages, true, and readable by the page."""
+
+import random
+import re
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from internvl_demo.grounding import Box, parse
+from internvl_demo.nano.lessons import chinese, english
+from internvl_demo.nano.lessons.lessons import (
+    TONGUES,
+    Lesson,
+    ask_nothing,
+    ask_pair,
+    ask_picture,
+    counted,
+    follow_up,
+)
+from internvl_demo.nano.world.charts import draw_chart
+from internvl_demo.nano.world.prints import draw_list, draw_sign
+from internvl_demo.nano.world.scenes import draw_scene
+from internvl_demo.nano.world.vocabulary import kinds
+
+BY_NAME = {kind.en: kind for kind in kinds()}
+DRAWN = (draw_scene, draw_sign, draw_list, draw_chart)
+
+
+def test_both_languages_say_the_same_things() -> None:
+    def public(tongue: object) -> set[str]:
+        return {name for name in vars(tongue) if not name.startswith("_")} - {"COLOURS_ZH", "Kind"}
+
+    assert public(english) == public(chinese)
+
+
+@pytest.mark.parametrize("code", TONGUES)
+def test_every_question_is_put_in_several_ways(code: str) -> None:
+    for name, value in vars(TONGUES[code]).items():
+        groups = value.values() if isinstance(value, dict) and name == "EXTREME" else [value]
+        for group in groups:
+            if isinstance(group, tuple) and name not in ("NTH",) and not name.startswith("_"):
+                assert len(set(group)) >= 2, name
+
+
+@pytest.mark.parametrize("code", TONGUES)
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**31))
+def test_every_answer_is_in_the_language_of_the_question_and_its_boxes_are_true(code: str, seed: int) -> None:
+    rng = random.Random(seed)
+    picture = DRAWN[seed % 4](seed)
+    lesson = ask_picture(rng, picture, TONGUES[code])
+    parsed = parse(lesson.answer)
+    assert parsed.dropped == 0
+    truths = [picture.box_1000(thing) for thing in picture.things]
+    assert all(event.box_1000 in truths for event in parsed.events if isinstance(event, Box))
+    for text in (lesson.question, lesson.answer):
+        has_chinese = bool(re.search(r"[\u4e00-\u9fff]", text))
+        assert has_chinese == (code == "zh"), text
+        assert "{" not in text
+
+
+@pytest.mark.parametrize(
+    ("code", "three", "none"),
+    [("en", ": there are 3.", "There is no dog in the image."), ("zh", "：一共有3只。", "图中没有狗。")],
+)
+def test_counting_names_the_number(code: str, three: str, none: str) -> None:
+    scene = draw_scene(5, wanted={BY_NAME["cat"]: 3})
+    assert counted(TONGUES[code], scene, BY_NAME["cat"]).endswith(three)
+    assert counted(TONGUES[code], scene, BY_NAME["dog"]) == none
+
+
+def test_a_sign_is_read_a_list_is_priced_a_chart_is_compared() -> None:
+    rng = random.Random(1)
+    sign, page, chart = draw_sign(1), draw_list(1), draw_chart(1)
+    assert sign.words in ask_picture(rng, sign, english, "read").answer
+    price = ask_picture(rng, page, english, "price")
+    assert price.answer == f"{price.name} costs {dict(page.rows)[price.name]}."
+    part = ask_picture(rng, chart, chinese, "part").answer
+    values = sorted((value, name) for name, value in chart.rows)
+    assert part in (f"{values[-1][1]}最大，是{values[-1][0]}。", f"{values[0][1]}最小，是{values[0][0]}。")
+
+
+def test_print_too_small_to_read_is_said_to_be_so() -> None:
+    for seed in range(20):
+        lesson = ask_picture(random.Random(seed), draw_list(1), english, "price", legible=False)
+        assert lesson.answer == english.TOO_SMALL
+
+
+def test_what_only_one_image_shows_and_which_has_more() -> None:
+    rng = random.Random(0)
+    first = draw_scene(1, wanted={BY_NAME["cat"]: 3, BY_NAME["dog"]: 1})
+    second = draw_scene(2, wanted={BY_NAME["cat"]: 1, BY_NAME["bee"]: 2})
+    only = {ask_pair(rng, (first, second), english, "only").answer for _ in range(20)}
+    assert only == {"Only Image-1 shows a dog.", "Only Image-2 shows 2 bees."}
+    more = {ask_pair(rng, (first, second), english, "more").answer for _ in range(60)}
+    assert "Image-1 has more cats: 3 against 1." in more
+
+
+@pytest.mark.parametrize("code", TONGUES)
+def test_a_follow_up_is_about_the_turn_before(code: str) -> None:
+    tongue, scene = TONGUES[code], draw_scene(5, wanted={BY_NAME["cat"]: 2, BY_NAME["heart"]: 1})
+    said = set()
+    for seed in range(80):
+        rng = random.Random(seed)
+        before = Lesson("How many cats?", "", "count", BY_NAME["cat"])
+        after = follow_up(rng, scene, tongue, before)
+        assert after and after.answer
+        said.add(after.answer)
+    assert any("<ref>the cats</ref>" in answer or "<ref>猫</ref>" in answer for answer in said)
+    assert follow_up(random.Random(0), scene, tongue, Lesson("What is this?", "", "describe")) is None
+
+
+@pytest.mark.parametrize("code", TONGUES)
+def test_without_an_image_it_says_who_it_is_or_asks_for_one(code: str) -> None:
+    tongue = TONGUES[code]
+    answers = {ask_nothing(random.Random(seed), tongue).answer for seed in range(60)}
+    assert answers == {
+        tongue.WHO_ANSWER, tongue.GREETING_ANSWER, tongue.OTHER_ANSWER, tongue.NO_PICTURE_ANSWER
+    }  # fmt: skip
+
+
+def test_templates_name_only_what_they_are_given() -> None:
+    known = {"one", "many", "a", "m", "other", "side", "box", "name", "n", "nth", "q"}
+    for tongue in TONGUES.values():
+        for value in vars(tongue).values():
+            groups = value.values() if isinstance(value, dict) else [value]
+            for text in (text for group in groups if isinstance(group, tuple) for text in group):
+                assert {field for _, field, _, _ in string.Formatter().parse(text) if field} <= known, text

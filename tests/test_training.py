@@ -1,0 +1,127 @@
+"""The recipe: batches are the same everywhere, questions see what they should, stages learn and go on."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from internvl_demo.errors import SetupError
+from internvl_demo.nano.batches import token_truth
+from internvl_demo.nano.data import LessonBatches, VisionBatches
+from internvl_demo.nano.model import TOKENS_PER_TILE, fresh_vision, see
+from internvl_demo.nano.tokenizer import CONTROL, build_tokenizer
+from internvl_demo.nano.train import RECIPES, rate_at, train
+from internvl_demo.nano.world.vocabulary import NANO_DIR, kinds
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerFast:
+    return build_tokenizer(scenes=20)
+
+
+def test_every_number_capital_name_and_control_string_is_one_token(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    for text in (*CONTROL, *capitals, *(str(number) for number in range(1000))):
+        assert len(tokenizer.tokenize(text)) == 1, text
+    assert tokenizer.tokenize("STOP") == ["S", "T", "O", "P"]
+    for kind in kinds():
+        assert len(tokenizer.tokenize(f" {kind.en}")) == 1, kind.en
+        assert len(tokenizer.tokenize(kind.zh)) <= len(kind.zh), kind.zh
+
+
+@pytest.mark.parametrize(
+    "text", ["zebra 你好 🦓 1024", "<ref>the cat</ref><box>[[1, 22, 333, 444]]</box>", "Привет, ÉCOLE\n"]
+)
+def test_any_text_comes_back_from_its_tokens(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
+    assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
+
+
+@pytest.mark.parametrize("view_px", [112, 224, 448])
+def test_batches_are_the_same_on_every_machine(view_px: int) -> None:
+    one, two = VisionBatches(0, 3, view_px)[7], VisionBatches(0, 3, view_px)[7]
+    assert one.pixels is not None and two.pixels is not None
+    assert one.pixels.shape == (3, 3, view_px, view_px)
+    assert torch.equal(one.pixels, two.pixels)
+    assert torch.equal(one.truth.letters, two.truth.letters)
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_a_question_sees_the_images_and_not_the_other_questions(
+    tokenizer: PreTrainedTokenizerFast, step: int
+) -> None:
+    batch = LessonBatches(3, 4, tokenizer, pixels=True)[step]
+    talk = batch.talk
+    assert talk is not None and batch.pixels is not None
+    image = tokenizer.convert_tokens_to_ids("<IMG_CONTEXT>")
+    assert int((talk.ids == image).sum()) == len(batch.pixels) * TOKENS_PER_TILE
+    assert talk.mask.diagonal(dim1=-2, dim2=-1).all()
+    assert not talk.mask.triu(1).any()
+    told = talk.ids[talk.losses]
+    assert (told == tokenizer.convert_tokens_to_ids("<|im_end|>")).sum() >= 8
+    assert ((talk.numbers >= 0) <= talk.losses).all()
+    assert talk.cells.any(1).all()
+    for row, place, start in talk.points.tolist():
+        assert talk.numbers[row, place + 1] >= 0
+        assert (talk.ids[row, start : start + TOKENS_PER_TILE] == image).all()
+        assert talk.ids[row, start + TOKENS_PER_TILE] != image
+
+
+def test_the_truth_as_tokens_tells_boxes_and_letters() -> None:
+    truth = VisionBatches(2, 4, 448)[1].truth
+    looks, boxes, letters = token_truth(truth)
+    assert looks.shape == (4, 64)
+    assert (letters > 0).sum() == (truth.letters > 0).sum()
+    on = looks > 0
+    assert on.any()
+    assert (boxes[on][:, 2] >= boxes[on][:, 0]).all()
+
+
+def test_a_small_view_is_seen_as_part_of_a_tile() -> None:
+    """The whole tile's first patches, alone, at their place: the same positions, whatever the size."""
+    vision = fresh_vision().eval()
+    pixels = torch.randn(1, 3, 448, 448)
+    with torch.no_grad():
+        whole = see(vision, pixels, torch.tensor([[0, 0]]))
+        assert torch.allclose(whole, vision(pixel_values=pixels).last_hidden_state[:, 1:], atol=1e-5)
+        here, there = (see(vision, pixels[..., :112, :112], torch.tensor([[row, 2]])) for row in (0, 12))
+    assert here.shape == (1, 16, whole.shape[-1])
+    assert not torch.allclose(here, there)
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    recipe = RECIPES["vision-448"]
+    shares = [rate_at(step, recipe) for step in range(recipe.steps + 1)]
+    assert shares[0] < 0.05
+    assert max(shares) == shares[recipe.steps // 2] == 1.0
+    assert shares[-1] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("stage", "missing"), [("vision-224", "vision-112"), ("align", "vision-448"), ("all", "align")]
+)
+def test_a_stage_names_the_one_that_it_needs(stage: str, missing: str, tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match=missing):
+        train(stage, tmp_path, steps=1, workers=0, device="cpu")
+
+
+def test_an_unknown_stage_names_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="vision-112"):
+        train("everything", tmp_path)
+
+
+def test_training_learns_stops_and_goes_on(tmp_path: Path) -> None:
+    """Twenty steps of the first stage: the loss falls; a second command goes on where the first stopped."""
+    torch.manual_seed(0)
+    first = train("vision-112", tmp_path, steps=5, workers=0, device="cpu")
+    last = train("vision-112", tmp_path, steps=20, workers=0, device="cpu")
+    assert (first["step"], last["step"]) == (5, 20)
+    assert last["looks"] < first["looks"]
+
+
+def test_the_card_says_what_the_weights_can_do() -> None:
+    card = (NANO_DIR / "README.md").read_text("utf-8")
+    assert all(word in card for word in ("locate", "count", "does not"))
+    assert sum(path.stat().st_size for path in NANO_DIR.iterdir()) <= 40 * 2**20
