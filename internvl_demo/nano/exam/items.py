@@ -118,9 +118,12 @@ def _extreme_mark(said: Answer, _picture: Picture, lesson: Lesson) -> Mark:
     return right_if(named_kinds(said.text)[:1] == [lesson.kind])
 
 
+_YES = re.compile(r"^\W*(yes\b|是的|是，|对)", re.IGNORECASE)
+_NO = re.compile(r"^\W*(no\b|不)", re.IGNORECASE)
+
+
 def _relation_mark(said: Answer, _picture: Picture, lesson: Lesson) -> Mark:
-    yes = re.compile(r"^\s*(yes|是的|是，|对)", re.IGNORECASE)
-    return right_if(bool(yes.match(said.text)) == bool(yes.match(lesson.answer)))
+    return right_if(bool((_YES if _YES.match(lesson.answer) else _NO).match(said.text)))
 
 
 def _sign(rng: random.Random, tongue: ModuleType) -> Item:
