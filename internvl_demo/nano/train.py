@@ -264,17 +264,18 @@ class _Stage:
         line: dict[str, Any] = {"stage": self.name, "step": self.step}
         saved = logged = time.monotonic()
         sums: dict[str, float] = {}
+        summed = 0
         for batch in self._batches():
             losses = self._learn(batch.to(self.device))
             for name, loss in losses.items():
                 sums[name] = sums.get(name, 0.0) + loss
             self.step += 1
+            summed += 1
             if self.step % 100 == 0 or self.step == self.recipe.steps:
                 seconds, logged = time.monotonic() - logged, time.monotonic()
-                counted = (self.step - 1) % 100 + 1
-                means = {name: round(total / counted, 4) for name, total in sums.items()}
+                means = {name: round(total / summed, 4) for name, total in sums.items()}
                 line = {"stage": self.name, "step": self.step, **means, "seconds": round(seconds, 1)}
-                sums = {}
+                sums, summed = {}, 0
                 print(json.dumps(line), flush=True)
                 with (self.run / "log.jsonl").open("a") as log:
                     log.write(json.dumps(line) + "\n")
@@ -331,7 +332,7 @@ class _Stage:
 
 def _stand_back(_worker: int) -> None:
     """Drawing gives way to computing: a preempted thread stalls all the others."""
-    os.nice(10)
+    os.nice(2)
 
 
 def _tokenizer(run: Path) -> PreTrainedTokenizerFast:
