@@ -105,7 +105,7 @@ def _listed(parts: list[str]) -> str:
 def scene_lesson(rng: random.Random, scene: Scene) -> Lesson:
     """One question about one image."""
     skill = rng.choices(
-        ("locate", "count", "describe", "detect", "present", "region", "other"), (34, 26, 10, 8, 9, 8, 5)
+        ("locate", "count", "describe", "detect", "present", "region", "other"), (26, 38, 8, 6, 12, 5, 5)
     )[0]
     kind = _some_kind(rng, scene)
     match skill:

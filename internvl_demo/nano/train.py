@@ -54,7 +54,7 @@ RECIPES = {
     "vision": Recipe(steps=2000, views=12, rate=2e-3, seed=0),
     "language": Recipe(steps=400, views=8, rate=2e-3, vision_rate=0.0, warm_up=100, fall=0.1, seed=1),
     "align": Recipe(steps=400, views=24, rate=2e-3, vision_rate=0.0, warm_up=50, seed=3),
-    "all": Recipe(steps=2050, views=8, rate=2e-3, vision_rate=0.25, warm_up=50, fall=0.5, seed=2),
+    "all": Recipe(steps=3320, views=8, rate=2e-3, vision_rate=0.25, warm_up=50, fall=0.5, seed=2),
 }
 
 
