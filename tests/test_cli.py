@@ -78,7 +78,19 @@ def test_a_plan_can_be_read_by_people(picture: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["plan"], ["ask"], ["train"], ["exam"], ["bench"], ["bench", "turns"]]
+    "command",
+    [
+        [],
+        ["plan"],
+        ["ask"],
+        ["train"],
+        ["exam"],
+        ["bench"],
+        ["bench", "turns"],
+        ["capacity"],
+        ["bench", "turbomind"],
+        ["convert"],
+    ],
 )
 def test_every_command_has_help(command: list[str]) -> None:
     assert "Usage" in run(*command, "--help").stdout
