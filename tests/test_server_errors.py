@@ -47,8 +47,8 @@ PROXIED_LONG = whole(200, "application/json", flat(400, TOO_LONG).split(b"\r\n\r
 PROXIED_LOSS = whole(
     200, "application/json", b'{"error_code": -10402, "text": "Failed to get response from node."}'
 )
-LOST = ("hung up", "reset", "half an event", "half a character")
-"""Connections that break: the question is sent once more, if nothing had come."""
+LOST = ("hung up", "reset", "half an event", "half a character", "proxy without server")
+"""Connections that break, ours or a balancer's: the question is sent once more, if nothing had come."""
 
 # name -> what the server does, a word of what happened, a word of what to do next
 BEFORE_THE_STREAM: dict[str, tuple[list[Step], str, str]] = {
@@ -194,7 +194,10 @@ async def test_after_a_failure_the_next_question_looks_for_the_model_again() -> 
 # --- a lost connection --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lost", [[], [RESET], [EVENTS, RESET], [EVENTS, chunk(b'data: {"id')]])
+@pytest.mark.parametrize(
+    "lost",
+    [[], [RESET], [EVENTS, RESET], [EVENTS, chunk(b'data: {"id')], [whole(502, "text/html", NGINX), b""]],
+)
 @in_a_loop
 async def test_a_connection_lost_before_the_first_text_is_tried_once_more(lost: list[Step]) -> None:
     async with serving(*lost, b"") as server:

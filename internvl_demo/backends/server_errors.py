@@ -62,7 +62,10 @@ def as_our_error(error: Exception, endpoint: str) -> DemoError:
 
 
 def is_connection_lost(error: BaseException) -> bool:
-    """Whether the connection failed or broke, rather than the server saying no or being slow."""
+    """Whether the connection failed or broke, rather than the server saying no or being slow: ours, or that of a
+    balancer in between, which repeats small requests at another server by itself, and says 502 to large ones."""
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code == 502
     return isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
 
 
