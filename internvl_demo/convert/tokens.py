@@ -9,7 +9,7 @@ is `<|im_end|>`, while the SentencePiece model calls it `[UNUSED_TOKEN_145]`; In
 like behind the last piece. Every token keeps its id. The old names are forgotten, so that nobody can end a
 turn by writing `[UNUSED_TOKEN_145]`.
 
-Text is read from the file formats themselves (SentencePiece's is protocol buffers, of which five fields are
+Text is read from the file formats themselves (SentencePiece's is protocol buffers, of which seven fields are
 needed), so neither `sentencepiece` nor `protobuf` has to be installed.
 """
 
@@ -233,6 +233,8 @@ def _parse(data: bytes) -> _SentencePiece:
             trainer = dict(_fields(value))
         elif field == 3:
             normaliser = dict(_fields(value))
+    if not trainer or not normaliser:
+        raise ValueError("tokenizer.model is cut off or not SentencePiece's")
     if trainer.get(3) != 2:
         raise CheckpointError(
             "tokenizer.model is not byte-pair encoding, as InternLM2's is.",
