@@ -23,9 +23,10 @@ $(VENV)/installed-tests: $(VENV)/installed tests/requirements.txt
 	$(BIN)/pip install --quiet -r tests/requirements.txt
 	touch $@
 
+# Playwright's own node wants libatomic1, which a bare Debian lacks.
 /usr/bin/chromium /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf:
 	$(SUDO) apt-get update
-	$(SUDO) apt-get install -y --no-install-recommends chromium fonts-noto-color-emoji
+	$(SUDO) apt-get install -y --no-install-recommends chromium fonts-noto-color-emoji libatomic1
 
 test: $(VENV)/installed-tests /usr/bin/chromium /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf
 	$(BIN)/python -m pytest
