@@ -1,11 +1,13 @@
-# make demo: the page.  make test: all tests.  Both install what they need, from nothing but Debian and Python.
+# make demo: the page.  make test: all tests.  make test-contract: LMDeploy's own server, without a GPU.
+# Each installs what it needs, from nothing but Debian and Python.
 PORT ?= 7860
 PYTHON ?= python3
 VENV := .venv
+CONTRACT := .venv-contract
 BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo install test check examples screenshots clean
+.PHONY: demo install test test-contract check examples screenshots clean
 
 demo: install
 	$(BIN)/python app.py --port $(PORT)
@@ -21,12 +23,27 @@ $(VENV)/installed-tests: $(VENV)/installed tests/requirements.txt
 	$(BIN)/pip install --quiet -r tests/requirements.txt
 	touch $@
 
+# Playwright's own node wants libatomic1, which a bare Debian lacks.
 /usr/bin/chromium /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf:
 	$(SUDO) apt-get update
-	$(SUDO) apt-get install -y --no-install-recommends chromium fonts-noto-color-emoji
+	$(SUDO) apt-get install -y --no-install-recommends chromium fonts-noto-color-emoji libatomic1
 
 test: $(VENV)/installed-tests /usr/bin/chromium /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf
 	$(BIN)/python -m pytest
+
+# LMDeploy's own server, without a GPU, in an environment of its own; and HAProxy before two of them.
+$(CONTRACT)/installed: tests/contract/requirements.txt
+	$(PYTHON) -m venv $(CONTRACT)
+	$(CONTRACT)/bin/pip install --quiet -r tests/contract/requirements.txt
+	$(CONTRACT)/bin/pip install --quiet --no-deps lmdeploy==0.18.0
+	touch $@
+
+/usr/sbin/haproxy:
+	$(SUDO) apt-get update
+	$(SUDO) apt-get install -y --no-install-recommends haproxy
+
+test-contract: $(VENV)/installed-tests $(CONTRACT)/installed /usr/bin/chromium /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf /usr/sbin/haproxy
+	$(BIN)/python -m pytest tests/contract
 
 check: $(VENV)/installed-tests
 	$(BIN)/ruff check .
@@ -40,4 +57,4 @@ screenshots: $(VENV)/installed-tests /usr/bin/chromium
 	$(BIN)/python -m tests.screenshots
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) $(CONTRACT) .pytest_cache .ruff_cache .mypy_cache .hypothesis

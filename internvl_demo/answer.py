@@ -39,7 +39,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer so far. `usage` comes with the last snapshot."""
+    """An answer so far. `usage` comes with the last snapshot; `broken_off` marks one whose end is lost."""
 
     raw: str
     events: tuple[Event, ...]
@@ -47,6 +47,7 @@ class Answer:
     dropped_boxes: int
     timing: Timing
     usage: Usage | None = None
+    broken_off: bool = False
 
     @property
     def text(self) -> str:
@@ -90,6 +91,8 @@ async def _paced(pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[Piece | 
                 patience = max(0.0, shown + SNAPSHOT_S - time.monotonic()) if unseen else None
                 done, _ = await asyncio.wait([coming], timeout=patience)
                 if done:
+                    if unseen and coming.exception():
+                        yield None  # what had come by then
                     piece = coming.result()
                     if piece is None:
                         return

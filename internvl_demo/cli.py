@@ -1,4 +1,4 @@
-"""The command line: `python -m internvl_demo plan | ask | train | exam | bench`, and `app.py`'s own flags.
+"""The command line: `python -m internvl_demo plan | ask | train | exam | convert | capacity | bench`; `app.py`.
 
 Each command is a function from values to text on standard output. Errors that have a reader go to
 standard error, two sentences, exit code 2. What a command does not need is not imported.
@@ -29,6 +29,28 @@ Endpoint = Annotated[str | None, typer.Option(help="An OpenAI-compatible server,
 Checkpoint = Annotated[
     str | None, typer.Option(help="Directory or hub id of a checkpoint to run in process.")
 ]
+
+
+class KV(StrEnum):
+    """How a server keeps keys and values."""
+
+    auto = "auto"
+    int8 = "int8"
+
+
+class Format(StrEnum):
+    """Formats of a checkpoint: transformers' own, and that of the InternVL 1.5 release."""
+
+    native = "native"
+    official = "official"
+
+
+class BenchPart(StrEnum):
+    """Parts of `bench turbomind`."""
+
+    miniature = "miniature"
+    giant = "giant"
+    all = "all"
 
 
 class Stage(StrEnum):
@@ -129,12 +151,12 @@ def train(
 @app.command()
 def exam(
     scenes: Annotated[int, typer.Option(help="How many fresh scenes.")] = 200,
-    mode: Mode = "standard",
+    mode: Mode = "low",
     endpoint: Endpoint = None,
     checkpoint: Checkpoint = None,
     as_json: Json = False,
 ) -> None:
-    """Ask a model about fresh scenes whose truth is known: locate, count, name."""
+    """Ask a model about fresh scenes whose truth is known: locate, count, name. One tile shows them well."""
     from internvl_demo.backends import open_backend
     from internvl_demo.nano.exam import run_exam, table
 
@@ -142,6 +164,44 @@ def exam(
         run_exam(open_backend(_settings(endpoint=endpoint, checkpoint=checkpoint)), scenes, mode)
     )
     print(json.dumps(scores, indent=2) if as_json else table(scores))
+
+
+@app.command()
+def capacity(
+    gpu_memory: Annotated[float, typer.Option(min=1, help="GB of each GPU, as on its box.")],
+    tp: Annotated[int, typer.Option(help="Over how many GPUs the model is split.")] = 1,
+    awq: Annotated[bool, typer.Option("--awq", help="Weights in 4 bits.")] = False,
+    kv: Annotated[KV, typer.Option(help="Keys and values in 16 bits, or quantised to 8.")] = KV.auto,
+    as_json: Json = False,
+) -> None:
+    """How many conversations with the 26B fit into GPUs, by arithmetic."""
+    from internvl_demo.serving.capacity import refuse_if_too_small, report, room, summary, usable_gib
+
+    found = room(usable_gib(gpu_memory), tp, awq=awq, kv=kv.value)
+    if as_json:
+        print(json.dumps(report(found, gpu_memory), indent=2))
+        return
+    refuse_if_too_small(found)
+    print(summary(found))
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="Directory of the checkpoint.")],
+    target: Annotated[Path, typer.Argument(metavar="DST", help="Directory to write; new or empty.")],
+    to: Annotated[Format, typer.Option(help="The format to write.")] = Format.native,
+    image_token_id: Annotated[
+        int | None, typer.Option(help="The id of <IMG_CONTEXT>, if SRC holds no tokenizer.")
+    ] = None,
+) -> None:
+    """Turn an official InternVL 1.5 checkpoint into one that runs in process, or back."""
+    from internvl_demo.convert import convert as convert_checkpoint
+
+    done = convert_checkpoint(source, target, to.value, image_token_id)
+    for note in done.notes:
+        print(note, file=sys.stderr)
+    files = "1 file" if done.files == 1 else f"{done.files} files"
+    print(f"{target}: {done.tensors} tensors in {files}, {done.parameters / 1e6:,.1f} million parameters")
 
 
 bench = typer.Typer(no_args_is_help=True, help="Measure speed, as ratios of one run.")
@@ -165,6 +225,29 @@ def turns(
         print(f"{name}: {value}")
 
 
+@bench.command()
+def turbomind(
+    part: Annotated[BenchPart, typer.Option(help="Which part.")] = BenchPart.all,
+    scenes: Annotated[int, typer.Option(help="Scenes of the miniature's part.")] = 50,
+    layers: Annotated[int | None, typer.Option(help="Decoder layers, instead of all that fit.")] = None,
+    work: Annotated[Path | None, typer.Option(help="A folder for up to 52 GB of weights.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and say what would be done.")] = False,
+    gpu_memory: Annotated[float, typer.Option(help="With --dry-run: GiB of the GPU.")] = 79.2,
+    disk: Annotated[float, typer.Option(help="With --dry-run: GiB of free disk.")] = 64,
+) -> None:
+    """LMDeploy's TurboMind on this machine's GPU, against transformers on the same weights."""
+    from dataclasses import replace
+
+    from internvl_demo.bench.turbomind import measure, plan
+    from internvl_demo.serving.capacity import V1_5
+
+    shape = replace(V1_5, layers=layers) if layers else V1_5
+    if dry_run:
+        print(json.dumps(plan(shape, gpu_memory, disk), indent=2))
+        return
+    print(json.dumps(asyncio.run(measure(part.value, scenes, shape, work)), indent=2))
+
+
 def main() -> None:
     """Runs a command; an error with a reader is two sentences and exit code 2."""
     _guarded(app)
@@ -181,12 +264,21 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on. Default: 7860.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or auto.")] = None,
+    serve: Annotated[str | None, typer.Option(help="A model to serve on this machine's GPUs.")] = None,
+    tp: Annotated[int | None, typer.Option(help="Over how many GPUs to split it. Default: 1.")] = None,
+    awq: Annotated[bool | None, typer.Option("--awq", help="Serve it with weights in 4 bits.")] = None,
+    lmdeploy_arg: Annotated[
+        list[str] | None, typer.Option(help="A further argument of LMDeploy; repeat for several.")
+    ] = None,
 ) -> None:
     """Serve the page. Every flag can also be set as INTERNVL_... in the environment."""
     from internvl_demo.backends import open_backend
     from internvl_demo.ui.page import launch
 
-    settings = _settings(endpoint=endpoint, checkpoint=checkpoint, host=host, port=port, device=device)
+    served = {"serve": serve, "tp": tp, "awq": awq, "lmdeploy_arg": lmdeploy_arg or None}
+    settings = _settings(
+        endpoint=endpoint, checkpoint=checkpoint, host=host, port=port, device=device, **served
+    )
     launch(open_backend(settings), settings)
 
 

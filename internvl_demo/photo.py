@@ -27,7 +27,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from io import BytesIO
 from os import PathLike
@@ -37,6 +37,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.Image import Transpose
 
 from internvl_demo.errors import PhotoError
+from internvl_demo.originals import plain_mime
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """The formats that are read, by Pillow's names."""
@@ -58,6 +59,9 @@ PNG_MAX_PIXELS = 2_000_000
 
 PALETTE_COLOURS = 256
 """Drawings and screen text with at most so many colours stay small as PNG at any size."""
+
+ORIGINAL_MAX_BYTES = 8 * 1024 * 1024
+"""The largest file that is kept beside its pixels: phones' photos are smaller; lossless 4K is encoded anew."""
 
 JPEG_MAX_SIDE_PX = 65_500
 """libjpeg's limit for a side."""
@@ -86,6 +90,9 @@ _OTHER_KINDS = (
 )
 """How files begin that people often take for a picture that can be read here; HEIC is what iPhones write."""
 
+_SAME_TO_ALL = ("RGB", "L", "P", "1")
+"""Pillow modes that become RGB in one way only; 16-bit greys, CMYK and transparency do not."""
+
 _HASH_STEP_PIXELS = 4_000_000
 _PILLOW = threading.Lock()
 
@@ -98,11 +105,14 @@ class Photo:
         any container that keeps its pixels.
     name: file name for display, without folders and control characters, at most 80 characters; may be "".
     image: RGB, upright, its `info` empty; not to be changed.
+    original: MIME type and bytes of the file that it came from, if that shows the same to everybody and
+        tells nothing else (see `originals`), and is not over 8 MB.
     """
 
     id: str
     name: str
     image: Image.Image = field(compare=False, repr=False)
+    original: tuple[str, bytes] | None = field(default=None, compare=False, repr=False)
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -124,7 +134,7 @@ def read_photo(data: bytes, name: str = "") -> Photo:
         except UnidentifiedImageError:
             raise _not_a_picture(data) from None
         _check_size(image.size)
-        return _photo(image, name)
+        return _with_original(_photo(image, name), image.mode, data)
 
 
 def open_photo(path: str | PathLike[str]) -> Photo:
@@ -185,6 +195,11 @@ def encode_photo(photo: Photo) -> tuple[str, bytes]:
         return "image/png", file.getvalue()
     photo.image.save(file, "JPEG", quality=95, subsampling="4:4:4")
     return "image/jpeg", file.getvalue()
+
+
+def file_of(photo: Photo) -> tuple[str, bytes]:
+    """`Photo` -> (MIME type, file without metadata): the original bytes where they are plain, else encoded."""
+    return photo.original or encode_photo(photo)
 
 
 @contextmanager
@@ -263,6 +278,14 @@ def _photo(image: Image.Image, name: str) -> Photo:
         rgb = rgb.transpose(turn)
     rgb.info = {}
     return Photo(_id(rgb), _display_name(name), rgb)
+
+
+def _with_original(photo: Photo, mode: str, data: bytes) -> Photo:
+    """With the file it came from, if every reader of that file sees what `photo` shows."""
+    if mode not in _SAME_TO_ALL or len(data) > ORIGINAL_MAX_BYTES:
+        return photo
+    mime = plain_mime(data)
+    return replace(photo, original=(mime, data)) if mime else photo
 
 
 def _turn(image: Image.Image) -> Transpose | None:

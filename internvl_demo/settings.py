@@ -5,9 +5,10 @@ reads nothing; `Settings()` does.
 """
 
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 NANO_CHECKPOINT = Path(__file__).resolve().parents[1] / "assets" / "nano"
 """The miniature that comes with the repository."""
@@ -21,7 +22,16 @@ class Settings(BaseSettings):
     endpoint: str | None = Field(None, description="an OpenAI-compatible server, such as LMDeploy's")
     api_key: str | None = Field(None, description="the server's API key", repr=False)
     model: str | None = Field(None, description="the model's name on the server (default: its first)")
+    dialect: Literal["lmdeploy", "vllm", "sglang"] | None = Field(
+        None, description="the server's kind (default: what it says it is)"
+    )
     checkpoint: str = Field(str(NANO_CHECKPOINT), description="directory or hub id, run in process")
+    serve: str | None = Field(None, description="a model to serve on this machine's GPUs with LMDeploy")
+    tp: int = Field(1, ge=1, le=8, description="over how many GPUs `serve` splits the model")
+    awq: bool = Field(False, description="`serve` the weights in 4 bits")
+    lmdeploy_arg: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="further arguments of LMDeploy, in the environment with spaces in between"
+    )
     device: str = Field("auto", description="where `checkpoint` runs: cpu, cuda or auto")
     host: str | None = Field(None, description="address on which the page listens (default: 127.0.0.1)")
     port: int | None = Field(
@@ -29,3 +39,12 @@ class Settings(BaseSettings):
     )
     max_new_tokens: int = Field(1024, ge=1, description="the longest answer, in tokens")
     temperature: float = Field(0.0, ge=0, le=2, description="0 is greedy")
+    running: int | None = Field(
+        None, ge=1, description="questions answered at once (default: 8 by a server, 1 in process)"
+    )
+    waiting: int = Field(32, ge=0, description="questions that wait in line; more are refused")
+
+    @field_validator("lmdeploy_arg", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        return value.split() if isinstance(value, str) else value

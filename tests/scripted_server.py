@@ -1,7 +1,7 @@
 """LMDeploy 0.18 as the tests of the server backend meet it: its recorded answers, and a server that gives them.
 
-The server is a real socket that follows a script, in a test wrapped by `in_a_loop`; `as_lmdeploy_reads` is
-what the engine sees of a request.
+The server is a real socket that follows a script, in a test wrapped by `in_a_loop`; `ask` and `describe` are
+the backend before it; `as_lmdeploy_reads` is what the engine sees of a request.
 """
 
 import asyncio
@@ -9,18 +9,31 @@ import json
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
+from PIL import Image
+
+from internvl_demo.backends.base import ModelInfo, Options, Usage
+from internvl_demo.backends.server import ServerBackend
+from internvl_demo.chat import Conversation
+from internvl_demo.errors import DemoError
+from internvl_demo.photo import Photo, photo_of
 from internvl_demo.prompt import IMG_CONTEXT
 
 # --- recorded ---------------------------------------------------------------------------------------------
 
 MODEL = "internvl-chat-v1-5"
 TOO_LONG = "Input length (200092) must be smaller than the model context length (32768)."
-CRASH = {"message": "An internal server error occurred.", "type": "server_error", "code": 500}
+CRASH = {
+    "message": "An internal server error occurred.",
+    "type": "server_error",
+    "code": 500,
+    "param": None,
+    "object": "error",
+}
 NGINX = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body></html>"
 USAGE = {"prompt_tokens": 123, "completion_tokens": 21, "prompt_tokens_details": {"cached_tokens": 64}}
 
@@ -74,29 +87,64 @@ def listing(*cards: object) -> bytes:
 
 Step = bytes | str
 RESET, WAIT, SILENCE = "reset", "wait for the test", "wait until the client leaves"
+LOOKED, LOOKS = "wait until the client has asked how we are", 4
+ENDLESS_TEXT, ENDLESS_LINE = "text without end", "one line without end"
+HEALTHY = whole(200, "application/json", b'{"status": "healthy"}')
+SICK = whole(503, "application/json", b'{"status": "unhealthy"}')
+NO_HEALTH = whole(404, "application/json", b'{"detail": "Not Found"}')
 
 
 @dataclass
 class Scripted:
-    """Answers GET with `models`, and each POST with the next script; the last script stays."""
+    """Answers GET with `models`, or with the next of `healths` and then `health` (none: no answer), and each
+    POST with the next script; the last script stays. Before it falls silent it is healthy."""
 
     scripts: list[list[Step]]
     models: bytes
+    health: bytes = NO_HEALTH
+    healths: list[bytes] = field(default_factory=list)
     url: str = ""
     gets: int = 0
+    silent: bool = False
+    looks: int = 0
+    looking: asyncio.Event = field(default_factory=asyncio.Event)
+    looked: asyncio.Event = field(default_factory=asyncio.Event)
     posts: list[dict[str, Any]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     go: asyncio.Event = field(default_factory=asyncio.Event)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
+    listener: asyncio.Server | None = None
+    writers: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    async def come(self) -> None:
+        """Listens, at the same port as before if there was one."""
+        port = int(self.url.rsplit(":", 1)[1]) if self.url else 0
+        self.listener = await asyncio.start_server(self, "127.0.0.1", port)
+        self.url = f"http://127.0.0.1:{self.listener.sockets[0].getsockname()[1]}"
+
+    async def die(self) -> None:
+        """Every connection breaks, and nobody listens any more."""
+        assert self.listener
+        self.listener.close()
+        for writer in list(self.writers):
+            writer.transport.abort()
+
+    def begin(self, *script: Step) -> None:
+        """From now on every question is answered so."""
+        self.scripts = [list(script)]
+        for event in (self.asked, self.left, self.go):
+            event.clear()
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.add(writer)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 await self.answer(head.decode(), reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self.writers.discard(writer)
             writer.close()
 
     async def answer(self, head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -105,9 +153,22 @@ class Scripted:
             self.gets += 1
             writer.write(self.models)
             await writer.drain()
+        elif head.startswith("GET /health "):
+            self.look(writer)
+            await writer.drain()
         else:
             assert head.startswith("POST /v1/chat/completions ")
             await self.answer_question(reader, writer)
+
+    def look(self, writer: asyncio.StreamWriter) -> None:
+        if not self.silent:
+            writer.write(HEALTHY)
+            return
+        self.looks += 1
+        writer.write(self.healths.pop(0) if self.healths else self.health)
+        self.looking.set()
+        if self.looks >= LOOKS:
+            self.looked.set()
 
     async def answer_question(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.posts.append(json.loads(await reader.readexactly(int(self.headers["content-length"]))))
@@ -119,27 +180,46 @@ class Scripted:
             raise ConnectionError("the script is over")
 
     async def do(self, step: Step, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.silent = step in (SILENCE, LOOKED)
         if isinstance(step, bytes):
             writer.write(step)
             await writer.drain()
         elif step == WAIT:
             await self.go.wait()
+        elif step == LOOKED:
+            await self.looked.wait()
         elif step == SILENCE:
             assert await reader.read() == b""
             self.left.set()
+        elif step in (ENDLESS_TEXT, ENDLESS_LINE):
+            await self.do_not_end(TEXT if step == ENDLESS_TEXT else chunk(b"x" * 65_536), writer)
         else:
             sock = writer.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
 
+    async def do_not_end(self, again: bytes, writer: asyncio.StreamWriter) -> None:
+        try:
+            writer.write(EVENTS)
+            while True:
+                writer.write(again)
+                await writer.drain()
+        finally:
+            self.left.set()
+
 
 @asynccontextmanager
-async def serving(*script: Step, then: Step = GOOD, models: bytes = b"") -> AsyncIterator[Scripted]:
-    """A server that follows `script` once, and gives good answers `then`."""
-    scripted = Scripted([list(script), [then]] if script else [[then]], models or listing(CARD))
-    async with await asyncio.start_server(scripted, "127.0.0.1", 0) as listener:
-        scripted.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+async def serving(
+    *script: Step, then: Step = GOOD, models: bytes = b"", health: bytes = NO_HEALTH, times: int = 1
+) -> AsyncIterator[Scripted]:
+    """A server that follows `script` `times` over, and gives good answers `then`."""
+    scripts: list[list[Step]] = [list(script) for _ in range(times)] if script else []
+    scripted = Scripted([*scripts, [then]], models or listing(CARD), health)
+    await scripted.come()
+    try:
         yield scripted
+    finally:
+        await scripted.die()
 
 
 def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -150,6 +230,61 @@ def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., N
         asyncio.run(asyncio.wait_for(test(*args, **kwargs), 120))
 
     return plain
+
+
+# --- the backend before it --------------------------------------------------------------------------------
+
+GREEDY = Options()
+HELLO = Conversation().ask("Hello")
+
+
+@dataclass
+class Heard:
+    """An answer: its text, what it cost, and the error at its end."""
+
+    text: str = ""
+    usages: list[Usage] = field(default_factory=list)
+    error: DemoError | None = None
+
+
+@asynccontextmanager
+async def backend_of(server: Scripted, **settings: Any) -> AsyncIterator[ServerBackend]:
+    backend = ServerBackend(server.url, **settings)
+    try:
+        yield backend
+    finally:
+        await backend.close()
+
+
+async def ask(
+    server: Scripted, conversation: Conversation, options: Options = GREEDY, **settings: Any
+) -> Heard:
+    heard = Heard()
+    try:
+        async with (
+            backend_of(server, **settings) as backend,
+            aclosing(backend.stream(conversation, options)) as pieces,
+        ):
+            async for piece in pieces:
+                assert not heard.usages, "something came after the usage"
+                if isinstance(piece, Usage):
+                    heard.usages.append(piece)
+                else:
+                    assert piece
+                    heard.text += piece
+                    server.go.set()
+    except DemoError as error:
+        heard.error = error
+    return heard
+
+
+async def describe(server: Scripted, **settings: Any) -> ModelInfo:
+    async with backend_of(server, **settings) as backend:
+        return await backend.describe()
+
+
+def picture(width: int, height: int, colour: str = "red") -> Photo:
+    return photo_of(Image.new("RGB", (width, height), colour))
 
 
 # --- what the engine reads -------------------------------------------------------------------------------

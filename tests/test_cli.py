@@ -46,6 +46,11 @@ def test_a_directory_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     assert "config.json" in run("ask", "Hello?", "--checkpoint", tmp_path, fails=True).stderr
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     assert "'llama'" in run("ask", "Hello?", "--checkpoint", tmp_path, fails=True).stderr
+    (tmp_path / "config.json").write_text(
+        '{"model_type": "internvl_chat", "auto_map": {"AutoConfig": "c.C"}}'
+    )
+    (tmp_path / "c.py").write_text("raise SystemExit('ran')")
+    assert "convert DIR NEW" in run("ask", "Hello?", "--checkpoint", tmp_path, fails=True).stderr
 
 
 def test_the_papers_example_is_planned_as_in_the_paper(picture: Path) -> None:
@@ -78,7 +83,19 @@ def test_a_plan_can_be_read_by_people(picture: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["plan"], ["ask"], ["train"], ["exam"], ["bench"], ["bench", "turns"]]
+    "command",
+    [
+        [],
+        ["plan"],
+        ["ask"],
+        ["train"],
+        ["exam"],
+        ["bench"],
+        ["bench", "turns"],
+        ["capacity"],
+        ["bench", "turbomind"],
+        ["convert"],
+    ],
 )
 def test_every_command_has_help(command: list[str]) -> None:
     assert "Usage" in run(*command, "--help").stdout
@@ -86,17 +103,19 @@ def test_every_command_has_help(command: list[str]) -> None:
 
 def test_ask_answers_about_the_right_image_and_draws_the_box(tmp_path: Path) -> None:
     by_name = {kind.en: kind for kind in kinds()}
-    one = draw_scene(2_000_000_001, size_wh=(448, 448), wanted={by_name["car"]: 1})
-    two = draw_scene(2_000_000_002, size_wh=(448, 448), wanted={by_name["turtle"]: 1, by_name["apple"]: 1})
+    one = draw_scene(2_000_000_029, size_wh=(640, 480), wanted={by_name["apple"]: 2, by_name["bus"]: 1})
+    two = draw_scene(2_000_000_030, size_wh=(512, 512), wanted={by_name["cat"]: 1, by_name["tree"]: 2})
     for name, scene in (("one.png", one), ("two.png", two)):
         scene.image.save(tmp_path / name)
     images = ["--image", tmp_path / "one.png", "--image", tmp_path / "two.png"]
     overlay = tmp_path / "overlay.png"
-    said = json.loads(run("ask", *images, "Where is the turtle?", "--json", "--overlay", overlay).stdout)
+    said = json.loads(
+        run("ask", *images, "Where is the cat?", "--mode", "low", "--json", "--overlay", overlay).stdout
+    )
     (box,) = said["boxes"]
-    (truth,) = two.of(by_name["turtle"])
+    (truth,) = two.of(by_name["cat"])
     assert box["image"] == 2
-    assert "turtle" in box["label"]
+    assert "cat" in box["label"]
     assert iou(tuple(box["xyxy_px"]), truth.xyxy_px) > 0.5
     assert said["tiles"] == [1, 1]
     assert said["usage"]["encoded_views"] == 2

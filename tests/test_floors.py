@@ -9,24 +9,29 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "internvl_demo"
 FLOORS = {
-    **dict.fromkeys(("__init__", "errors"), 0),
-    **dict.fromkeys(("settings", "photo"), 1),
+    **dict.fromkeys(("__init__", "errors", "originals"), 0),
+    **dict.fromkeys(("settings", "photo", "admission"), 1),
     **dict.fromkeys(("tiling", "grounding", "chat"), 2),
     **dict.fromkeys(("prompt", "pins"), 3),
-    **dict.fromkeys(("overlay", "nano"), 4),
+    **dict.fromkeys(("overlay", "nano", "convert", "serving"), 4),
     "backends": 5,
-    "answer": 6,
+    **dict.fromkeys(("answer", "observe"), 6),
     **dict.fromkeys(("ui", "bench"), 7),
     "cli": 8,
     "__main__": 9,
 }
 ABOVE = {"nano/exam.py": {"answer", "backends"}}
 """The exam asks through the whole road, as a person does."""
+GPU_BENCH = ("bench/turbomind.py", "bench/random_weights.py")
 ROOMS = {
     "gradio": ("ui",),
-    "openai": ("backends/server.py",),
-    "torch": ("backends/local.py", "nano", "tiling.py"),
-    "transformers": ("backends/local.py", "nano"),
+    "openai": ("backends/server.py", "backends/server_errors.py"),
+    "torch": ("backends/local.py", "nano", "tiling.py", "convert", *GPU_BENCH),
+    "transformers": ("backends/local.py", "nano", "convert", "bench/random_weights.py"),
+    "safetensors": ("convert",),
+    "prometheus_client": ("observe.py", "ui/probes.py"),
+    "starlette": ("ui",),
+    "tokenizers": ("convert", "nano"),
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

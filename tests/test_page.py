@@ -215,7 +215,7 @@ def test_turns_keep_their_images_and_numbers(page: Page, scripted: ScriptedModel
     wait_answer(page, "Hello.")
     send(page, "Two?", picture("b.png", colour="red"))
     wait_answer(page, "Hello.")
-    expect(page.locator("#viewer figcaption b")).to_have_text(["Image-1", "Image-2"])
+    expect(page.locator("#viewer .thumb")).to_have_text(["Image-1", "Image-2"])
     assert len(scripted.asked[-1].images) == 2
 
 

@@ -11,6 +11,7 @@ Not here: batching of several conversations; whoever needs it runs a server.
 """
 
 import asyncio
+import contextvars
 import importlib.util
 import threading
 from collections import OrderedDict
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoTokenizer, DynamicCache, InternVLForConditionalGeneration
+from transformers import AutoTokenizer, DynamicCache, InternVLForConditionalGeneration, PreTrainedConfig
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopPLogitsWarper
 from transformers.utils import logging as transformers_logging
 
@@ -51,7 +52,7 @@ class _Kept:
     cache: DynamicCache
 
 
-class _Stopped(Exception):
+class Stopped(Exception):
     """The reader has gone."""
 
 
@@ -88,7 +89,8 @@ class LocalBackend:
             if not stop.is_set() and not loop.is_closed():
                 loop.call_soon_threadsafe(pieces.put_nowait, piece)
 
-        self._thread.submit(self._run, conversation, options, stop, say)
+        around = contextvars.copy_context()  # whose question it is, for those who count by person
+        self._thread.submit(around.run, self._run, conversation, options, stop, say)
         try:
             while (piece := await pieces.get()) is not None:
                 if isinstance(piece, Exception):
@@ -114,7 +116,7 @@ class LocalBackend:
             for piece in self._answer(conversation, options, stop):
                 say(piece)
             say(None)
-        except _Stopped:
+        except Stopped:
             pass
         except DemoError as error:
             say(error)
@@ -291,7 +293,7 @@ class _IncrementalText:
 
 def _check(stop: threading.Event) -> None:
     if stop.is_set():
-        raise _Stopped
+        raise Stopped
 
 
 def _chooser(options: Options) -> Callable[[torch.Tensor], int]:
@@ -329,10 +331,15 @@ def _load(checkpoint: str, device: torch.device) -> tuple[InternVLForConditional
     transformers_logging.disable_progress_bar()
     flash = device.type == "cuda" and importlib.util.find_spec("flash_attn") is not None
     try:
-        config = AutoConfig.from_pretrained(checkpoint)
-        if config.model_type != "internvl":
+        kind = PreTrainedConfig.get_config_dict(checkpoint)[0].get("model_type")
+        if kind == "internvl_chat":
             raise CheckpointError(
-                f"{checkpoint} is a checkpoint of the kind {config.model_type!r}.",
+                f"{checkpoint} is in the official format, which needs its own code to run.",
+                "Download it and convert it first: python -m internvl_demo convert DIR NEW.",
+            )
+        if kind != "internvl":
+            raise CheckpointError(
+                f"{checkpoint} is a checkpoint of the kind {kind!r}.",
                 "Use an InternVL checkpoint in transformers' format; on the hub their names end in -HF.",
             )
         model = InternVLForConditionalGeneration.from_pretrained(
@@ -340,7 +347,7 @@ def _load(checkpoint: str, device: torch.device) -> tuple[InternVLForConditional
             dtype=torch.bfloat16 if device.type == "cuda" else torch.float32,
             attn_implementation="flash_attention_2" if flash else "sdpa",
         )
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
     except CheckpointError:
         raise
     except Exception as error:  # transformers raises OSError, ValueError, KeyError, safetensors errors ...

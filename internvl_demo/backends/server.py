@@ -1,31 +1,20 @@
-"""The model behind an OpenAI-compatible server, in LMDeploy's dialect. The only file that knows `openai`.
+"""The model behind an OpenAI-compatible server: LMDeploy, vLLM, SGLang. The client, and the stream.
 
-In: a conversation and options. Out: the pieces of `base.Backend`. Not here: starting a server, deciding
-whether a conversation fits, admission (LMDeploy never says that it is busy, it lets requests wait).
+In: a conversation and options. Out: the pieces of `base.Backend`. What is sent is in `dialects`, what becomes
+of errors in `server_errors`, how long silence may last in `server_watch`. Not here: starting a server, deciding
+whether a conversation fits, admission (`internvl_demo.admission`; LMDeploy never says that it is busy).
 
-A conversation's first turn with two images of at most 12 tiles each, as sent:
-
-    {"role": "user", "content": [
-        {"type": "text", "text": "Image-1: "},
-        {"type": "image_url", "image_url": {"url": "data:image/png;base64,...", "max_dynamic_patch": 12}},
-        {"type": "text", "text": "Image-2: "},
-        {"type": "image_url", "image_url": {"url": "data:image/png;base64,...", "max_dynamic_patch": 12}},
-        {"type": "text", "text": "What changed?"}]}
-
-LMDeploy 0.18 writes `<img>...</img>\\n` where an image part stands and joins all parts of a turn with
-nothing in between, so labels are text parts of their own and the prompt is `prompt.prompt_text`'s, letter
-for letter. Its older placeholder `<IMAGE_TOKEN>` is never used: one in any turn turns this rule off for
-all turns. A turn without images is a plain string, because text parts alone are joined with newlines.
-
-Images go as data URLs only: the server would also open local paths and fetch addresses for us.
+A connection that is lost before the first piece of text is tried once more, with the same request: nothing has
+been shown, and most such losses are idle connections that the other side had closed. After the first piece the
+loss is raised; what had come stays with whoever read it. Closing the stream closes the connection, on which
+all three servers stop the model.
 """
 
 import asyncio
 import base64
-import re
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Mapping
-from types import MappingProxyType
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,10 +23,24 @@ from openai.types import CompletionUsage, Model
 from openai.types.chat import ChatCompletionChunk
 
 from internvl_demo.backends.base import FinishReason, ModelInfo, Options, Piece, Usage
-from internvl_demo.chat import Conversation, Turn
-from internvl_demo.errors import BackendError, ContextError, DemoError, SetupError
-from internvl_demo.photo import Photo, encode_photo
-from internvl_demo.prompt import STOP_STRINGS, SYSTEM, image_labels, neutralise
+from internvl_demo.backends.dialects import Dialect, dialect_of, messages_of, request_fields
+from internvl_demo.backends.server_errors import (
+    CHECK_ENDPOINT,
+    CHECK_KEY,
+    as_our_error,
+    broke_off,
+    endless,
+    gave_up,
+    is_connection_lost,
+    is_error,
+    not_a_stream,
+    refusal,
+    short,
+)
+from internvl_demo.backends.server_watch import Patience, Watch
+from internvl_demo.chat import Conversation
+from internvl_demo.errors import BackendError, DemoError, SetupError
+from internvl_demo.photo import Photo, file_of
 
 TOKENS_PER_TILE = 256
 """Of InternVL 1.5: 448-pixel tiles, 14-pixel patches, pixel shuffle by 2."""
@@ -46,49 +49,29 @@ CONTEXT_LENGTH = 32_768
 """Of InternVL-Chat-V1-5, for servers that do not tell theirs (LMDeploy does not)."""
 
 CONNECT_S = 10.0
+SEND_S = 60.0
+"""The longest that a connection takes none of what is sent."""
 LISTING_S = 30.0
 """The longest silence while the server lists its models: it has nothing to compute."""
-SILENCE_S = 1800.0
-"""The longest silence while the model answers. LMDeploy sends headers at once and then nothing, not even
-keep-alive comments, while a request waits for a free place and while 40-tile images are read."""
 
 KEPT_CHARS = 128 * 2**20
 """Data URLs kept between turns: 128 MiB of text, a few dozen 4K photos."""
 
-SAID_CHARS = 200
-"""How much of a server's own words goes into a message."""
+EVENTS_PER_TOKEN, EVENTS_MORE, BYTES_PER_EVENT = 2, 100, 4096
+"""Bounds on an answer. A token is one event of some 300 bytes or, taken together with others, less."""
+
+_NOT_A_STREAM_BYTES = 65_536
+"""How much is read of what came in a stream's place."""
 
 _CONTEXT_FIELDS = ("max_model_len", "context_length", "max_context_length")
-_TOO_LONG = re.compile(r"context.length|model.len", re.IGNORECASE)
-
-_CHECK_ENDPOINT = "Check that the model server runs and that --endpoint (INTERNVL_ENDPOINT) names it."
-_CHECK_PROXY = (
-    "Check that --endpoint (INTERNVL_ENDPOINT) names a model server and that no proxy answers in its place."
-)
-_CHECK_KEY = "Set INTERNVL_API_KEY to a key that the model server accepts."
-_CHECK_MODEL = (
-    "Check that INTERNVL_MODEL names a model of that server, and --endpoint (INTERNVL_ENDPOINT) the server."
-)
-_AGAIN = "Send the question again."
-_LATER = "Wait a moment, then send the question again."
-_FAILED = "Send the question again; if it fails again, look into the model server's log."
-_REFUSED = "Change the question or its photos and send it again; the model server's log says more."
-_SHORTER = "Remove photos or turns, or choose a lower resolution mode, and send the question again."
-_SMALLER = "Send fewer or smaller photos, or raise the size limit of the proxy before the model server."
-
-_NEXT_STEPS: Mapping[int, str] = MappingProxyType(
-    {401: _CHECK_KEY, 403: _CHECK_KEY, 404: _CHECK_MODEL, 405: _CHECK_PROXY, 413: _SMALLER}
-    | dict.fromkeys((408, 409, 429, 502, 503, 504), _LATER)
-)
-"""HTTP status -> what the person can do; other 4xx and 5xx have one step each."""
 
 
 class ServerBackend:
     """A model behind an OpenAI-compatible server.
 
     endpoint: `http(s)://host[:port][/path]`, with or without `/v1`; api_key: None where the server wants
-    none; model: None for the first that the server offers. Raises SetupError on an endpoint or key that
-    cannot be one.
+    none; model: None for the first that the server offers; dialect: None for what the server says it is.
+    Raises SetupError on an endpoint or key that cannot be one.
     """
 
     def __init__(
@@ -97,11 +80,15 @@ class ServerBackend:
         api_key: str | None = None,
         model: str | None = None,
         *,
+        dialect: Dialect | None = None,
         tokens_per_tile: int = TOKENS_PER_TILE,
+        patience: Patience | None = None,
     ):
         self._endpoint = base_url(endpoint)
         self._model = model
+        self._dialect = dialect
         self._tokens_per_tile = tokens_per_tile
+        self._patience = patience or Patience()
         self._card: Model | None = None
         self._data_urls = _DataUrls(KEPT_CHARS)
         self._api_key = _bearer(api_key)
@@ -111,7 +98,9 @@ class ServerBackend:
         return openai.AsyncOpenAI(
             base_url=self._endpoint,
             api_key=self._api_key,
-            timeout=openai.Timeout(SILENCE_S, connect=CONNECT_S),
+            timeout=openai.Timeout(
+                None, connect=CONNECT_S, write=SEND_S
+            ),  # `Watch` knows how long is too long
             max_retries=0,  # a retry would ask twice, after text may have been shown
         )
 
@@ -122,70 +111,120 @@ class ServerBackend:
         except DemoError:
             raise
         except Exception as error:
-            raise _as_our_error(error, self._endpoint) from error
+            raise as_our_error(error, self._endpoint) from error
         return ModelInfo(card.id, self._tokens_per_tile, _context_length(card))
 
     async def stream(self, conversation: Conversation, options: Options) -> AsyncGenerator[Piece, None]:
         """The answer to the last question: text, then one Usage. Raises BackendError, ContextError.
 
-        Closing it closes the HTTP stream, on which LMDeploy stops the model. A failure in the middle is
+        Closing it closes the HTTP stream, on which the server stops the model. A failure in the middle is
         raised after the text that arrived before it.
         """
-        finish = usage = None
-        messages = await self._messages(conversation)
-        try:
-            async with await self._ask(messages, options, conversation.id) as chunks:
-                _expect_events(chunks.response.headers.get("content-type", ""), self._endpoint)
-                async for chunk in chunks:
-                    _expect_no_error(chunk, chunks)
-                    usage = chunk.usage or usage
-                    for choice in chunk.choices:
-                        finish = choice.finish_reason or finish
-                        if choice.delta.content:
-                            yield choice.delta.content
-            yield _receipt(finish, usage)
-        except DemoError:
-            raise
-        except Exception as error:
-            self._card = None  # perhaps the server came back with another model: look again next time
-            raise _as_our_error(error, self._endpoint) from error
+        urls = {image.photo.id: await self._data_urls.of(image.photo) for image in conversation.images}
+        begun, retried = False, False
+        while True:
+            try:
+                async with aclosing(self._once(conversation, urls, options)) as pieces:
+                    async for piece in pieces:
+                        begun = True
+                        yield piece
+                return
+            except Exception as error:
+                self._card = None  # perhaps the server comes back with another model: look again next time
+                if isinstance(error, DemoError):
+                    raise
+                if begun or retried or not is_connection_lost(error):
+                    raise as_our_error(error, self._endpoint) from error
+                retried = True
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._client.close()
+
+    async def _once(
+        self, conversation: Conversation, urls: dict[str, str], options: Options
+    ) -> AsyncGenerator[Piece, None]:
+        """One request. Raises whatever happens to it."""
+        finish, usage, letters = None, None, _Letters()
+        events_left = options.max_new_tokens * EVENTS_PER_TOKEN + EVENTS_MORE
+        watch = Watch(self._is_alive, self._endpoint, self._patience, events_left * BYTES_PER_EVENT)
+        async with await self._begun(watch, self._ask(conversation, urls, options)) as chunks:
+            watch.received = lambda: chunks.response.num_bytes_downloaded
+            content_type = chunks.response.headers.get("content-type", "")
+            if not content_type.lower().startswith("text/event-stream"):
+                body = await watch.wait(_beginning(chunks))
+                raise not_a_stream(content_type, body, self._endpoint)
+            while chunk := await watch.wait(anext(chunks, None)):
+                events_left -= 1
+                if events_left < 0:
+                    raise endless()
+                if _is_error_event(chunk):
+                    raise refusal(500, chunk.to_dict(warnings=False))
+                usage = chunk.usage or usage
+                for choice in chunk.choices:
+                    finish = choice.finish_reason or finish
+                    if text := letters.whole(choice.delta.content or ""):
+                        yield text
+        yield _receipt(finish, usage)
+
+    async def _begun(
+        self, watch: Watch, request: Coroutine[Any, Any, openai.AsyncStream[ChatCompletionChunk]]
+    ) -> openai.AsyncStream[ChatCompletionChunk]:
+        """The stream, never left open: Stop may come in the very moment in which it begins."""
+        asked = asyncio.ensure_future(request)
+        try:
+            return await watch.wait(asked)
+        except asyncio.CancelledError:
+            if not asked.cancelled() and not asked.exception():
+                await asked.result().close()
+            raise
+
+    async def _ask(
+        self, conversation: Conversation, urls: dict[str, str], options: Options
+    ) -> openai.AsyncStream[ChatCompletionChunk]:
+        card = self._card = self._card or await self._find_model()
+        dialect = self._dialect or dialect_of(card.owned_by)
+        messages: Any = messages_of(conversation, urls, dialect)
+        return await self._client.chat.completions.create(
+            model=card.id,
+            messages=messages,
+            stream=True,
+            extra_body=request_fields(conversation, options, dialect, card.id),
+            # for a balancer in between: turns of one conversation belong to one server's prefix cache
+            extra_headers={"X-Conversation-Id": conversation.id},
+        )
 
     async def _find_model(self) -> Model:
         """What the server says of our model. Raises BackendError when it does not offer it."""
         # with connections of its own: it may be asked in another event loop than the answers
         async with self._new_client() as client:
             page = await client.models.list(timeout=openai.Timeout(LISTING_S, connect=CONNECT_S))
+        if is_error(data := page.to_dict(warnings=False)):  # from a proxy, with HTTP 200
+            raise refusal(500, data)
         offered = {card.id: card for card in page.data}
         if not offered:
-            raise BackendError(f"The server at {self._endpoint} offers no model.", _CHECK_ENDPOINT)
+            raise BackendError(f"The server at {self._endpoint} offers no model.", CHECK_ENDPOINT)
         name = self._model or next(iter(offered))
         if name not in offered:
             raise BackendError(
-                f"The server at {self._endpoint} has no model {_short(name)!r}.",
-                f"Set INTERNVL_MODEL to one that it offers: {_short(', '.join(offered))}.",
+                f"The server at {self._endpoint} has no model {short(name)!r}.",
+                f"Set INTERNVL_MODEL to one that it offers: {short(', '.join(offered))}.",
             )
         return offered[name]
 
-    async def _messages(self, conversation: Conversation) -> list[dict[str, Any]]:
-        urls = {image.photo.id: await self._data_urls.of(image.photo) for image in conversation.images}
-        return messages_of(conversation, urls)
-
-    async def _ask(
-        self, messages: Any, options: Options, conversation_id: str
-    ) -> openai.AsyncStream[ChatCompletionChunk]:
-        card = self._card = self._card or await self._find_model()
-        return await self._client.chat.completions.create(
-            model=card.id,
-            messages=messages,
-            stream=True,
-            extra_body=request_fields(options),
-            # for a balancer in between: turns of one conversation belong to one server's prefix cache
-            extra_headers={"X-Conversation-Id": conversation_id},
-        )
+    async def _is_alive(self) -> bool | None:
+        """What `/health` says. None where there is none, or it is not for us."""
+        url = f"{self._endpoint.removesuffix('/v1')}/health"
+        try:
+            async with asyncio.timeout(
+                self._patience.health_s
+            ):  # Python 3.11's wait_for may swallow a cancel
+                await self._client.get(url, cast_to=str)
+        except openai.APIStatusError as error:
+            return False if error.status_code >= 500 else None
+        except (openai.OpenAIError, TimeoutError):
+            return False
+        return True
 
 
 class _DataUrls:
@@ -199,13 +238,28 @@ class _DataUrls:
         if photo.id not in self._urls:
             self._urls[photo.id] = await asyncio.to_thread(_data_url, photo)
         self._urls.move_to_end(photo.id)
+        url = self._urls[photo.id]
         while len(self._urls) > 1 and sum(map(len, self._urls.values())) > self._limit_chars:
             self._urls.popitem(last=False)
-        return self._urls[photo.id]
+        return url
+
+
+class _Letters:
+    """Text in which no character is cut in half: JSON may carry the halves of one in two pieces, or one only."""
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def whole(self, text: str) -> str:
+        """The text, with what was kept before it and without a first half at its end, which is kept."""
+        text, self._half = self._half + text, ""
+        if "\ud800" <= text[-1:] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _data_url(photo: Photo) -> str:
-    mime, data = encode_photo(photo)
+    mime, data = file_of(photo)
     return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
 
 
@@ -230,52 +284,8 @@ def _bearer(api_key: str | None) -> str:
     """A key that fits into a header. Never empty: `openai` would send the environment's OPENAI_API_KEY."""
     key = (api_key or "").strip()
     if not key.isascii() or not key.isprintable():
-        raise SetupError("The API key holds characters that no key has.", _CHECK_KEY)
+        raise SetupError("The API key holds characters that no key has.", CHECK_KEY)
     return key or "none"
-
-
-def messages_of(conversation: Conversation, urls: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The conversation as chat messages; `urls` are the photos' data URLs by id. See the module's opening."""
-    if not conversation.waiting:
-        raise ValueError("there is no question to answer")  # a server would go on with the last answer
-    messages: list[dict[str, Any]] = [{"role": "system", "content": SYSTEM}]
-    images_before = 0
-    for turn in conversation.turns:
-        messages.append({"role": "user", "content": _user_content(turn, images_before, urls)})
-        if turn.answer is not None:
-            messages.append({"role": "assistant", "content": neutralise(turn.answer)})
-        images_before += len(turn.images)
-    return messages
-
-
-def _user_content(turn: Turn, images_before: int, urls: Mapping[str, str]) -> str | list[dict[str, Any]]:
-    if not turn.images:
-        return neutralise(turn.text)
-    parts: list[dict[str, Any]] = []
-    for label, image in zip(image_labels(turn, images_before), turn.images, strict=True):
-        if label:
-            parts.append({"type": "text", "text": label})
-        image_url = {"url": urls[image.photo.id], "max_dynamic_patch": image.max_tiles}
-        parts.append({"type": "image_url", "image_url": image_url})
-    return [*parts, {"type": "text", "text": neutralise(turn.text)}]
-
-
-def request_fields(options: Options) -> dict[str, Any]:
-    """What a request says besides model and messages."""
-    fields: dict[str, Any] = {
-        "stream_options": {"include_usage": True},
-        "max_tokens": options.max_new_tokens,  # without it the whole rest of the context
-        "stop": list(STOP_STRINGS),  # a server without the official template would know `</s>` only
-        "skip_special_tokens": False,  # <ref> and <box> are special tokens
-        "spaces_between_special_tokens": False,
-    }
-    if options.temperature > 0:
-        fields |= {"temperature": options.temperature, "top_p": options.top_p}
-    else:
-        fields |= {"temperature": 0, "top_k": 1}  # LMDeploy samples always; top_k 1 makes it greedy
-    if options.seed is not None:
-        fields["seed"] = options.seed
-    return fields
 
 
 def _context_length(card: Model) -> int:
@@ -283,73 +293,30 @@ def _context_length(card: Model) -> int:
     return next((length for length in told if isinstance(length, int) and length > 0), CONTEXT_LENGTH)
 
 
+async def _beginning(chunks: openai.AsyncStream[ChatCompletionChunk]) -> bytes:
+    """The first bytes of a response that is no stream."""
+    body = b""
+    async for part in chunks.response.aiter_bytes():
+        body += part
+        if len(body) > _NOT_A_STREAM_BYTES:
+            break
+    return body
+
+
+def _is_error_event(chunk: ChatCompletionChunk) -> bool:
+    """Whether an event is an error in an answer's place; `openai` itself raises those inside of "error"."""
+    return is_error({"object": getattr(chunk, "object", None), **(chunk.model_extra or {})})
+
+
 def _receipt(finish: str | None, usage: CompletionUsage | None) -> Usage:
     """What the answer cost; zeros when the server did not count. Raises BackendError without a good end."""
     if finish is None:
-        raise BackendError("The model server's answer broke off before its end.", _AGAIN)
+        raise broke_off()
     if finish not in ("stop", "length"):
-        raise BackendError(f"The model server gave up before the answer's end ({_short(finish)}).", _AGAIN)
+        raise gave_up(finish)
     reason: FinishReason = "length" if finish == "length" else "stop"
     if usage is None:
         return Usage(0, 0, finish_reason=reason)
     details = usage.prompt_tokens_details
     cached_tokens = (details.cached_tokens if details else None) or 0
     return Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0, cached_tokens, finish_reason=reason)
-
-
-def _expect_events(content_type: str, endpoint: str) -> None:
-    if not content_type.lower().startswith("text/event-stream"):
-        raise BackendError(
-            f"What answers at {endpoint} is not a model server ({_short(content_type) or 'no type'}).",
-            _CHECK_PROXY,
-        )
-
-
-def _expect_no_error(chunk: ChatCompletionChunk, chunks: openai.AsyncStream[ChatCompletionChunk]) -> None:
-    """Raises the error that came in an event's place; `openai` raises only those inside of "error"."""
-    if getattr(chunk, "object", None) == "error":
-        raise openai.APIError("", chunks.response.request, body=chunk.to_dict(warnings=False))
-
-
-def _as_our_error(error: Exception, endpoint: str) -> DemoError:
-    """The one door: whatever went wrong on the way to the server and back -> an error with a reader."""
-    if isinstance(error, openai.APITimeoutError):
-        return BackendError(f"The model server at {endpoint} did not answer in time.", _CHECK_ENDPOINT)
-    if isinstance(error, openai.APIConnectionError):
-        return BackendError(f"The connection to {endpoint} failed ({_cause(error)}).", _CHECK_ENDPOINT)
-    if isinstance(error, openai.APIError) and not isinstance(error, openai.APIResponseValidationError):
-        return _refusal(_status(error), error.body)
-    return BackendError(f"What came from {endpoint} is not an answer ({type(error).__name__}).", _CHECK_PROXY)
-
-
-def _refusal(status: int, body: object) -> DemoError:
-    """What the server said no with: flat or nested JSON (`openai` opens "error"), plain text, a web page."""
-    words = body.get("message") or body.get("detail") or body if isinstance(body, Mapping) else body
-    said = _short(words)
-    if _TOO_LONG.search(str(body)):
-        return ContextError(f"The conversation is too long for the model ({said}).", _SHORTER)
-    if said.lower().startswith(("<!doctype", "<html", "<?xml")):
-        said, otherwise = "a web page", _CHECK_PROXY
-    else:
-        otherwise = _FAILED if status >= 500 else _REFUSED
-    next_step = _NEXT_STEPS.get(status, otherwise)
-    return BackendError(f"The model server refused (HTTP {status}: {said or 'no reason'}).", next_step)
-
-
-def _status(error: openai.APIError) -> int:
-    """The HTTP status; inside a stream, which began with 200, the one that the error itself names."""
-    if isinstance(error, openai.APIStatusError):
-        return error.status_code
-    code = error.code or ""
-    return int(code) if re.fullmatch(r"[45]\d\d", code) else 500
-
-
-def _cause(error: openai.APIConnectionError) -> str:
-    cause = error.__cause__ or error
-    return _short(cause) or type(cause).__name__
-
-
-def _short(said: object) -> str:
-    """Foreign words as data: one line, printable, at most `SAID_CHARS`."""
-    line = " ".join(str(said or "").split())
-    return "".join(character for character in line if character.isprintable())[:SAID_CHARS].rstrip(" .")

@@ -1,4 +1,6 @@
 """Speed, measured by commands, as ratios of one run: machines are noisy, ratios less so.
 
-turns    time to first token of turn 2 against turn 1
+turns            time to first token of turn 2 against turn 1
+turbomind        LMDeploy on a GPU: the same answers as in process, and how fast at the 26B's shape
+random_weights   a checkpoint of that shape
 """

@@ -2,9 +2,12 @@
 
 strings    every text of the page, English and Chinese, in one table
 session    what a browser tab holds: the conversation, its answers; and how they are shown
+viewer     what the viewer shows, as data for its scripts
 handlers   plain functions from the page's values to the page's values
 shelf      photos as files that the browser can fetch
 layout     what stands where
+loading    what a server that the app started does until it can answer
+probes     /healthz, /readyz, /metrics
 page       what is wired to what, and the launch
 static/    css, and the widgets' scripts
 """

@@ -16,10 +16,11 @@ from internvl_demo.tiling import MAX_TILES, MODES
 from internvl_demo.ui.handlers import Message
 from internvl_demo.ui.session import Session
 from internvl_demo.ui.strings import TABLE
+from internvl_demo.ui.viewer import NOTHING
 
 STATIC = Path(__file__).parent / "static"
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
-CSS = STATIC / "page.css"
+CSS = [STATIC / "page.css", STATIC / "viewer" / "viewer.css"]
 
 _ENGLISH, _CHINESE = ({key: texts[column] for key, texts in TABLE.items()} for column in (0, 1))
 I18N = gr.I18n(en=_ENGLISH, zh=_CHINESE, **{"zh-CN": _CHINESE, "zh-TW": _CHINESE})
@@ -70,7 +71,7 @@ def lay_out(note: str | None) -> Parts:
                 retry = _button("retry", interactive=False)
                 clear = _button("clear")
         with gr.Column(scale=5, min_width=340, elem_id="sight"):
-            viewer = _widget("viewer", {"images": [], "boxes": []})
+            viewer = _widget("viewer", NOTHING, apply_default_css=False)
             with gr.Row(elem_id="examples"):
                 examples = _examples()
     files = gr.Textbox("[]", visible="hidden", elem_id="files-chosen")
@@ -157,6 +158,13 @@ def _examples() -> tuple[tuple[gr.Button, Message], ...]:
     return tuple(made)
 
 
-def _widget(name: str, value: dict[str, Any]) -> gr.HTML:
-    script = (STATIC / f"{name}.js").read_text("utf-8")
-    return gr.HTML(value, html_template='<div class="widget"></div>', js_on_load=script, elem_id=name)
+def _widget(name: str, value: dict[str, Any], **settings: Any) -> gr.HTML:
+    template = '<div class="widget"></div>'
+    return gr.HTML(value, html_template=template, js_on_load=_script(name), elem_id=name, **settings)
+
+
+def _script(name: str) -> str:
+    """A widget's one file; or those of its folder, which share one scope, `main.js` the last."""
+    folder = STATIC / name
+    files = sorted(folder.glob("*.js"), key=lambda file: (file.name == "main.js", file.name))
+    return "\n".join(file.read_text("utf-8") for file in files or [STATIC / f"{name}.js"])

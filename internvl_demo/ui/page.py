@@ -12,16 +12,21 @@ from typing import Any
 
 import gradio as gr
 
+from internvl_demo.admission import Admission
 from internvl_demo.backends import options_of
 from internvl_demo.backends.base import Backend, ModelInfo
 from internvl_demo.errors import DemoError, SetupError
+from internvl_demo.observe import Observer, log_to_stderr
 from internvl_demo.photo import MAX_BYTES
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
 from internvl_demo.ui.handlers import Desk, Message, View
 from internvl_demo.ui.layout import CSS, EXAMPLES, I18N, Parts, lay_out, theme
-from internvl_demo.ui.session import Session, messages, notice, plain, viewer
+from internvl_demo.ui.loading import show_progress
+from internvl_demo.ui.probes import probes
+from internvl_demo.ui.session import Session, messages, notice, plain
 from internvl_demo.ui.shelf import Shelf, use_own_folder
 from internvl_demo.ui.strings import Words, words_for
+from internvl_demo.ui.viewer import viewer
 
 _FILES = "(message) => JSON.stringify((message?.files ?? []).map((file) => file.path))"
 """In the browser, so that typing sends nothing to the server; only a change of files does."""
@@ -29,18 +34,25 @@ _FILES = "(message) => JSON.stringify((message?.files ?? []).map((file) => file.
 _SESSIONS = 256
 """Bounds what tabs hold: a session keeps its photos decoded, some 36 MB for one of 12 megapixels."""
 
+_RUNNING_BY_A_SERVER = 8
+"""Questions at once unless told: 40-tile conversations with the 26B that fit into one GPU of 80 GB are ten."""
+
 _THREADS = 512
 """Also the size of Gradio's table of running jobs: with its default of 40 the 41st person waits."""
 
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
-def build_page(backend: Backend, info: ModelInfo, settings: Settings) -> gr.Blocks:
+def build_page(
+    backend: Backend, info: ModelInfo, settings: Settings, observer: Observer | None = None
+) -> gr.Blocks:
     """The page, ready to be launched."""
     use_own_folder()
-    desk = Desk(backend, info, options_of(settings))
-    miniature = not settings.endpoint and settings.checkpoint == str(NANO_CHECKPOINT)
+    running = settings.running or (_RUNNING_BY_A_SERVER if settings.endpoint or settings.serve else 1)
+    desk = Desk(backend, info, options_of(settings), Admission(running, settings.waiting), observer)
+    miniature = not (settings.endpoint or settings.serve) and settings.checkpoint == str(NANO_CHECKPOINT)
     with gr.Blocks(title="InternVL 1.5", analytics_enabled=False, fill_width=True) as page:
+        show_progress(backend)
         parts = lay_out(None if miniature else plain(info.name))
         _wire_conversation(parts, desk)
         _wire_composer(parts, desk)
@@ -54,7 +66,10 @@ def launch(backend: Backend, settings: Settings, *, wait: bool = True) -> gr.Blo
 
     Raises BackendError when the model cannot be reached, SetupError when the port is taken.
     """
-    page = build_page(backend, asyncio.run(backend.describe()), settings)
+    observer = Observer()
+    page = build_page(backend, asyncio.run(backend.describe()), settings, observer)
+    if wait:
+        log_to_stderr()
     try:
         page.launch(
             server_name=settings.host,
@@ -71,7 +86,8 @@ def launch(backend: Backend, settings: Settings, *, wait: bool = True) -> gr.Blo
             allowed_paths=[str(EXAMPLES)],
             i18n=I18N,
             theme=theme(),
-            css_paths=[CSS],
+            css_paths=CSS,
+            app_kwargs={"routes": probes(backend, observer)},
         )
     except OSError as error:
         raise SetupError(
@@ -92,7 +108,7 @@ def _wire_conversation(parts: Parts, desk: Desk) -> None:
         return [
             gr.skip() if view.message is None else view.message,
             messages(view.session, desk.info, words, shelf.path),
-            viewer(view.session, shelf.url, words),
+            viewer(view.session, desk.info, shelf.url, words),
             view.notice or notice(),
             view.session,
             gr.update(interactive=not view.running),
@@ -104,13 +120,14 @@ def _wire_conversation(parts: Parts, desk: Desk) -> None:
         message: Message, mode: str, most: int, session: Session, request: gr.Request
     ) -> AsyncGenerator[list[Any], None]:
         words = _words(request)
-        async with aclosing(desk.ask(message, _chosen(mode, most), session, words)) as views:
+        asking = desk.ask(message, _chosen(mode, most), session, words, _person(request))
+        async with aclosing(asking) as views:
             async for view in views:
                 yield show(view, words)
 
     async def on_retry(session: Session, request: gr.Request) -> AsyncGenerator[list[Any], None]:
         words = _words(request)
-        async with aclosing(desk.retry(session, words)) as views:
+        async with aclosing(desk.retry(session, words, _person(request))) as views:
             async for view in views:
                 yield show(view, words)
 
@@ -155,10 +172,11 @@ def _wire_composer(parts: Parts, desk: Desk) -> None:
 def _wire_api(desk: Desk) -> None:
     """The endpoint `/ask`: message {text, files}, mode -> the report of the answer."""
 
-    async def ask(message: Message, mode: str = "standard") -> dict[str, Any]:
+    async def ask(message: Message, request: gr.Request, mode: str = "standard") -> dict[str, Any]:
         try:
-            return await desk.api_ask(message, mode)
+            return await desk.api_ask(message, mode, _person(request))
         except DemoError as error:
+            desk.observer.refused(error)
             raise gr.Error(str(error), print_exception=False) from error
 
     message = gr.MultimodalTextbox(visible=False, file_count="multiple")
@@ -168,6 +186,11 @@ def _wire_api(desk: Desk) -> None:
 
 def _words(request: gr.Request) -> Words:
     return words_for(request.headers.get("accept-language"))
+
+
+def _person(request: gr.Request) -> str:
+    """Who asks: a tab, or a program's client. Behind a proxy all have one address, so addresses tell nothing."""
+    return request.session_hash or ""
 
 
 def _chosen(mode: str, most: int) -> str | int:

@@ -14,7 +14,6 @@ from internvl_demo.answer import Answer
 from internvl_demo.backends.base import ModelInfo
 from internvl_demo.chat import Attachment, Conversation
 from internvl_demo.errors import DemoError
-from internvl_demo.overlay import colour_of
 from internvl_demo.photo import Photo
 from internvl_demo.tiling import TilePlan, plan_tiles
 from internvl_demo.ui.strings import Words
@@ -40,6 +39,11 @@ class Session:
             self, conversation=self.conversation.answered(said.raw), answers=(*self.answers[:-1], said)
         )
 
+    def breaking_off(self) -> "Session":
+        """With the last answer marked as one whose end is lost; what has come of it stays."""
+        said = self.answers[-1] if self.answers else None
+        return self.saying(replace(said, broken_off=True)) if said else self
+
 
 def plan_of(image: Attachment) -> TilePlan:
     """How an attached image is cut."""
@@ -63,7 +67,8 @@ def messages(
     """The conversation for gr.Chatbot."""
     shown: list[dict[str, Any]] = []
     number = 0
-    for turn, said in zip(session.conversation.turns, session.answers, strict=True):
+    answered = zip(session.conversation.turns, session.answers, strict=True)
+    for place, (turn, said) in enumerate(answered, 1):
         for image in turn.images:
             number += 1
             path = file_of(image.photo)
@@ -75,7 +80,7 @@ def messages(
         if said is not None:
             images = tuple(plan_of(image) for image in turn.images)
             line = receipt(said, images, info, words)
-            content = f'{markdown(said.text)}\n\n<span class="receipt">{line}</span>'
+            content = f'{markdown(said.text)}\n\n<span class="receipt turn-{place}">{line}</span>'
             shown.append({"role": "assistant", "content": content})
     return shown
 
@@ -97,6 +102,8 @@ def receipt(said: Answer, plans: tuple[TilePlan, ...], info: ModelInfo, words: W
         parts.append(words("receipt_guess"))
     if said.usage and said.usage.finish_reason == "length":
         parts.append(words("receipt_length"))
+    if said.broken_off:
+        parts.append(words("receipt_broke_off"))
     return " · ".join(parts)
 
 
@@ -111,31 +118,6 @@ def tiles_text(plan: TilePlan, words: Words) -> str:
 def tokens_text(plan: TilePlan, info: ModelInfo, words: Words) -> str:
     """`448 visual tokens`."""
     return words("tokens", count=f"{plan.visual_tokens(info.tokens_per_tile):,}")
-
-
-def viewer(session: Session, url_of: Callable[[Photo], str], words: Words) -> dict[str, Any]:
-    """All images, and over them the boxes of the last answer, for the viewer's script."""
-    said = session.answers[-1] if session.answers else None
-    images = [
-        {
-            "caption": f"Image-{number}",
-            "name": image.photo.name,
-            "url": url_of(image.photo),
-            "size_wh": list(image.photo.size_wh),
-            "note": tiles_text(plan_of(image), words),
-        }
-        for number, image in enumerate(session.conversation.images, 1)
-    ]
-    boxes = [
-        {
-            "label": pinned.box.label,
-            "image": pinned.image,
-            "box_1000": list(pinned.box.box_1000),
-            "colour": colour_of(pinned.box.label),
-        }
-        for pinned in (said.pinned if said else ())
-    ]
-    return {"images": images, "boxes": boxes}
 
 
 def preview(

@@ -1,0 +1,161 @@
+"""Whatever goes wrong between us and a model server -> one of our errors, with a next step. Pure.
+
+In: exceptions of `openai`, HTTP statuses, bodies in every form that servers and the proxies before them use.
+
+    {"message": "...", "type": "...", "code": 400, "object": "error"}   LMDeploy, SGLang: flat
+    {"error": {"message": "...", ...}}                                  vLLM, OpenAI, and LMDeploy inside a stream
+    {"detail": "..."}, {"error_code": -10400, "text": "..."}            FastAPI; LMDeploy's proxy
+    Internal Server Error, <html>...                                    plain text; a web page of a proxy
+
+LMDeploy's proxy sends errors with HTTP 200, so a status says nothing alone: an error that names a status of its
+own is believed. Out: ContextError for a conversation that is too long, else BackendError. What a server said
+stands in the sentence as data, short and on one line.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import openai
+
+from internvl_demo.errors import BackendError, ContextError, DemoError
+
+SAID_CHARS = 200
+"""How much of a server's own words goes into a message."""
+
+CHECK_ENDPOINT = "Check that the model server runs and that --endpoint (INTERNVL_ENDPOINT) names it."
+CHECK_PROXY = (
+    "Check that --endpoint (INTERNVL_ENDPOINT) names a model server and that no proxy answers in its place."
+)
+CHECK_KEY = "Set INTERNVL_API_KEY to a key that the model server accepts."
+AGAIN = "Send the question again."
+_CHECK_MODEL = (
+    "Check that INTERNVL_MODEL names a model of that server, and --endpoint (INTERNVL_ENDPOINT) the server."
+)
+_LATER = "Wait a moment, then send the question again."
+_FAILED = "Send the question again; if it fails again, look into the model server's log."
+_REFUSED = "Change the question or its photos and send it again; the model server's log says more."
+_SHORTER = "Remove photos or turns, or choose a lower resolution mode, and send the question again."
+_SMALLER = "Send fewer or smaller photos, or raise the size limit of the proxy before the model server."
+
+_NEXT_STEPS: Mapping[int, str] = MappingProxyType(
+    {401: CHECK_KEY, 403: CHECK_KEY, 404: _CHECK_MODEL, 405: CHECK_PROXY, 413: _SMALLER}
+    | dict.fromkeys((408, 409, 429, 502, 503, 504), _LATER)
+)
+"""HTTP status -> what the person can do; other 4xx and 5xx have one step each."""
+
+_TOO_LONG = re.compile(r"context.length|model.len", re.IGNORECASE)
+
+
+def as_our_error(error: Exception, endpoint: str) -> DemoError:
+    """The one door: whatever was raised on the way to the server and back -> an error with a reader."""
+    if isinstance(error, openai.APITimeoutError):
+        return late(endpoint)
+    if isinstance(error, openai.APIConnectionError):
+        return BackendError(f"The connection to {endpoint} failed ({_cause(error)}).", CHECK_ENDPOINT)
+    if isinstance(error, openai.APIStatusError):
+        return refusal(error.status_code, error.body)
+    if isinstance(error, openai.APIError) and not isinstance(error, openai.APIResponseValidationError):
+        return refusal(500, error.body)  # inside a stream, which began with HTTP 200
+    return BackendError(f"What came from {endpoint} is not an answer ({type(error).__name__}).", CHECK_PROXY)
+
+
+def is_connection_lost(error: BaseException) -> bool:
+    """Whether the connection failed or broke, rather than the server saying no or being slow: ours, or that of a
+    balancer in between, which repeats small requests at another server by itself, and says 502 to large ones."""
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code == 502
+    return isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
+
+
+def refusal(status: int, body: object) -> DemoError:
+    """What the server said no with: parsed JSON, flat or nested, plain text, or a web page."""
+    body = _opened(body)
+    status = _own_status(body) or status
+    said = short(_words(body))
+    if _TOO_LONG.search(str(body)):
+        return ContextError(f"The conversation is too long for the model ({said}).", _SHORTER)
+    if said.lower().startswith(("<!doctype", "<html", "<?xml")):
+        said, otherwise = "a web page", CHECK_PROXY
+    else:
+        otherwise = _FAILED if status >= 500 else _REFUSED
+    next_step = _NEXT_STEPS.get(status, otherwise)
+    return BackendError(f"The model server refused (HTTP {status}: {said or 'no reason'}).", next_step)
+
+
+def not_a_stream(content_type: str, body: bytes, endpoint: str) -> DemoError:
+    """For HTTP 200 with something else than events: the error inside, or the news that this is no model server."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    if is_error(found):
+        return refusal(500, found)
+    kind = short(content_type) or "no type"
+    return BackendError(f"What answers at {endpoint} is not a model server ({kind}).", CHECK_PROXY)
+
+
+def is_error(data: object) -> bool:
+    """Whether JSON that came in an answer's place is an error, in any of the forms."""
+    return isinstance(data, Mapping) and bool(
+        data.get("object") == "error" or data.get("error") or data.get("error_code")
+    )
+
+
+def late(endpoint: str) -> BackendError:
+    """For a server that is slow beyond all patience."""
+    return BackendError(f"The model server at {endpoint} did not answer in time.", CHECK_ENDPOINT)
+
+
+def stalled(endpoint: str) -> BackendError:
+    """For a server that says nothing and does not answer when asked how it is."""
+    return BackendError(
+        f"The model server at {endpoint} has stopped answering.",
+        "Wait until it runs again, then send the question again; the host can check it and its log.",
+    )
+
+
+def endless() -> BackendError:
+    """For an answer that goes on beyond what was asked for."""
+    return BackendError(
+        "The model server's answer went on far beyond the longest answer and was cut.", _FAILED
+    )
+
+
+def broke_off() -> BackendError:
+    """For a stream that ended in good order, but before the answer did."""
+    return BackendError("The model server's answer broke off before its end.", AGAIN)
+
+
+def gave_up(finish: str) -> BackendError:
+    """For an answer whose end is not a good one."""
+    return BackendError(f"The model server gave up before the answer's end ({short(finish)}).", AGAIN)
+
+
+def short(said: object) -> str:
+    """Foreign words as data: one line, printable, at most `SAID_CHARS`."""
+    line = " ".join(str(said or "").split())
+    return "".join(character for character in line if character.isprintable())[:SAID_CHARS].rstrip(" .")
+
+
+def _opened(body: object) -> object:
+    """Without the "error" around it, which `openai` has opened in some cases and not in others."""
+    return body.get("error") or body if isinstance(body, Mapping) else body
+
+
+def _words(body: object) -> object:
+    if not isinstance(body, Mapping):
+        return body
+    return next((body[key] for key in ("message", "detail", "text") if body.get(key)), body)
+
+
+def _own_status(body: object) -> int | None:
+    """The HTTP status that the error itself names."""
+    code = str(body.get("code")) if isinstance(body, Mapping) else ""
+    return int(code) if re.fullmatch(r"[45]\d\d", code) else None
+
+
+def _cause(error: openai.APIConnectionError) -> str:
+    cause = error.__cause__ or error
+    return short(cause) or type(cause).__name__

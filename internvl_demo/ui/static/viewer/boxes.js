@@ -1,0 +1,154 @@
+// The boxes of the chosen answer, over their images as vectors, with their labels; small on the thumbnails;
+// and the same as chips by label, which hide and show, and as a list in words.
+const CROWD = 12 // more labels than this on one image hide it: they are shown one at a time
+
+function makeBoxes(words, { onToggle }) {
+  const legend = make('div', { class: 'legend', role: 'group', 'aria-label': words.labels })
+  const count = make('summary')
+  const items = make('ol')
+  const list = make('details', { class: 'box-list' }, count, items)
+  const hidden = new Set()
+  let boxes = []
+  let captions = []
+
+  const nameOf = (box) => box.label || words.no_label
+
+  function inWords(box) {
+    const [left, top, right, bottom] = box.box_1000.map((value) => Math.round(value / 10))
+    const place = fill(words.box, { label: nameOf(box), image: captions[box.image - 1] ?? '', left, top, right, bottom })
+    return box.certain ? place : `${place} (${words.guess})`
+  }
+
+  // One box in one sheet. The pale edge under the line shows it on a background of its own colour.
+  function shape(box, index, size) {
+    const place = pixels(box.box_1000, size)
+    const line = vector('rect', {
+      ...place, class: 'ground-box', stroke: box.colour, fill: box.colour, tabindex: '-1', role: 'button',
+      'aria-label': inWords(box), 'data-label': box.label, 'data-image': box.image,
+      'data-box': box.box_1000.join(','), 'data-index': index, 'data-line': box.line,
+    })
+    const node = vector('g', { 'data-index': index }, vector('rect', { ...place, class: 'edge' }), line)
+    return { node, line, area: place.width * place.height }
+  }
+
+  function tag(box, index) {
+    const [x1, y1, x2, y2] = box.box_1000
+    const node = make('span', { class: 'ground-label', 'data-index': index, 'aria-hidden': 'true' }, box.certain ? box.label : `${box.label} ?`)
+    node.style.borderLeftColor = box.colour
+    if (x1 <= 600) node.style.left = `${x1 / 10}%`
+    else node.style.right = `${(1000 - x2) / 10}%`
+    if (y1 >= 60) node.style.bottom = `${(1000 - y1) / 10}%`
+    else if (y2 <= 940) node.style.top = `${y2 / 10}%`
+    else node.style.top = `${y1 / 10}%`
+    return node
+  }
+
+  // Nodes that are already there stay: a box neither appears twice nor loses the focus while others come.
+  function place(sheet) {
+    const wanted = new Map()
+    boxes.forEach((box, index) => {
+      if (box.image === sheet.number) wanted.set(`${index} ${JSON.stringify(box)}`, [box, index])
+    })
+    for (const [key, drawn] of sheet.boxes) {
+      if (wanted.has(key)) continue
+      drawn.node.remove()
+      drawn.tag?.remove()
+      sheet.boxes.delete(key)
+    }
+    for (const [key, [box, index]] of wanted) {
+      if (sheet.boxes.has(key)) continue
+      const drawn = { ...shape(box, index, sheet.size), tag: box.label ? tag(box, index) : null }
+      const smaller = [...sheet.boxes.values()].filter((other) => other.area < drawn.area)
+      const above = [...sheet.layer.children].find((child) => smaller.some((other) => other.node === child))
+      sheet.layer.insertBefore(drawn.node, above ?? null) // a small box lies over a large one
+      if (drawn.tag) sheet.labels.append(drawn.tag)
+      sheet.boxes.set(key, drawn)
+    }
+    const small = boxes.filter((box) => box.image === sheet.number && !hidden.has(box.label))
+    sheet.small.replaceChildren(...small.map((box) => vector('rect', { ...pixels(box.box_1000, sheet.size), stroke: box.colour })))
+    sheet.labels.classList.toggle('crowded', small.length > CROWD)
+    for (const drawn of sheet.boxes.values()) {
+      const off = hidden.has(drawn.line.getAttribute('data-label'))
+      drawn.node.classList.toggle('off', off)
+      drawn.tag?.classList.toggle('off', off)
+    }
+    rove(sheet)
+  }
+
+  // One of the boxes is reached by Tab, the others from it by arrow keys.
+  function rove(sheet) {
+    const lines = [...sheet.boxes.values()].filter((drawn) => !drawn.node.classList.contains('off')).map((drawn) => drawn.line)
+    const entry = lines.find((line) => line === document.activeElement) ?? lines[0]
+    for (const { line } of sheet.boxes.values()) line.setAttribute('tabindex', line === entry ? '0' : '-1')
+    return lines
+  }
+
+  function go(sheet, line, by) {
+    const lines = rove(sheet)
+    lines[(lines.indexOf(line) + by + lines.length) % lines.length]?.focus()
+    rove(sheet)
+  }
+
+  function chips() {
+    const counts = new Map()
+    for (const box of boxes) counts.set(box.label, (counts.get(box.label) ?? 0) + 1)
+    const wanted = [...counts].map(([label, number]) => {
+      const { colour, line } = boxes.find((box) => box.label === label)
+      return { label, number, colour, line }
+    })
+    if (legend.dataset.drawn === JSON.stringify(wanted)) return
+    legend.dataset.drawn = JSON.stringify(wanted)
+    const focused = document.activeElement?.closest?.('.chip')?.dataset.label
+    legend.replaceChildren(...wanted.map(chip))
+    if (focused !== undefined) [...legend.children].find((one) => one.dataset.label === focused)?.focus()
+  }
+
+  function chip({ label, number, colour, line }) {
+    const dot = make('i', { class: 'dot' })
+    dot.style.borderColor = colour
+    dot.style.borderStyle = line
+    const text = make('span', {}, number > 1 ? `${label || words.no_label} × ${number}` : label || words.no_label)
+    const node = button({ class: 'chip', 'data-label': label, 'aria-pressed': String(!hidden.has(label)) }, () => {
+      if (!hidden.delete(label)) hidden.add(label)
+      node.setAttribute('aria-pressed', String(!hidden.has(label)))
+      onToggle()
+    }, dot, text)
+    return node
+  }
+
+  function lines() {
+    boxes.forEach((box, index) => {
+      const text = inWords(box)
+      const known = items.children[index]?.firstElementChild
+      if (known?.textContent === text) return
+      const row = make('li', {}, make('button', { type: 'button', 'data-index': index }, text))
+      row.style.setProperty('--colour', box.colour)
+      if (known) known.parentNode.replaceWith(row)
+      else items.append(row)
+    })
+    while (items.children.length > boxes.length) items.lastElementChild.remove()
+    count.textContent = fill(boxes.length === 1 ? words.box_as_text : words.boxes_as_text, { count: boxes.length })
+  }
+
+  function update(fresh, images, sheets) {
+    boxes = fresh
+    captions = images.map((image) => image.caption)
+    for (const sheet of sheets) place(sheet)
+    chips()
+    lines()
+    legend.hidden = list.hidden = !boxes.length
+  }
+
+  function light(sheets, lit) {
+    const isLit = (node) => Boolean(lit?.has(Number(node.dataset.index)))
+    for (const sheet of sheets) {
+      for (const { node, tag: label } of sheet.boxes.values()) {
+        node.classList.toggle('lit', isLit(node))
+        label?.classList.toggle('lit', isLit(node))
+      }
+    }
+    for (const row of items.querySelectorAll('button')) row.classList.toggle('lit', isLit(row))
+  }
+
+  return { legend, list, update, light, place, go, rove, hidden, inWords }
+}

@@ -1,0 +1,571 @@
+"""A server that the app starts: its command, how far it is, its deaths, and that nothing of it stays behind."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from internvl_demo.backends import open_backend
+from internvl_demo.backends.base import Options, Usage
+from internvl_demo.backends.launched import LaunchedBackend
+from internvl_demo.chat import Attachment, Conversation
+from internvl_demo.errors import BackendError, SetupError
+from internvl_demo.photo import photo_of
+from internvl_demo.serving.capacity import room
+from internvl_demo.serving.command import TEMPLATE, Serving, arguments, serving_of, session_len_of, value_of
+from internvl_demo.serving.launch import Patience, Supervisor, free_port, python_of
+from internvl_demo.serving.progress import Stage, plain_line, reason_in, stage_of
+from internvl_demo.settings import Settings
+from tests.fake_lmdeploy import ROOT, Fake, alive, install
+
+OFFICIAL = "OpenGVLab/InternVL-Chat-V1-5"
+QUICK = Patience(poll_s=0.05, answer_s=5.0, first_wait_s=0.01, restarts=2)
+HELLO = Conversation().ask("What is it?")
+PHOTO = Attachment(photo_of(Image.new("RGB", (64, 48))), 1)
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    """Waits for a named condition; what never comes fails the test."""
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"never: {what}")
+
+
+@pytest.fixture
+def lmdeploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Fake]:
+    """Puts a program `lmdeploy` into PATH, and no GPU."""
+
+    def put(*behaviours: str) -> Fake:
+        fake = install(tmp_path, *behaviours)
+        monkeypatch.setenv("PATH", fake.path)
+        monkeypatch.setattr("internvl_demo.backends.launched.free_gib", list)
+        return fake
+
+    return put
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., LaunchedBackend]]:
+    """Starts backends, and ends them after the test."""
+    backends: list[LaunchedBackend] = []
+
+    def start(patience: Patience = QUICK, **settings: Any) -> LaunchedBackend:
+        backends.append(LaunchedBackend(Settings(serve=OFFICIAL, **settings), patience))
+        return backends[-1]
+
+    yield start
+    for backend in backends:
+        backend.supervisor.stop()
+
+
+def ask(backend: LaunchedBackend, conversation: Conversation = HELLO) -> tuple[str, Usage]:
+    async def answer() -> tuple[str, Usage]:
+        text = ""
+        async with aclosing(backend.stream(conversation, Options())) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Usage):
+                    return text, piece
+                text += piece
+        raise AssertionError("no usage")
+
+    return asyncio.run(answer())
+
+
+def stage(backend: LaunchedBackend) -> Stage:
+    return backend.supervisor.status.stage
+
+
+def all_gone(fake: Fake) -> bool:
+    return not any(alive(pid) for run in fake.runs() for pid in run)
+
+
+# What goes wrong before anything is started.
+
+
+def test_without_lmdeploy_the_app_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SetupError, match="pip install"):
+        LaunchedBackend(Settings(serve=OFFICIAL))
+
+
+def test_a_program_that_is_not_pips_is_refused_because_the_key_could_not_be_hidden(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = tmp_path / "lmdeploy"
+    script.write_text("#!/bin/sh\nexec docker run lmdeploy\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SetupError, match="--endpoint"):
+        LaunchedBackend(Settings(serve=OFFICIAL))
+
+
+@pytest.mark.parametrize(
+    ("free", "settings", "way_out"),
+    [
+        ([23.6], {}, "--tp 2 --awq"),
+        ([23.6], {"awq": True}, "--tp 2"),
+        ([79.2], {"tp": 2}, "Set --tp 1"),
+        ([79.2, 20.0], {"tp": 2}, "--awq"),
+    ],
+)
+def test_a_model_that_cannot_fit_is_refused_before_it_is_loaded(
+    lmdeploy: Callable[..., Fake],
+    monkeypatch: pytest.MonkeyPatch,
+    free: list[float],
+    settings: dict[str, Any],
+    way_out: str,
+) -> None:
+    fake = lmdeploy("serve")
+    monkeypatch.setattr("internvl_demo.backends.launched.free_gib", lambda: free)
+    with pytest.raises(SetupError) as caught:
+        open_backend(Settings(serve=OFFICIAL, **settings))
+    assert way_out in caught.value.next_step
+    assert not fake.runs()
+
+
+def test_free_memory_is_asked_of_nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from internvl_demo.serving.gpus import free_gib
+
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    program = tmp_path / "nvidia-smi"
+    for code, gib in (("echo '0, GPU-1, 1024'", [1.0]), ("exit 9", []), ("echo broken", [])):
+        program.write_text(f"#!/bin/sh\n{code}\n")
+        program.chmod(0o755)
+        assert free_gib() == gib
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"serve": " "}, "--serve"),
+        ({"serve": "--help"}, "--serve"),
+        ({"serve": OFFICIAL, "endpoint": "http://localhost:1"}, "one of the two"),
+        ({"serve": "OpenGVLab/InternVL-Chat-V1-5-Int8"}, "--awq"),
+        ({"serve": OFFICIAL, "lmdeploy_arg": ("--server-name=0.0.0.0",)}, "--endpoint"),
+        ({"serve": OFFICIAL, "lmdeploy_arg": ("--api-keys", "mine")}, "--endpoint"),
+        ({"serve": OFFICIAL, "lmdeploy_arg": ("--tp=2",)}, "own --tp"),
+    ],
+)
+def test_settings_that_cannot_be_served_are_refused(settings: dict[str, Any], word: str) -> None:
+    with pytest.raises(SetupError, match=word):
+        serving_of(Settings(**settings))
+
+
+@pytest.mark.parametrize(
+    "config", ["", "{}", "[]", '{"vision_config": {}, "text_config": {}}', '{"llm_config": 7}']
+)
+def test_a_directory_in_another_format_is_refused(tmp_path: Path, config: str) -> None:
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(SetupError, match="official format"):
+        serving_of(Settings(serve=str(tmp_path)))
+
+
+# The command.
+
+
+def flags(**settings: Any) -> list[str]:
+    serving = serving_of(Settings(serve=OFFICIAL, **settings))
+    return arguments(serving, 23333, room(79.2, serving.tp, awq=serving.awq, kv=serving.kv))
+
+
+def test_the_command_has_every_flag_that_the_model_needs() -> None:
+    known = flags()
+    assert known[:3] == ["serve", "api_server", OFFICIAL]
+    assert value_of(tuple(known), "--server-name") == "127.0.0.1"
+    assert value_of(tuple(known), "--allowed-media-domains") == "none.invalid"
+    assert value_of(tuple(known), "--session-len") == "32768"
+    assert int(value_of(tuple(known), "--max-prefill-token-num") or 0) >= 41 * 256
+    assert value_of(tuple(known), "--cache-max-entry-count") == "0.75"
+    assert value_of(tuple(known), "--chat-template") == str(TEMPLATE)
+    assert TEMPLATE.is_file()
+    for flag in ("--trust-remote-code", "--enable-prefix-caching", "--enable-abort-handling"):
+        assert flag in known
+    assert "--disable-fastapi-docs" in known
+    assert "--tp" not in known
+    assert not [flag for flag in known if "key" in flag], "everybody can read arguments"
+
+
+def test_awq_is_another_checkpoint_in_one_type_of_numbers() -> None:
+    for settings in ({"awq": True}, {"serve": f"{OFFICIAL}-AWQ"}):
+        serving = serving_of(Settings(**{"serve": OFFICIAL, **settings}))
+        known = arguments(serving, 1, None)
+        assert known[2] == f"{OFFICIAL}-AWQ"
+        assert value_of(tuple(known), "--model-format") == "awq"
+        assert value_of(tuple(known), "--dtype") == "float16"
+
+
+def test_further_arguments_win_and_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = flags(tp=2, lmdeploy_arg=("--session-len=16384", "--quant-policy", "8"))
+    assert known[-3:] == ["--session-len=16384", "--quant-policy", "8"]
+    assert value_of(tuple(known), "--tp") == "2"
+    monkeypatch.setenv("INTERNVL_LMDEPLOY_ARG", "--session-len 8192  --quant-policy=8")
+    serving = serving_of(Settings(serve=OFFICIAL))
+    assert serving.extra == ("--session-len", "8192", "--quant-policy=8")
+    assert serving.kv == "int8"
+    assert session_len_of(serving, None) == 8192
+
+
+def test_a_conversation_is_never_longer_than_the_cache() -> None:
+    small = room(31.0, awq=True)
+    assert small.fits
+    assert session_len_of(Serving("m"), small) == small.session_len < 32_768
+    assert value_of(tuple(arguments(Serving("m"), 1, small)), "--session-len") == str(small.session_len)
+
+
+# What the log tells.
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("Fetching 13 files:  46%|####      | 6/13 [00:10<00:12]", (Stage.DOWNLOADING, 46)),
+        ("Downloading shards:   8%|8         | 1/12", (Stage.DOWNLOADING, 8)),
+        ("Loading:  25%|##        | 12/48 [00:03<00:09,  4.00it/s]", (Stage.LOADING, 25)),
+        ("[TM][INFO] Object cache budget: 24712.45 MB from free 32949.94 MB", (Stage.CACHING, None)),
+        ("INFO:     Uvicorn running on http://127.0.0.1:23333", (Stage.OPENING, None)),
+        ("HINT:    Please open http://127.0.0.1:23333 in a browser", (Stage.OPENING, None)),
+        ("Loading dose of nothing", None),
+        ("Loading: 999%| |", (Stage.LOADING, 100)),
+        ("", None),
+    ],
+)
+def test_the_log_says_how_far_it_is(line: str, told: tuple[Stage, int | None] | None) -> None:
+    assert stage_of(line) == told
+
+
+def test_the_reason_is_the_last_line_that_blames_something() -> None:
+    lines = ["a", "RuntimeError: CUDA error: out of memory", "  goodbye", "Loading:  25%|##   | 1/4"]
+    assert reason_in(lines) == "RuntimeError: CUDA error: out of memory"
+    assert reason_in(["only this."]) == "only this"
+    assert reason_in([]) == ""
+    assert reason_in(["2026-11-23 07:39:52,996 - lmdeploy - ERROR - a.py:4 - No error."]) == "No error"
+    assert len(reason_in(["error " * 1000])) <= 200
+
+
+def test_a_log_line_is_plain_text() -> None:
+    assert plain_line(b"\x1b[31mred\x1b[0m \xff\x00bell\x07 ") == "red \ufffd bell"
+
+
+@pytest.mark.parametrize(
+    ("script", "python"),
+    [
+        ("#!/opt/v/bin/python3.11\nimport sys", "/opt/v/bin/python3.11"),
+        ("#! /opt/v/bin/python\n", "/opt/v/bin/python"),
+        (
+            "#!/bin/sh\n'''exec' \"/very/long path/bin/python3\" \"$0\" \"$@\"\n' '''",
+            "/very/long path/bin/python3",
+        ),
+        ("#!/bin/sh\n'''exec' /very/long/bin/python3 \"$0\" \"$@\"\n' '''", "/very/long/bin/python3"),
+        ("#!/bin/bash\npython x", None),
+        ("\x7fELF", None),
+        ("", None),
+    ],
+)
+def test_the_programs_python_is_found(script: str, python: str | None) -> None:
+    assert python_of(script) == python
+
+
+# A real process.
+
+
+def test_the_page_knows_the_model_at_once_and_a_question_hears_how_far_it_is(
+    lmdeploy: Callable[..., Fake], started: Callable[..., LaunchedBackend]
+) -> None:
+    fake = lmdeploy("serve")
+    backend = started()
+    info = asyncio.run(backend.describe())
+    assert (info.name, info.tokens_per_tile, info.context_length) == ("internvl-chat-v1-5", 256, 32_768)
+    until(lambda: backend.supervisor.status.percent == 40, "40% loaded")
+    with pytest.raises(BackendError, match=r"loads the model's weights \(40%\)"):
+        ask(backend)
+    fake.let("load")
+    until(lambda: len(list(fake.folder.glob("health-*"))) > 2, "it was asked twice, and said 503")
+    assert stage(backend) is Stage.OPENING
+    assert backend.progress() is not None
+    fake.let("be-ready")
+    asyncio.run(backend.ready())
+    assert ask(backend)[0] == "A cat."
+    assert backend.progress() is None
+
+
+def test_the_key_is_random_and_nobody_else_can_read_it(
+    lmdeploy: Callable[..., Fake], started: Callable[..., LaunchedBackend]
+) -> None:
+    fake = lmdeploy("serve")
+    backend = started()
+    (pid, _) = until(fake.runs, "a run")[0]
+    told = fake.arguments()
+    assert told[-2] == "--api-keys"
+    key = told[-1]
+    assert len(key) >= 32
+    parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    for process in (pid, parent):
+        for file in ("cmdline", "environ"):
+            assert key.encode() not in Path(f"/proc/{process}/{file}").read_bytes()
+    assert key not in repr(backend.supervisor.status)
+
+
+def test_a_server_that_dies_is_started_again_and_the_reason_is_shown(
+    lmdeploy: Callable[..., Fake], started: Callable[..., LaunchedBackend]
+) -> None:
+    fake = lmdeploy("crash", "serve")
+    fake.let("load")
+    backend = started(Patience(poll_s=0.05, first_wait_s=0.5))
+    until(lambda: stage(backend) is Stage.WAITING, "the first death")
+    problem = backend.progress()
+    assert problem is not None
+    assert "CUDA error: out of memory" in problem.what
+    assert "exit code 1" in problem.what
+    assert "\x1b" not in problem.what
+    fake.let("be-ready")
+    asyncio.run(backend.ready())
+    assert len(fake.runs()) == 2
+    assert ask(backend)[0] == "A cat."
+    fake.let("die")
+    until(lambda: stage(backend) is not Stage.READY, "the second death")
+    asyncio.run(backend.ready())
+    assert "SIGKILL" in backend.supervisor.status.reason
+    assert ask(backend)[0] == "A cat.", "at its new port"
+
+
+def test_a_question_that_kills_the_server_hears_so(
+    lmdeploy: Callable[..., Fake], started: Callable[..., LaunchedBackend]
+) -> None:
+    fake = lmdeploy("die-on-image", "serve")
+    fake.let("load")
+    fake.let("be-ready")
+    backend = started()
+    asyncio.run(backend.ready())
+    with pytest.raises(BackendError, match="SIGABRT"):
+        ask(backend, Conversation().ask("What is it?", (PHOTO,)))
+    asyncio.run(backend.ready())
+    assert ask(backend, Conversation().ask("What is it?", (PHOTO,)))[0] == "A cat."
+
+
+def test_a_server_that_dies_again_and_again_is_given_up(
+    lmdeploy: Callable[..., Fake], started: Callable[..., LaunchedBackend]
+) -> None:
+    fake = lmdeploy("crash")
+    fake.let("load")
+    backend = started()
+    with pytest.raises(BackendError, match=r"given up.*out of memory"):
+        asyncio.run(backend.ready())
+    assert len(fake.runs()) == 1 + QUICK.restarts
+    until(lambda: all_gone(fake), "nothing left")
+
+
+@pytest.mark.parametrize(("behaviour", "reason"), [("usage", "unrecognized"), ("fallback", "PyTorch engine")])
+def test_what_another_try_cannot_mend_is_not_tried_again(
+    lmdeploy: Callable[..., Fake], started: Callable[..., LaunchedBackend], behaviour: str, reason: str
+) -> None:
+    fake = lmdeploy(behaviour)
+    backend = started()
+    with pytest.raises(BackendError, match=reason):
+        asyncio.run(backend.ready())
+    assert len(fake.runs()) == 1
+    until(lambda: all_gone(fake), "nothing left")
+
+
+def test_an_old_lmdeploy_is_refused(
+    lmdeploy: Callable[..., Fake],
+    started: Callable[..., LaunchedBackend],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = lmdeploy("serve")
+    package = tmp_path / "site" / "lmdeploy-0.17.1.dist-info"
+    package.mkdir(parents=True)
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: lmdeploy\nVersion: 0.17.1\n")
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    backend = started()
+    with pytest.raises(BackendError, match=r"0\.17\.1 is too old: 0\.18"):
+        asyncio.run(backend.ready())
+    assert not fake.runs()
+
+
+def test_a_server_that_loads_for_ever_is_started_again(
+    lmdeploy: Callable[..., Fake], started: Callable[..., LaunchedBackend]
+) -> None:
+    fake = lmdeploy("silent", "serve")
+    fake.let("load")
+    fake.let("be-ready")
+    backend = started(Patience(poll_s=0.05, first_wait_s=0.01, loading_s=3.0))
+    asyncio.run(backend.ready())
+    assert "nothing happened" in backend.supervisor.status.reason
+    first, *_ = fake.runs()
+    assert not any(alive(pid) for pid in first)
+
+
+def test_a_server_that_stops_answering_is_started_again(
+    lmdeploy: Callable[..., Fake], started: Callable[..., LaunchedBackend]
+) -> None:
+    fake = lmdeploy("serve")
+    fake.let("load")
+    fake.let("be-ready")
+    backend = started(Patience(poll_s=0.05, answer_s=0.5, unhealthy_s=0.5, first_wait_s=0.01))
+    asyncio.run(backend.ready())
+    fake.let("freeze")
+    until(lambda: stage(backend) is not Stage.READY, "the stall is seen")
+    (fake.folder / "freeze").unlink()
+    asyncio.run(backend.ready())
+    assert "did not answer" in backend.supervisor.status.reason
+    first, *_ = fake.runs()
+    assert not any(alive(pid) for pid in first)
+
+
+def test_closing_leaves_no_process_behind(
+    lmdeploy: Callable[..., Fake], started: Callable[..., LaunchedBackend]
+) -> None:
+    fake = lmdeploy("serve")
+    fake.let("load")
+    fake.let("be-ready")
+    backend = started()
+    asyncio.run(backend.ready())
+    asyncio.run(backend.close())
+    assert all_gone(fake)
+    with pytest.raises(BackendError, match="has been ended"):
+        ask(backend)
+    asyncio.run(backend.close())
+
+
+APP = """
+import sys, threading
+from internvl_demo.serving.command import Serving
+from internvl_demo.serving.launch import Patience, Supervisor
+supervisor = Supervisor(Serving("model"), "key", patience=Patience(poll_s=0.05))
+supervisor.start()
+if "end" in sys.argv:
+    sys.stdin.readline()
+else:
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("how", ["killed", "terminated", "interrupted", "ended", "minder killed"])
+def test_nothing_outlives_the_app(tmp_path: Path, how: str) -> None:
+    fake = install(tmp_path, "serve")
+    arguments_ = ["end"] if how == "ended" else []
+    app = subprocess.Popen(
+        [sys.executable, "-c", APP, *arguments_],
+        env={**os.environ, "PATH": fake.path},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    ((server, helper),) = until(fake.runs, "a run")
+    assert alive(server)
+    assert alive(helper)
+    minder = int(Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[1])
+    if how == "ended":
+        app.communicate(b"\n")
+    elif how == "minder killed":
+        os.kill(minder, signal.SIGKILL)
+        until(lambda: not alive(server), "the server ends with its minder")
+        app.kill()
+        os.kill(helper, signal.SIGKILL)  # it left the group, and its minder is no more
+    else:
+        number = {"killed": signal.SIGKILL, "terminated": signal.SIGTERM, "interrupted": signal.SIGINT}[how]
+        app.send_signal(number)
+    app.wait(timeout=120)
+    until(lambda: not alive(minder) and all_gone(fake), "all gone")
+
+
+def test_the_app_serves_the_page_at_once_and_takes_the_server_with_it(tmp_path: Path) -> None:
+    fake = install(tmp_path, "serve")
+    port = free_port()
+    flags_ = [
+        "--serve",
+        OFFICIAL,
+        "--port",
+        str(port),
+        "--lmdeploy-arg=--quant-policy",
+        "--lmdeploy-arg",
+        "8",
+    ]
+    app = subprocess.Popen(
+        [sys.executable, str(ROOT / "app.py"), *flags_],
+        env={**os.environ, "PATH": fake.path, "CUDA_VISIBLE_DEVICES": ""},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def page() -> bool:
+        assert app.poll() is None, "the app ended"
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
+            return answer.status == 200
+        return False
+
+    try:
+        until(page, "the page is there while the server still loads")
+        until(fake.runs, "a run")
+        assert fake.arguments()[-4:-1] == ["--quant-policy", "8", "--api-keys"]
+    finally:
+        app.kill()
+        app.wait()
+    until(lambda: all_gone(fake), "all gone")
+
+
+def test_a_supervisor_can_be_ended_before_and_after_it_ran(lmdeploy: Callable[..., Fake]) -> None:
+    lmdeploy("serve")
+    supervisor = Supervisor(Serving("model"), "key", patience=QUICK)
+    supervisor.stop()
+    supervisor.start()
+    supervisor.stop()
+    supervisor.stop()
+    assert supervisor.status.stage is Stage.ENDED
+
+
+# The page.
+
+
+@pytest.fixture
+def launched_url(
+    lmdeploy: Callable[..., Fake], started: Callable[..., LaunchedBackend]
+) -> Iterator[tuple[str, Fake]]:
+    """The page over a server that loads; launched in a thread, since Playwright keeps an event loop in this one."""
+    from internvl_demo.ui.page import launch
+
+    fake = lmdeploy("serve")
+    backend = started()
+    with ThreadPoolExecutor(1) as thread:
+        page = thread.submit(launch, backend, Settings(serve=OFFICIAL), wait=False).result()
+    yield page.local_url, fake
+    page.close()
+
+
+def test_the_page_shows_the_loading_keeps_the_question_and_works_without_reload(
+    open_page: Callable[..., Page], launched_url: tuple[str, Fake]
+) -> None:
+    url, fake = launched_url
+    page = open_page(url)
+    expect(page.locator("#server-state")).to_contain_text("loads the model's weights (40%)")
+    expect(page.locator("#model-note")).to_contain_text("internvl-chat-v1-5")
+    page.fill("#composer textarea", "What is it?")
+    page.click("#send")
+    expect(page.locator("#notice")).to_contain_text("loads the model's weights")
+    expect(page.locator("#composer textarea")).to_have_value("What is it?")
+    fake.let("load")
+    fake.let("be-ready")
+    expect(page.locator("#server-state")).to_be_hidden()
+    page.click("#send")
+    expect(page.locator("#conversation .bot").last).to_contain_text("A cat.")
+    (fake.folder / "load").unlink()  # this time it takes long
+    fake.let("die")
+    expect(page.locator("#server-state")).to_contain_text("after restart 1: ")
+    expect(page.locator("#server-state")).to_contain_text("SIGKILL")
