@@ -57,6 +57,7 @@ class Stage(StrEnum):
     """Stages of training the miniature, in order."""
 
     vision = "vision"
+    language = "language"
     align = "align"
     all = "all"
 
@@ -139,7 +140,7 @@ def train(
     device: Annotated[str, typer.Option(help="cpu or cuda; default: cuda if there is one.")] = "",
     export: Annotated[Path | None, typer.Option(help="Write the finished model to this directory.")] = None,
 ) -> None:
-    """Train the miniature: vision, then align, then all. Stopped, it goes on where it was."""
+    """Train the miniature: vision, language, align, all. Stopped, it goes on where it was."""
     from internvl_demo.nano.train import export_model
     from internvl_demo.nano.train import train as train_stage
 

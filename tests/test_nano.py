@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ImageChops
 
+from internvl_demo.cli import Stage
 from internvl_demo.grounding import Box, parse
 from internvl_demo.nano import lessons
 from internvl_demo.nano.data import LessonBatches, VisionBatches
@@ -17,7 +18,7 @@ from internvl_demo.nano.exam import counted_number, iou, items, named_kinds
 from internvl_demo.nano.model import TOKENS_PER_TILE
 from internvl_demo.nano.scenes import EXAM_SEEDS, draw_scene
 from internvl_demo.nano.tokenizer import CONTROL, build_tokenizer
-from internvl_demo.nano.train import RECIPES, rate_at, train
+from internvl_demo.nano.train import RECIPES, STAGES, rate_at, train
 from internvl_demo.nano.vocabulary import NANO_DIR, kinds
 
 BY_NAME = {kind.en: kind for kind in kinds()}
@@ -137,6 +138,10 @@ def test_a_question_sees_the_images_and_not_the_other_questions(step: int) -> No
         assert talk.numbers[row, place + 1] >= 0
         assert (talk.ids[row, start : start + TOKENS_PER_TILE] == image).all()
         assert talk.ids[row, start + TOKENS_PER_TILE] != image
+
+
+def test_every_stage_of_the_recipe_is_a_command() -> None:
+    assert tuple(Stage) == STAGES == tuple(RECIPES)
 
 
 def test_the_rate_rises_stays_and_falls() -> None:
