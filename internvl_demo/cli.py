@@ -56,9 +56,19 @@ class BenchPart(StrEnum):
 class Stage(StrEnum):
     """Stages of training the miniature, in order."""
 
-    vision = "vision"
+    vision_112 = "vision-112"
+    vision_224 = "vision-224"
+    vision_448 = "vision-448"
+    language = "language"
     align = "align"
     all = "all"
+
+
+class Lang(StrEnum):
+    """Languages of the exam."""
+
+    en = "en"
+    zh = "zh"
 
 
 @app.command()
@@ -139,7 +149,7 @@ def train(
     device: Annotated[str, typer.Option(help="cpu or cuda; default: cuda if there is one.")] = "",
     export: Annotated[Path | None, typer.Option(help="Write the finished model to this directory.")] = None,
 ) -> None:
-    """Train the miniature: vision, then align, then all. Stopped, it goes on where it was."""
+    """Train the miniature, stage by stage. Stopped, a stage goes on where it was."""
     from internvl_demo.nano.train import export_model
     from internvl_demo.nano.train import train as train_stage
 
@@ -150,20 +160,32 @@ def train(
 
 @app.command()
 def exam(
-    scenes: Annotated[int, typer.Option(help="How many fresh scenes.")] = 200,
-    mode: Mode = "low",
+    lang: Annotated[Lang | None, typer.Option(help="Only this language. Default: both.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Items of each skill and language.")] = 100,
+    skill: Annotated[list[str] | None, typer.Option(help="Only this skill; repeat for several.")] = None,
     endpoint: Endpoint = None,
     checkpoint: Checkpoint = None,
+    page: Annotated[
+        Path | None, typer.Option(help="Write every item, with its picture, to this HTML file.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Ask a model about fresh scenes whose truth is known: locate, count, name. One tile shows them well."""
+    """Ask a model about fresh pictures whose truth is known, skill by skill, in English and Chinese."""
     from internvl_demo.backends import open_backend
-    from internvl_demo.nano.exam import run_exam, table
+    from internvl_demo.nano.exam.page import exam_page
+    from internvl_demo.nano.exam.run import Result, chosen_skills, scores, sit, table
 
-    scores = asyncio.run(
-        run_exam(open_backend(_settings(endpoint=endpoint, checkpoint=checkpoint)), scenes, mode)
-    )
-    print(json.dumps(scores, indent=2) if as_json else table(scores))
+    skills, langs = chosen_skills(skill), [lang.value] if lang else [*Lang]
+    backend = open_backend(_settings(endpoint=endpoint, checkpoint=checkpoint))
+
+    async def results() -> list[Result]:
+        return [result async for result in sit(backend, langs, skills, limit)]
+
+    found = asyncio.run(results())
+    if page:
+        page.write_text(exam_page(found), "utf-8")
+    rows = scores(found)
+    print(json.dumps(rows, indent=2) if as_json else table(rows))
 
 
 @app.command()
@@ -206,6 +228,41 @@ def convert(
 
 bench = typer.Typer(no_args_is_help=True, help="Measure speed, as ratios of one run.")
 app.add_typer(bench, name="bench")
+
+
+@bench.command()
+def resolution(
+    limit: Annotated[int, typer.Option(min=1, help="Items of each skill and language.")] = 50,
+    endpoint: Endpoint = None,
+    checkpoint: Checkpoint = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw the scores into this PNG or SVG file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Accuracy of fine print, signs and descriptions at 1, 6, 12, 24 and 40 tiles."""
+    from internvl_demo.backends import open_backend
+    from internvl_demo.bench.figures import draw_resolution
+    from internvl_demo.bench.resolution import measure_resolution
+
+    backend = open_backend(_settings(endpoint=endpoint, checkpoint=checkpoint))
+    rows = asyncio.run(measure_resolution(backend, [*Lang], limit))
+    if figure:
+        draw_resolution(rows, figure)
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        print(f"{row['skill']:<10} {row['max_tiles']:>3} tiles {row['score']:6.1%}")
+
+
+@bench.command()
+def curves(
+    run: Annotated[Path, typer.Option(help="Where the training's log is.")] = Path("runs/nano"),
+    figure: Annotated[Path, typer.Option(help="PNG or SVG file to draw.")] = Path("curves.png"),
+) -> None:
+    """Draw the losses of a training run."""
+    from internvl_demo.bench.figures import draw_curves
+
+    draw_curves(run / "log.jsonl", figure)
 
 
 @bench.command()

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from internvl_demo.nano.exam import iou
-from internvl_demo.nano.scenes import draw_scene
-from internvl_demo.nano.vocabulary import kinds
+from internvl_demo.nano.exam.marks import iou
+from internvl_demo.nano.world.scenes import draw_scene
+from internvl_demo.nano.world.vocabulary import kinds
 
 
 def run(*arguments: str | Path, fails: bool = False) -> subprocess.CompletedProcess[str]:

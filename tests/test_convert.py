@@ -23,7 +23,7 @@ from internvl_demo.convert.config import config_of_official
 from internvl_demo.convert.configuration_internvl_chat import InternVLChatConfig
 from internvl_demo.convert.tokens import read_tokenizer
 from internvl_demo.convert.weights import weights_of
-from internvl_demo.nano.scenes import draw_scene
+from internvl_demo.nano.world.scenes import draw_scene
 from internvl_demo.photo import photo_of
 from internvl_demo.settings import NANO_CHECKPOINT
 from internvl_demo.tiling import plan_tiles

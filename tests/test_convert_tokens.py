@@ -14,7 +14,7 @@ from internvl_demo.chat import Attachment, Conversation
 from internvl_demo.convert import convert
 from internvl_demo.convert.tokens import read_tokenizer
 from internvl_demo.errors import CheckpointError
-from internvl_demo.nano.scenes import draw_scene
+from internvl_demo.nano.world.scenes import draw_scene
 from internvl_demo.photo import photo_of
 from tests.official_checkpoints import IMAGE, TOKENIZER, refused, small_config, write_official
 

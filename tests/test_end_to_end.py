@@ -10,29 +10,30 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
-from internvl_demo.nano.exam import iou
-from internvl_demo.nano.scenes import Scene, draw_scene
-from internvl_demo.nano.vocabulary import kinds
+from internvl_demo.nano.exam.marks import iou
+from internvl_demo.nano.world.pictures import Picture
+from internvl_demo.nano.world.scenes import draw_scene
+from internvl_demo.nano.world.vocabulary import kinds
 
 BY_NAME = {kind.en: kind for kind in kinds()}
 
 
 @pytest.fixture(scope="module")
-def scenes() -> tuple[Scene, Scene]:
+def scenes() -> tuple[Picture, Picture]:
     """Two fresh scenes; only the second shows a cat."""
     first = draw_scene(2_000_000_029, size_wh=(640, 480), wanted={BY_NAME["apple"]: 2, BY_NAME["bus"]: 1})
     second = draw_scene(2_000_000_030, size_wh=(512, 512), wanted={BY_NAME["cat"]: 1, BY_NAME["tree"]: 2})
     return first, second
 
 
-def png(scene: Scene) -> bytes:
+def png(scene: Picture) -> bytes:
     data = io.BytesIO()
     scene.image.save(data, "PNG")
     return data.getvalue()
 
 
 def test_a_cat_that_only_the_second_picture_shows_is_boxed_there(
-    open_page: Callable[..., Page], nano_url: str, scenes: tuple[Scene, Scene]
+    open_page: Callable[..., Page], nano_url: str, scenes: tuple[Picture, Picture]
 ) -> None:
     page = open_page(nano_url)
     files = [
@@ -77,7 +78,7 @@ def test_the_api_refuses_what_it_cannot_use_with_a_next_step(nano_url: str, tmp_
 
 
 def test_the_api_answers_with_text_boxes_tiles_usage_and_timing(
-    nano_url: str, scenes: tuple[Scene, Scene], tmp_path: Path
+    nano_url: str, scenes: tuple[Picture, Picture], tmp_path: Path
 ) -> None:
     path = tmp_path / "cat.png"
     scenes[1].image.save(path)

@@ -20,7 +20,7 @@ FLOORS = {
     "cli": 8,
     "__main__": 9,
 }
-ABOVE = {"nano/exam.py": {"answer", "backends"}}
+ABOVE = {f"nano/exam/{name}.py": {"answer", "backends"} for name in ("items", "marks", "run", "page")}
 """The exam asks through the whole road, as a person does."""
 GPU_BENCH = ("bench/turbomind.py", "bench/random_weights.py")
 ROOMS = {

@@ -11,7 +11,7 @@ from internvl_demo.backends.base import Options, Usage
 from internvl_demo.backends.local import LocalBackend
 from internvl_demo.chat import Attachment, Conversation
 from internvl_demo.errors import BackendError, ContextError
-from internvl_demo.nano.scenes import draw_scene
+from internvl_demo.nano.world.scenes import draw_scene
 from internvl_demo.photo import Photo, photo_of
 from internvl_demo.prompt import prompt_text
 

@@ -38,7 +38,7 @@ from internvl_demo.bench.random_weights import (
 from internvl_demo.chat import Attachment, Conversation
 from internvl_demo.convert import convert
 from internvl_demo.errors import SetupError
-from internvl_demo.nano.exam import iou, items
+from internvl_demo.nano.exam.marks import iou
 from internvl_demo.photo import photo_of
 from internvl_demo.serving.capacity import GIB, Shape, report, room
 from internvl_demo.serving.command import Serving, arguments
@@ -105,10 +105,10 @@ async def compare(one: Backend, other: Backend, scenes: int) -> dict[str, Any]:
     same = questions = boxes = near = 0
     different: list[dict[str, str]] = []
     for number in range(scenes):
-        scene, asked = items(number)
-        image = Attachment(photo_of(scene.image), 1)
-        for item in asked:
-            conversation = Conversation().ask(item.question, (image,))
+        for skill in ("locate", "count", "describe"):
+            asked = item(skill, "en", number)
+            image = Attachment(photo_of(asked.pictures[0].image), 1)
+            conversation = Conversation().ask(asked.questions[0], (image,))
             first, second = [await _last(backend, conversation, 256) for backend in (one, other)]
             questions += 1
             same += first.raw == second.raw
@@ -116,7 +116,7 @@ async def compare(one: Backend, other: Backend, scenes: int) -> dict[str, Any]:
             pairs = zip(first.pinned, second.pinned, strict=False)
             near += sum(iou(a.box.box_1000, b.box.box_1000) >= _SAME_IOU for a, b in pairs)
             if first.raw != second.raw and len(different) < 5:
-                different.append({"question": item.question, "one": first.raw, "other": second.raw})
+                different.append({"question": asked.questions[0], "one": first.raw, "other": second.raw})
     return {
         "scenes": scenes,
         "questions": questions,

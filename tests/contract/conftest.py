@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from internvl_demo.backends.server import ServerBackend
-from internvl_demo.nano.scenes import Scene, draw_scene
-from internvl_demo.nano.vocabulary import kinds
+from internvl_demo.nano.world.pictures import Picture
+from internvl_demo.nano.world.scenes import draw_scene
+from internvl_demo.nano.world.vocabulary import kinds
 from tests.contract.checkpoint import with_slow_tokenizer, write_official_folder
 from tests.contract.servers import KEY, Lmdeploy, haproxy, lmdeploy_servers
 
@@ -48,7 +49,7 @@ def balancer(servers: list[Lmdeploy], folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def scenes() -> tuple[Scene, Scene]:
+def scenes() -> tuple[Picture, Picture]:
     """Two pictures; only the second shows a cat."""
     by_name = {kind.en: kind for kind in kinds()}
     first = draw_scene(2_000_000_029, size_wh=(640, 480), wanted={by_name["apple"]: 2, by_name["bus"]: 1})

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from tokenizers import Tokenizer
 
-from internvl_demo.nano.scenes import Scene
+from internvl_demo.nano.world.pictures import Picture
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
 from tests.conftest import _served
 from tests.contract.conftest import backend_to
@@ -35,7 +35,7 @@ def page_url(balancer: str) -> Iterator[str]:
 def test_a_conversation_with_boxes_in_the_browser(
     open_page: Callable[..., Page],
     page_url: str,
-    scenes: tuple[Scene, Scene],
+    scenes: tuple[Picture, Picture],
     servers: list[Lmdeploy],
 ) -> None:
     page = open_page(page_url)

@@ -17,8 +17,8 @@ from internvl_demo.backends.base import Options, Usage
 from internvl_demo.backends.server import ServerBackend
 from internvl_demo.chat import Attachment, Conversation
 from internvl_demo.errors import BackendError, ContextError, DemoError
-from internvl_demo.nano.exam import iou
-from internvl_demo.nano.scenes import Scene
+from internvl_demo.nano.exam.marks import iou
+from internvl_demo.nano.world.pictures import Picture
 from internvl_demo.photo import Photo, photo_of
 from internvl_demo.prompt import neutralise
 from internvl_demo.settings import NANO_CHECKPOINT
@@ -206,7 +206,7 @@ def test_without_our_care_it_would(lmdeploy: Lmdeploy, text: str) -> None:
 @pytest.mark.parametrize("tokenizer", [0, 1], ids=["like the 26B's", "as converted"])
 @in_a_loop
 async def test_the_engine_reads_the_official_prompt(
-    servers: list[Lmdeploy], tokenizer: int, scenes: tuple[Scene, Scene]
+    servers: list[Lmdeploy], tokenizer: int, scenes: tuple[Picture, Picture]
 ) -> None:
     lmdeploy = servers[tokenizer]
     backend = backend_to(lmdeploy.url)
@@ -260,7 +260,7 @@ def _shades(size_wh: tuple[int, int]) -> Image.Image:
 @pytest.mark.parametrize("tokenizer", [0, 1], ids=["like the 26B's", "as converted"])
 @in_a_loop
 async def test_boxes_come_through_the_stream_as_the_model_said_them(
-    servers: list[Lmdeploy], tokenizer: int, scenes: tuple[Scene, Scene]
+    servers: list[Lmdeploy], tokenizer: int, scenes: tuple[Picture, Picture]
 ) -> None:
     lmdeploy = servers[tokenizer]
     backend = backend_to(lmdeploy.url)
@@ -279,7 +279,7 @@ async def test_boxes_come_through_the_stream_as_the_model_said_them(
 
 @in_a_loop
 async def test_usage_counts_what_the_engine_read_said_and_had_cached(
-    lmdeploy: Lmdeploy, scenes: tuple[Scene, Scene]
+    lmdeploy: Lmdeploy, scenes: tuple[Picture, Picture]
 ) -> None:
     backend = backend_to(lmdeploy.url)
     images = tuple(Attachment(photo_of(scene.image), 1) for scene in scenes[::-1])
@@ -345,7 +345,9 @@ async def _until(condition: Any, what: str) -> None:
 
 
 @in_a_loop
-async def test_two_conversations_at_once_never_mix(lmdeploy: Lmdeploy, scenes: tuple[Scene, Scene]) -> None:
+async def test_two_conversations_at_once_never_mix(
+    lmdeploy: Lmdeploy, scenes: tuple[Picture, Picture]
+) -> None:
     """Token by token in turns, each gets what it gets alone."""
     backend = backend_to(lmdeploy.url)
     asked = [

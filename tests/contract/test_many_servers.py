@@ -18,7 +18,7 @@ from PIL import Image
 from internvl_demo.backends.base import Options, Usage
 from internvl_demo.backends.server import ServerBackend
 from internvl_demo.chat import Attachment, Conversation
-from internvl_demo.nano.scenes import Scene
+from internvl_demo.nano.world.pictures import Picture
 from internvl_demo.photo import encode_photo, photo_of
 from tests.contract.conftest import backend_to, in_a_loop
 from tests.contract.servers import COMPOSE, HAPROXY, KEY, MODEL, ROOT, Lmdeploy, haproxy, until
@@ -141,7 +141,7 @@ async def test_leaving_stops_the_model_behind_the_balancer_also_while_it_says_no
 
 @in_a_loop
 async def test_when_its_server_dies_a_conversation_goes_on_at_another(
-    servers: list[Lmdeploy], balancer: str, scenes: tuple[Scene, Scene]
+    servers: list[Lmdeploy], balancer: str, scenes: tuple[Picture, Picture]
 ) -> None:
     backend = backend_to(balancer)
     doomed = servers[1]

@@ -11,6 +11,7 @@ from typing import Any
 from internvl_demo.answer import Answer, answer
 from internvl_demo.backends.base import Backend, Options
 from internvl_demo.chat import Attachment, Conversation
+from internvl_demo.errors import SetupError
 from internvl_demo.nano.exam.items import SKILLS, Item, item
 from internvl_demo.nano.exam.marks import Mark
 from internvl_demo.photo import photo_of
@@ -27,6 +28,14 @@ class Result:
     item: Item
     said: Answer
     mark: Mark
+
+
+def chosen_skills(names: Sequence[str] | None) -> list[str]:
+    """The skills asked for, or all. Raises SetupError on one that there is not."""
+    for name in names or ():
+        if name not in SKILLS:
+            raise SetupError(f"The exam has no skill {name!r}.", f"Skills are {', '.join(SKILLS)}.")
+    return list(names or SKILLS)
 
 
 async def sit(
