@@ -38,6 +38,7 @@ from internvl_demo.bench.random_weights import (
 from internvl_demo.chat import Attachment, Conversation
 from internvl_demo.convert import convert
 from internvl_demo.errors import SetupError
+from internvl_demo.nano.exam.items import item
 from internvl_demo.nano.exam.marks import iou
 from internvl_demo.photo import photo_of
 from internvl_demo.serving.capacity import GIB, Shape, report, room
