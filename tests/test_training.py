@@ -53,20 +53,22 @@ def test_a_question_sees_the_images_and_not_the_other_questions(
     tokenizer: PreTrainedTokenizerFast, step: int
 ) -> None:
     batch = LessonBatches(3, 4, tokenizer, pixels=True)[step]
-    talk = batch.talk
-    assert talk is not None and batch.pixels is not None
+    assert batch.talks and batch.pixels is not None
+    shown = torch.cat([talk.views for talk in batch.talks])
+    assert sorted(shown.tolist()) == list(range(len(batch.pixels))), "every view is talked about once"
     image = tokenizer.convert_tokens_to_ids("<IMG_CONTEXT>")
-    assert int((talk.ids == image).sum()) == len(batch.pixels) * TOKENS_PER_TILE
-    assert talk.mask.diagonal(dim1=-2, dim2=-1).all()
-    assert not talk.mask.triu(1).any()
-    told = talk.ids[talk.losses]
-    assert (told == tokenizer.convert_tokens_to_ids("<|im_end|>")).sum() >= 8
-    assert ((talk.numbers >= 0) <= talk.losses).all()
-    assert talk.cells.any(1).all()
-    for row, place, start in talk.points.tolist():
-        assert talk.numbers[row, place + 1] >= 0
-        assert (talk.ids[row, start : start + TOKENS_PER_TILE] == image).all()
-        assert talk.ids[row, start + TOKENS_PER_TILE] != image
+    for talk in batch.talks:
+        assert int((talk.ids == image).sum()) == len(talk.views) * TOKENS_PER_TILE
+        assert talk.mask.diagonal(dim1=-2, dim2=-1).all()
+        assert not talk.mask.triu(1).any()
+        told = talk.ids[talk.losses]
+        assert (told == tokenizer.convert_tokens_to_ids("<|im_end|>")).sum() >= 8
+        assert ((talk.numbers >= 0) <= talk.losses).all()
+        assert talk.cells.any(1).all() or not len(talk.points)
+        for row, place, start in talk.points.tolist():
+            assert talk.numbers[row, place + 1] >= 0
+            assert (talk.ids[row, start : start + TOKENS_PER_TILE] == image).all()
+            assert talk.ids[row, start + TOKENS_PER_TILE] != image
 
 
 def test_the_truth_as_tokens_tells_boxes_and_letters() -> None:

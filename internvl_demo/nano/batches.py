@@ -19,6 +19,9 @@ from internvl_demo.nano.model import GRID, TOKENS_PER_TILE, spread_loss
 from internvl_demo.nano.world.truth import PATCH_PX, ViewTruth
 from internvl_demo.tiling import IMAGENET_MEAN, IMAGENET_STD, TILE_PX
 
+_FILLED = 0.75
+"""The least share of a group's length that a conversation in it fills."""
+
 COORDINATE_SHARE = 2.0
 """What a coordinate's loss weighs beside a word's: words are many, and learned soon."""
 
@@ -27,7 +30,8 @@ COORDINATE_SHARE = 2.0
 class Sequence:
     """One conversation as ids. `blocks` numbers the questions (0: the prefix); `chained` makes each see
     those before it. `losses` marks the tokens to be learned, `numbers` the value of box coordinates (-1: none).
-    `views_from` is where the whole-image view of a conversation's only image begins."""
+    `views_from` is where the whole-image view of a conversation's only image begins; `views` are the numbers of
+    all its views in the batch."""
 
     ids: list[int]
     blocks: list[int]
@@ -35,6 +39,7 @@ class Sequence:
     numbers: list[int]
     chained: bool
     views_from: int | None = None
+    views: range = range(0)
 
 
 @dataclass
@@ -42,8 +47,10 @@ class Talk:
     """Conversations as tensors: ids, positions, losses and numbers (conversations, length); mask
     (conversations, 1, length, length) bool, true where a token may look. `points` (coordinates, 3): for each
     coordinate of a conversation about one image, its row, the place before it (from where it is said) and
-    where the 64 tokens of the whole-image view begin; `cells` (coordinates, 64) bool: those on its object."""
+    where the 64 tokens of the whole-image view begin; `cells` (coordinates, 64) bool: those on its object.
+    `views` (views,): which of the batch's views the conversations show, in the order of their places in `ids`."""
 
+    views: torch.Tensor
     ids: torch.Tensor
     positions: torch.Tensor
     mask: torch.Tensor
@@ -78,20 +85,21 @@ class Truth:
 class Batch:
     """One training step: what the views show; their pixels (views, 3, side, side) uint8, unless the truth
     itself is what the decoder reads; where each view's first patch lies on a tile's grid, corners (views, 2)
-    as (row, column); which views the vision encoder learns from, `learned`; and conversations about them."""
+    as (row, column); which views the vision encoder learns from, `learned`; and conversations about them, those of
+    about one length together."""
 
     truth: Truth
     learned: torch.Tensor
     corners: torch.Tensor
     pixels: torch.Tensor | None = None
-    talk: Talk | None = None
+    talks: tuple[Talk, ...] = ()
 
     def to(self, device: torch.device) -> "Batch":
         """The same on another device."""
         learned, corners = self.learned.to(device), self.corners.to(device)
         pixels = None if self.pixels is None else self.pixels.to(device, non_blocking=True)
-        talk = None if self.talk is None else self.talk.to(device)
-        return Batch(self.truth.to(device), learned, corners, pixels, talk)
+        talks = tuple(talk.to(device) for talk in self.talks)
+        return Batch(self.truth.to(device), learned, corners, pixels, talks)
 
 
 def normalise(pixels: torch.Tensor) -> torch.Tensor:
@@ -121,8 +129,17 @@ def pack_views(
     return Batch(truth, chosen, places, stacked)
 
 
-def pack_talk(sequences: list[Sequence], pad_id: int) -> Talk:
-    """Conversations padded to one length."""
+def pack_talks(sequences: list[Sequence], pad_id: int) -> tuple[Talk, ...]:
+    """Conversations in groups of about one length, each padded to its longest: padding costs as much as text."""
+    groups: list[list[Sequence]] = []
+    for sequence in sorted(sequences, key=lambda one: -len(one.ids)):
+        if not groups or len(sequence.ids) < _FILLED * len(groups[-1][0].ids):
+            groups.append([])
+        groups[-1].append(sequence)
+    return tuple(_pack(group, pad_id) for group in groups)
+
+
+def _pack(sequences: list[Sequence], pad_id: int) -> Talk:
     length = max(len(sequence.ids) for sequence in sequences)
     shape = (len(sequences), length)
     ids = numpy.full(shape, pad_id, numpy.int64)
@@ -141,7 +158,8 @@ def pack_talk(sequences: list[Sequence], pad_id: int) -> Talk:
     mask = visible & (blocks[:, None, :] >= 0) & numpy.tri(length, dtype=bool)
     mask |= numpy.eye(length, dtype=bool)
     points, cells = _points(sequences)
-    tensors = (ids, positions, mask[:, None], losses, numbers, points, cells)
+    views = numpy.array([view for sequence in sequences for view in sequence.views], numpy.int64)
+    tensors = (views, ids, positions, mask[:, None], losses, numbers, points, cells)
     return Talk(*(torch.from_numpy(part) for part in tensors))
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerFast
 
-from internvl_demo.nano.batches import Batch, Sequence, SequenceWriter, pack_talk, pack_views
+from internvl_demo.nano.batches import Batch, Sequence, SequenceWriter, pack_talks, pack_views
 from internvl_demo.nano.lessons.lessons import (
     Lesson,
     ask_nothing,
@@ -33,6 +33,8 @@ from internvl_demo.prompt import system_text
 from internvl_demo.tiling import TILE_PX, cut, plan_tiles
 
 _USER = "<|im_start|>user\n"
+_QUESTIONS = 10
+"""How many are asked about a picture of one view."""
 _CHAINED = 0.3
 """Share of conversations whose questions follow one another."""
 _FOLLOWS = 0.45
@@ -99,18 +101,16 @@ class _Drawing:
         self.pixels: list[numpy.ndarray] = []
         self.truths: list[ViewTruth] = []
         self.learned: list[int] = []
-        self.talks: list[tuple[list[str | int], list[Lesson], bool]] = []
+        self.sequences: list[Sequence] = []
 
     def batch(self) -> Batch:
         while len(self.truths) < self.room:
             form = self.rng.choices((self._single, self._print, self._pair, self._tiled), (48, 22, 20, 10))[0]
             form()
         nothing = [ask_nothing(self.rng, random_tongue(self.rng)) for _ in range(8)]
-        self.talks.append(([system_text() + _USER], nothing, False))
+        self._talk([system_text() + _USER], nothing, chained=False, first_view=len(self.truths))
         batch = pack_views(self.truths, self.pixels, self.learned)
-        batch.talk = pack_talk(
-            [self._sequence(*talk) for talk in self.talks], self.writer.tokenizer.pad_token_id
-        )
+        batch.talks = pack_talks(self.sequences, self.writer.tokenizer.pad_token_id)
         return batch
 
     def _single(self) -> None:
@@ -126,16 +126,17 @@ class _Drawing:
         self._about(draw(self._seed()), self.rng.choice((2, 4, 6, 12, 12)))
 
     def _about(self, picture: Picture, max_tiles: int) -> None:
+        first_view = len(self.truths)
         count = self._show(picture, max_tiles)
         chained = self.rng.random() < _CHAINED
         opening: list[str | int] = [f"{system_text()}{_USER}<img>", count, "</img>\n"]
         legible = picture.form != "list" or max_tiles >= 6
         lessons: list[Lesson] = []
-        while len(lessons) < 10:
+        while len(lessons) < _QUESTIONS + count // 2:  # the more is read, the more is asked
             tongue = random_tongue(self.rng)
             lesson = self._following(picture, lessons, tongue) if chained and lessons else None
             lessons.append(lesson or ask_picture(self.rng, picture, tongue, legible=legible))
-        self.talks.append((opening, lessons, chained))
+        self._talk(opening, lessons, chained, first_view)
 
     def _following(self, picture: Picture, lessons: list[Lesson], tongue: ModuleType) -> Lesson | None:
         return follow_up(self.rng, picture, tongue, lessons[-1]) if self.rng.random() < _FOLLOWS else None
@@ -143,9 +144,10 @@ class _Drawing:
     def _pair(self) -> None:
         """Two images in the first turn; or the second comes after a question about the first."""
         pictures = (draw_scene(self._seed()), self._second())
+        first_view = len(self.truths)
         tiles = [1 if self.rng.random() < 0.75 else self.rng.choice((2, 4, 6)) for _ in pictures]
         first, second = (self._show(picture, most) for picture, most in zip(pictures, tiles, strict=True))
-        lessons = [ask_pair(self.rng, pictures, random_tongue(self.rng)) for _ in range(10)]
+        lessons = [ask_pair(self.rng, pictures, random_tongue(self.rng)) for _ in range(_QUESTIONS)]
         if self.rng.random() < 0.7:
             start, between = f"{system_text()}{_USER}Image-1: <img>", "</img>\nImage-2: <img>"
         else:
@@ -153,7 +155,7 @@ class _Drawing:
             start = f"{system_text()}{_USER}<img>"
             between = f"</img>\n{_asked(before)}{_said(before)}{_USER}Image-2: <img>"
         chained = self.rng.random() < _CHAINED
-        self.talks.append(([start, first, between, second, "</img>\n"], lessons, chained))
+        self._talk([start, first, between, second, "</img>\n"], lessons, chained, first_view)
 
     def _second(self) -> Picture:
         draw = self.rng.choices((draw_scene, draw_sign, draw_chart), (80, 12, 8))[0]
@@ -176,12 +178,14 @@ class _Drawing:
             self.learned.append(start + self.rng.randrange(len(parts) - 1))
         return len(parts)
 
-    def _sequence(self, opening: list[str | int], lessons: list[Lesson], chained: bool) -> Sequence:
+    def _talk(self, opening: list[str | int], lessons: list[Lesson], chained: bool, first_view: int) -> None:
+        """A conversation about the views from `first_view` on."""
         sequence = self.writer.start(opening, chained)
+        sequence.views = range(first_view, len(self.truths))
         for number, lesson in enumerate(lessons):
             turn = _USER if chained and number else ""
             self.writer.add(sequence, turn + _asked(lesson), _said(lesson))
-        return sequence
+        self.sequences.append(sequence)
 
 
 def _asked(lesson: Lesson) -> str:

@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import InternVLForConditionalGeneration, PreTrainedTokenizerFast
 
 from internvl_demo.errors import SetupError
-from internvl_demo.nano.batches import Batch, Truth, answer_loss, normalise, token_truth
+from internvl_demo.nano.batches import Batch, Talk, Truth, answer_loss, normalise, token_truth
 from internvl_demo.nano.data import LessonBatches, VisionBatches
 from internvl_demo.nano.model import DenseHead, Pointer, TruthReader, fresh_model, fresh_vision, see
 from internvl_demo.tiling import TILE_PX
@@ -120,7 +120,7 @@ class Learner(torch.nn.Module):
             visual = self._project(patches)
             tokens, shows = self._true_tokens(learned)
             losses["tokens"] = self.truth.loss(visual[batch.learned], tokens.detach(), shows)
-            losses |= self._answers(batch, visual) if batch.talk else {}
+            losses |= self._answers(batch, visual) if batch.talks else {}
         return losses
 
     def _see(self, batch: Batch) -> torch.Tensor:
@@ -152,8 +152,20 @@ class Learner(torch.nn.Module):
         return self.truth(look, boxes, letters), (look > 0) | (letters > 0).any(-1)
 
     def _answers(self, batch: Batch, visual: torch.Tensor) -> dict[str, torch.Tensor]:
-        assert self.model is not None and batch.talk is not None
-        inner, talk = self.model.model, batch.talk
+        """The losses of all conversations: each token of an answer counts alike, and each coordinate."""
+        answers, points = [], []
+        for talk in batch.talks:
+            answer, point = self._talk(talk, visual[talk.views])
+            answers.append((answer, int(talk.losses[:, 1:].sum())))
+            points.append((point, len(talk.points)))
+        losses = {"answers": _mean(answers)}
+        if any(count for _, count in points):
+            losses["points"] = _mean(points)
+        return losses
+
+    def _talk(self, talk: Talk, visual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        assert self.model is not None
+        inner = self.model.model
         embedded = inner.language_model.embed_tokens(talk.ids)
         places = (talk.ids == inner.config.image_token_id)[..., None]
         embedded = embedded.masked_scatter(places, visual.to(embedded.dtype))
@@ -162,14 +174,16 @@ class Learner(torch.nn.Module):
         ).last_hidden_state
         wanted = talk.losses[:, 1:]
         logits = self.model.lm_head(hidden[:, :-1][wanted])
-        losses = {
-            "answers": answer_loss(
-                logits, talk.ids[:, 1:][wanted], talk.numbers[:, 1:][wanted], self.number_ids
-            )
-        }
-        if len(talk.points):
-            losses["points"] = self.pointer.loss(talk.points, talk.cells, talk.mask)
-        return losses
+        answers = answer_loss(logits, talk.ids[:, 1:][wanted], talk.numbers[:, 1:][wanted], self.number_ids)
+        if not len(talk.points):
+            return answers, answers.new_zeros(())
+        return answers, self.pointer.loss(talk.points, talk.cells, talk.mask)
+
+
+def _mean(parts: list[tuple[torch.Tensor, int]]) -> torch.Tensor:
+    """The mean of means, each over so many."""
+    total = sum(count for _, count in parts)
+    return torch.stack([mean * (count / total) for mean, count in parts]).sum()
 
 
 def train(
