@@ -158,12 +158,16 @@ def exam(
     as_json: Json = False,
 ) -> None:
     """Ask a model about fresh scenes whose truth is known: locate, count, name. One tile shows them well."""
-    from internvl_demo.backends import open_backend
+    from internvl_demo.backends import open_backend, wait_until_ready
     from internvl_demo.nano.exam import run_exam, table
 
-    scores = asyncio.run(
-        run_exam(open_backend(_settings(endpoint=endpoint, checkpoint=checkpoint)), scenes, mode)
-    )
+    backend = open_backend(_settings(endpoint=endpoint, checkpoint=checkpoint))
+
+    async def scored() -> dict[str, Any]:
+        await wait_until_ready(backend)
+        return await run_exam(backend, scenes, mode)
+
+    scores = asyncio.run(scored())
     print(json.dumps(scores, indent=2) if as_json else table(scores))
 
 
@@ -285,11 +289,12 @@ def serve(
 
 async def _ask(conversation: "Conversation", settings: "Settings", overlay: Path | None) -> dict[str, Any]:
     from internvl_demo.answer import answer, report
-    from internvl_demo.backends import open_backend, options_of
+    from internvl_demo.backends import open_backend, options_of, wait_until_ready
     from internvl_demo.overlay import draw_overlay
 
     backend = open_backend(settings)
     try:
+        await wait_until_ready(backend)
         async for said in answer(backend, conversation, options_of(settings)):
             last = said
     finally:

@@ -521,6 +521,23 @@ def test_the_app_serves_the_page_at_once_and_takes_the_server_with_it(tmp_path: 
     until(lambda: all_gone(fake), "all gone")
 
 
+def test_a_command_waits_for_the_server_that_it_starts_and_ends_it(tmp_path: Path) -> None:
+    fake = install(tmp_path, "serve")
+    asking = subprocess.Popen(
+        [sys.executable, "-m", "internvl_demo", "ask", "What is this?"],
+        cwd=ROOT,
+        env={**os.environ, "PATH": fake.path, "CUDA_VISIBLE_DEVICES": "", "INTERNVL_SERVE": OFFICIAL},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    until(fake.runs, "a run")
+    fake.let("load")
+    fake.let("be-ready")
+    assert asking.communicate()[0].strip() == "A cat."
+    assert asking.returncode == 0
+    until(lambda: all_gone(fake), "all gone")
+
+
 def test_a_supervisor_can_be_ended_before_and_after_it_ran(lmdeploy: Callable[..., Fake]) -> None:
     lmdeploy("serve")
     supervisor = Supervisor(Serving("model"), "key", patience=QUICK)
