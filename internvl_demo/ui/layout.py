@@ -60,18 +60,18 @@ def lay_out(note: str | None) -> Parts:
     with gr.Row(elem_id="desk", equal_height=False):
         with gr.Column(scale=5, min_width=340, elem_id="talk"):
             conversation = _conversation()
-            notice = _widget("notice", {"what": "", "next_step": ""})
+            notice = widget("notice", {"what": "", "next_step": ""})
             composer = _composer()
             with gr.Row(elem_id="choices"):
                 mode, most = _mode("low" if note is None else "standard")
-            tokens = _widget("token-count", {"lines": [], "total": ""})
+            tokens = widget("token-count", {"lines": [], "total": ""})
             with gr.Row(elem_id="actions"):
                 send = _button("send", variant="primary")
                 stop = _button("stop", variant="stop", interactive=False)
                 retry = _button("retry", interactive=False)
                 clear = _button("clear")
         with gr.Column(scale=5, min_width=340, elem_id="sight"):
-            viewer = _widget("viewer", NOTHING, apply_default_css=False)
+            viewer = widget("viewer", NOTHING, apply_default_css=False)
             with gr.Row(elem_id="examples"):
                 examples = _examples()
     files = gr.Textbox("[]", visible="hidden", elem_id="files-chosen")
@@ -158,7 +158,8 @@ def _examples() -> tuple[tuple[gr.Button, Message], ...]:
     return tuple(made)
 
 
-def _widget(name: str, value: dict[str, Any], **settings: Any) -> gr.HTML:
+def widget(name: str, value: dict[str, Any], **settings: Any) -> gr.HTML:
+    """An element of this id, drawn by the script of this name from its value."""
     template = '<div class="widget"></div>'
     return gr.HTML(value, html_template=template, js_on_load=_script(name), elem_id=name, **settings)
 
