@@ -354,6 +354,36 @@ def test_many_may_press_stop_at_once(tmp_path: Path) -> None:
     run(test)
 
 
+def test_stop_comes_too_late_for_an_answer_that_is_just_being_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        entered, go_on = threading.Event(), threading.Event()
+        async with app(tmp_path, ["Whole."]) as demo:
+            finish = demo.store.finish
+
+            def slowly(*all_: object) -> None:
+                entered.set()
+                go_on.wait()
+                finish(*all_)  # type: ignore[arg-type]
+
+            monkeypatch.setattr(demo.store, "finish", slowly)
+            conversation = demo.ask()
+            job = await demo.jobs.start("me", conversation)
+            await until(entered.is_set)
+            stops = [asyncio.create_task(demo.jobs.stop("me", job)) for _ in range(2)]
+            await asyncio.to_thread(lambda: None)  # they are pressed meanwhile
+            go_on.set()
+            await asyncio.gather(*stops)
+            assert (demo.version(conversation).state, demo.version(conversation).raw) == (
+                "complete",
+                "Whole.",
+            )
+            assert (await demo.last(job)).state == "complete"
+
+    run(test)
+
+
 def test_deleting_a_conversation_stops_its_job(tmp_path: Path) -> None:
     async def test() -> None:
         async with app(tmp_path, ["One", never]) as demo:
@@ -548,13 +578,17 @@ def test_what_is_recalled_is_what_was_said(raw: str) -> None:
 def test_the_store_is_written_seldom_while_text_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("internvl_demo.answer.SNAPSHOT_S", 0.0)
+
     async def test() -> None:
         async with app(tmp_path, list("word " * 100), save_s=3600.0) as demo:
             writes: list[str] = []
             write = demo.store.write
             monkeypatch.setattr(demo.store, "write", lambda *all_: (writes.append(all_[1]), write(*all_)))
             conversation = demo.ask()
-            await demo.last(await demo.jobs.start("me", conversation))
-            assert len(writes) <= 1 and demo.version(conversation).raw == "word " * 100
+            job = await demo.jobs.start("me", conversation)
+            seen = [progress async for progress in demo.jobs.watch("me", job)]
+            assert len(writes) <= 1 < len(seen)
+            assert demo.version(conversation).raw == "word " * 100
 
     run(test)
