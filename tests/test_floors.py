@@ -15,10 +15,11 @@ FLOORS = {
     **dict.fromkeys(("prompt", "pins"), 3),
     **dict.fromkeys(("overlay", "nano", "convert", "serving"), 4),
     "backends": 5,
-    **dict.fromkeys(("answer", "observe"), 6),
-    **dict.fromkeys(("ui", "bench"), 7),
-    "cli": 8,
-    "__main__": 9,
+    **dict.fromkeys(("answer", "observe", "store"), 6),
+    "jobs": 7,
+    **dict.fromkeys(("ui", "bench"), 8),
+    "cli": 9,
+    "__main__": 10,
 }
 ABOVE = {"nano/exam.py": {"answer", "backends"}}
 """The exam asks through the whole road, as a person does."""
