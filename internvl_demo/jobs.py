@@ -5,10 +5,11 @@
     jobs.stop(owner, job id)        what has come stays
 
 A job answers the last question of a kept conversation. It belongs to nobody's connection: that a page is
-reloaded or lost changes nothing. Every `Progress` is complete in itself, so a viewer who was away, or is slow,
-goes on from the latest and has missed nothing. The text goes into the store about once a second and at the
-end; the job's id is that of the version of the answer there, so a job that has been forgotten here, or that
-ended with the app, can still be watched: one Progress, as it was kept.
+reloaded or lost changes nothing, for a while: one that nobody watches ends after `UNWATCHED_S`, or already after
+`GIVE_WAY_S` while somebody else waits for the model. Every `Progress` is complete in itself, so a viewer who was
+away, or is slow, goes on from the latest and has missed nothing. The text goes into the store about once a second
+and at the end; the job's id is that of the version of the answer there, so a job that has been forgotten here, or
+that ended with the app, can still be watched: one Progress, as it was kept.
 
 The end is told when it is in the store: whoever reads the conversation then finds it there. Of a job whose end
 cannot be stored, viewers learn so, and storing is tried again until it works. All jobs belong to one event loop.
@@ -16,6 +17,7 @@ cannot be stored, viewers learn so, and storing is tried again until it works. A
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -39,8 +41,19 @@ SAVE_S = 1.0
 REMEMBER_S = 60.0
 """How long an ended job is held here; afterwards the store answers for it."""
 
+UNWATCHED_S = 60.0
+"""How long a job goes on while nobody watches: longer than a reload and most lost connections."""
+
+GIVE_WAY_S = 5.0
+"""The same while others wait: longer than a reload."""
+
+LOOK_S = 0.2
+"""Between two looks whether a job is watched."""
+
 SWEEP_S = 3600.0
 """Between two looks for what has outlived its time."""
+
+UNWATCHED = Failure("Nobody was looking any more, so the answer was ended.", "Retry for the whole answer.")
 
 _LOG = logging.getLogger(__name__)
 
@@ -74,6 +87,9 @@ class _Job:
         self.id = uuid.uuid4().hex
         self.owner, self.conversation_id = owner, conversation_id
         self.progress = Progress()
+        self.watchers = 0
+        self.unwatched = False
+        """It ends because nobody watches."""
         self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[None] | None = None
         self.ending: State | None = None
@@ -108,10 +124,13 @@ class Jobs:
         *,
         save_s: float = SAVE_S,
         remember_s: float = REMEMBER_S,
+        unwatched_s: float = UNWATCHED_S,
+        give_way_s: float = GIVE_WAY_S,
     ):
         self._backend, self._store, self._model = backend, store, model
         self._options, self._gate = options or Options(), gate or Admission(running=8, waiting=32)
         self._save_s, self._remember_s = save_s, remember_s
+        self._unwatched_s, self._give_way_s = unwatched_s, give_way_s
         self._jobs: dict[str, _Job] = {}
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -137,19 +156,23 @@ class Jobs:
 
         The last one has ended, and comes in any case.
 
-        Leaving stops nothing. Raises GoneError when there is no such job of the owner's, PhotoError when a
-        picture of a job that is only in the store cannot be read.
+        Leaving stops nothing at once; see the module's opening. Raises GoneError when there is no such job of the
+        owner's, PhotoError when a picture of a job that is only in the store cannot be read.
         """
         job = self._jobs.get(job_id)
         if job is None or job.owner != owner:
             yield await asyncio.to_thread(self._kept, owner, job_id)
             return
-        while True:
-            progress = await job.after(after)
-            yield progress
-            if progress.ended:
-                return
-            after = progress.number
+        job.watchers += 1
+        try:
+            while True:
+                progress = await job.after(after)
+                yield progress
+                if progress.ended:
+                    return
+                after = progress.number
+        finally:
+            job.watchers -= 1
 
     async def stop(self, owner: str, job_id: str) -> None:
         """Ends the job, if it runs and is the owner's; what has come stays. Returns when that is stored."""
@@ -199,6 +222,7 @@ class Jobs:
         """Generates; says how it ended."""
         task = cast(asyncio.Task[None], asyncio.current_task())
         saving = asyncio.create_task(self._save(job))
+        minding = asyncio.create_task(self._mind(job))
         try:
             await self._generate(job, record, person)
             return "complete", None
@@ -206,6 +230,9 @@ class Jobs:
             if job.ending == "stopped":
                 task.uncancel()
                 return "stopped", None
+            if job.unwatched:
+                task.uncancel()
+                return "broken", DemoError(*UNWATCHED)
             return "broken", DemoError(*INTERRUPTED)
         except DemoError as error:
             return "broken", error
@@ -214,6 +241,7 @@ class Jobs:
             return "broken", DemoError("The demo failed while answering.", "Retry; tell whoever runs it.")
         finally:
             saving.cancel()
+            minding.cancel()
 
     async def _generate(self, job: _Job, record: Record, person: str) -> None:
         conversation = (await asyncio.to_thread(self._store.conversation, record)).retry()
@@ -240,6 +268,18 @@ class Jobs:
                 except StoreError:
                     pass  # the end will be written, and say so if it cannot
             await asyncio.sleep(self._save_s)
+
+    async def _mind(self, job: _Job) -> None:
+        """Ends the job when nobody has watched it for too long."""
+        since = time.monotonic()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if job.watchers:
+                since = time.monotonic()
+            holds_up = self._gate.waiting and not job.progress.place
+            if time.monotonic() - since >= (self._give_way_s if holds_up else self._unwatched_s):
+                job.unwatched = True
+                await self._end(job, "broken")
 
     async def _keep(self, job: _Job, how: State, error: DemoError | None) -> None:
         """Stores the end, then tells it; tries again while the disk refuses, unless the app itself ends."""

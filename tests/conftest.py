@@ -121,6 +121,8 @@ def _served(backend: Backend, settings: Settings) -> Iterator[str]:
     """The page's address. Launched in a thread of its own: Playwright keeps an event loop in this one."""
     from internvl_demo.ui.page import launch
 
+    if settings.data_dir is None:  # nobody's own conversations
+        settings = settings.model_copy(update={"keep_days": 0})
     with ThreadPoolExecutor(1) as thread:
         page = thread.submit(launch, backend, settings, wait=False).result()
     yield page.local_url

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from internvl_demo.chat import Conversation
 from internvl_demo.tiling import TilePlan
-from internvl_demo.ui.session import Session, markdown, plain, tiles_text
+from internvl_demo.ui.session import markdown, plain, tiles_text
 from internvl_demo.ui.strings import TABLE, Words, words_for
 
 
@@ -34,18 +33,6 @@ def test_every_mark_that_people_write_is_escaped(text: str) -> None:
     for index, char in enumerate(shown):
         if char in "*_`<[$#|~":
             assert shown[index - 1] == "\\"
-
-
-def test_a_session_keeps_an_answer_for_each_turn() -> None:
-    session = Session()
-    for number in range(3):
-        session = session.asking(session.conversation.ask(f"{number}?"))
-        session = Session(session.conversation.answered("Yes."), (*session.answers[:-1], None))
-    assert len(session.answers) == len(session.conversation.turns) == 3
-    again = session.asking(session.conversation.retry())
-    assert len(again.answers) == 3
-    shorter = session.asking(Conversation(session.conversation.turns[:1]).edit(0, "Else?"))
-    assert len(shorter.answers) == 1
 
 
 def test_every_text_is_there_in_both_languages_with_the_same_values() -> None:

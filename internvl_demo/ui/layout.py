@@ -14,7 +14,6 @@ import gradio as gr
 
 from internvl_demo.tiling import MAX_TILES, MODES
 from internvl_demo.ui.handlers import Message
-from internvl_demo.ui.session import Session
 from internvl_demo.ui.strings import TABLE
 from internvl_demo.ui.viewer import NOTHING
 
@@ -25,15 +24,14 @@ CSS = [STATIC / "page.css", STATIC / "viewer" / "viewer.css"]
 _ENGLISH, _CHINESE = ({key: texts[column] for key, texts in TABLE.items()} for column in (0, 1))
 I18N = gr.I18n(en=_ENGLISH, zh=_CHINESE, **{"zh-CN": _CHINESE, "zh-TW": _CHINESE})
 
-_SESSION_SECONDS = 3600
-"""How long a closed tab's conversation is kept."""
-
 
 @dataclass(frozen=True)
 class Parts:
     """The components that something happens to."""
 
-    session: gr.State
+    owner: gr.Textbox
+    shown: gr.Textbox
+    pulse: gr.HTML
     conversation: gr.Chatbot
     notice: gr.HTML
     composer: gr.MultimodalTextbox
@@ -52,7 +50,8 @@ class Parts:
 def lay_out(note: str | None) -> Parts:
     """Places everything into the current gr.Blocks. `note`: what answers; None for the miniature, whose
     world needs one tile and whose pairs of images were taught with one tile each."""
-    session = gr.State(Session(), time_to_live=_SESSION_SECONDS)
+    owner, shown = _hidden("owner"), _hidden("shown")
+    pulse = widget("pulse", {"beat": 0, "running": False})
     with gr.Row(elem_id="head"):
         gr.Markdown("# InternVL 1.5", elem_id="title", container=False)
         gr.Markdown(I18N("tagline"), elem_id="tagline", container=False)
@@ -74,9 +73,11 @@ def lay_out(note: str | None) -> Parts:
             viewer = widget("viewer", NOTHING, apply_default_css=False)
             with gr.Row(elem_id="examples"):
                 examples = _examples()
-    files = gr.Textbox("[]", visible="hidden", elem_id="files-chosen")
+    files = _hidden("files-chosen", "[]")
     return Parts(
-        session,
+        owner,
+        shown,
+        pulse,
         conversation,
         notice,
         composer,
@@ -143,6 +144,11 @@ def _mode(chosen: str) -> tuple[gr.Radio, gr.Slider]:
     return mode, most
 
 
+def _hidden(name: str, value: str = "") -> gr.Textbox:
+    """A value that the browser holds."""
+    return gr.Textbox(value, visible="hidden", elem_id=name)
+
+
 def _button(name: str, **settings: Any) -> gr.Button:
     return gr.Button(I18N(name), elem_id=name, min_width=80, **settings)
 
@@ -165,7 +171,9 @@ def widget(name: str, value: dict[str, Any], **settings: Any) -> gr.HTML:
 
 
 def _script(name: str) -> str:
-    """A widget's one file; or those of its folder, which share one scope, `main.js` the last."""
+    """A widget's one file; or those of its folder, which share one scope with `viewer/dom.js`, `main.js` last."""
     folder = STATIC / name
     files = sorted(folder.glob("*.js"), key=lambda file: (file.name == "main.js", file.name))
+    if files and name != "viewer":
+        files.insert(0, STATIC / "viewer" / "dom.js")
     return "\n".join(file.read_text("utf-8") for file in files or [STATIC / f"{name}.js"])

@@ -6,6 +6,8 @@ with `data-label`, `data-image` and `data-box`. The endpoint `/ask` answers `gra
 """
 
 import asyncio
+import itertools
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -19,11 +21,12 @@ from internvl_demo.errors import DemoError, SetupError
 from internvl_demo.observe import Observer, log_to_stderr
 from internvl_demo.photo import MAX_BYTES
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
-from internvl_demo.ui.handlers import Desk, Message, View
-from internvl_demo.ui.layout import CSS, EXAMPLES, I18N, Parts, lay_out, theme
+from internvl_demo.store import open_store
+from internvl_demo.ui.handlers import EMPTY, Desk, Message, Person, View
+from internvl_demo.ui.layout import CSS, EXAMPLES, I18N, STATIC, Parts, lay_out, theme
 from internvl_demo.ui.loading import show_progress
 from internvl_demo.ui.probes import probes
-from internvl_demo.ui.session import Session, messages, notice, plain
+from internvl_demo.ui.session import messages, notice, plain
 from internvl_demo.ui.shelf import Shelf, use_own_folder
 from internvl_demo.ui.strings import Words, words_for
 from internvl_demo.ui.viewer import viewer
@@ -31,8 +34,14 @@ from internvl_demo.ui.viewer import viewer
 _FILES = "(message) => JSON.stringify((message?.files ?? []).map((file) => file.path))"
 """In the browser, so that typing sends nothing to the server; only a change of files does."""
 
-_SESSIONS = 256
-"""Bounds what tabs hold: a session keeps its photos decoded, some 36 MB for one of 12 megapixels."""
+_OWNER = re.compile(r"[0-9a-f]{32}")
+"""The secret by which a browser is known again: 128 random bits that it made itself."""
+
+_REMEMBERED = (STATIC / "remembered.js").read_text("utf-8")
+_REMEMBER = (
+    "(shown) => { try { sessionStorage.setItem('internvl-conversation', shown) } catch { /* forbidden */ } }"
+)
+"""In the browser: the conversation that a tab shows outlives a reload."""
 
 _RUNNING_BY_A_SERVER = 8
 """Questions at once unless told: 40-tile conversations with the 26B that fit into one GPU of 80 GB are ten."""
@@ -48,13 +57,15 @@ def build_page(
 ) -> gr.Blocks:
     """The page, ready to be launched."""
     use_own_folder()
+    store = open_store(settings)
     running = settings.running or (_RUNNING_BY_A_SERVER if settings.endpoint or settings.serve else 1)
-    desk = Desk(backend, info, options_of(settings), Admission(running, settings.waiting), observer)
+    gate = Admission(running, settings.waiting)
+    desk = Desk(backend, info, options_of(settings), gate, store, observer)
     miniature = not (settings.endpoint or settings.serve) and settings.checkpoint == str(NANO_CHECKPOINT)
     with gr.Blocks(title="InternVL 1.5", analytics_enabled=False, fill_width=True) as page:
         show_progress(backend)
         parts = lay_out(None if miniature else plain(info.name))
-        _wire_conversation(parts, desk)
+        _wire_conversation(page, parts, desk)
         _wire_composer(parts, desk)
         _wire_api(desk)
     page.queue(default_concurrency_limit=None)
@@ -77,7 +88,6 @@ def launch(backend: Backend, settings: Settings, *, wait: bool = True) -> gr.Blo
             prevent_thread_lock=not wait,
             quiet=not wait,
             max_threads=_THREADS,
-            state_session_capacity=_SESSIONS,
             max_file_size=MAX_BYTES + 1,
             footer_links=[],
             run_history=False,
@@ -96,61 +106,85 @@ def launch(backend: Backend, settings: Settings, *, wait: bool = True) -> gr.Blo
     return page
 
 
-def _wire_conversation(parts: Parts, desk: Desk) -> None:
-    """Send, Stop, Retry, Clear."""
+def _wire_conversation(page: gr.Blocks, parts: Parts, desk: Desk) -> None:
+    """The page as it is opened, Send, Stop, Retry, Clear."""
     shelf = Shelf()
+    beats = itertools.count(1)
     shown = [
-        *(parts.composer, parts.conversation, parts.viewer, parts.notice, parts.session),
+        *(parts.composer, parts.conversation, parts.viewer, parts.notice, parts.shown, parts.pulse),
         *(parts.send, parts.stop, parts.retry),
     ]
 
     def show(view: View, words: Words) -> list[Any]:
+        session, message = view.session, view.message
+        if message is not None:
+            message = {**message, "files": [shelf.path(image.photo) for image in view.images]}
         return [
-            gr.skip() if view.message is None else view.message,
-            messages(view.session, desk.info, words, shelf.path),
-            viewer(view.session, desk.info, shelf.url, words),
+            gr.skip() if message is None else message,
+            messages(session, desk.info, words, shelf.path),
+            viewer(session, desk.info, shelf.url, words),
             view.notice or notice(),
-            view.session,
+            session.record.id if session.record else "",
+            {"beat": next(beats), "running": view.running},
             gr.update(interactive=not view.running),
             gr.update(interactive=view.running),
-            gr.update(interactive=bool(view.session.conversation.turns) and not view.running),
+            gr.update(interactive=bool(session.conversation.turns) and not view.running),
         ]
 
+    async def showing(views: AsyncGenerator[View, None], words: Words) -> AsyncGenerator[list[Any], None]:
+        async with aclosing(views):
+            async for view in views:
+                yield show(view, words)
+
+    async def on_open(owner: str, shown: str, request: gr.Request) -> AsyncGenerator[list[Any], None]:
+        words = _words(request)
+        async with aclosing(showing(desk.open(_person(owner, request), shown, words), words)) as updates:
+            async for update in updates:
+                yield update
+
     async def on_ask(
-        message: Message, mode: str, most: int, session: Session, request: gr.Request
+        message: Message, mode: str, most: int, owner: str, shown: str, request: gr.Request
     ) -> AsyncGenerator[list[Any], None]:
         words = _words(request)
-        asking = desk.ask(message, _chosen(mode, most), session, words, _person(request))
-        async with aclosing(asking) as views:
-            async for view in views:
-                yield show(view, words)
+        views = desk.ask(message, _chosen(mode, most), _person(owner, request), shown, words)
+        async with aclosing(showing(views, words)) as updates:
+            async for update in updates:
+                yield update
 
-    async def on_retry(session: Session, request: gr.Request) -> AsyncGenerator[list[Any], None]:
+    async def on_retry(owner: str, shown: str, request: gr.Request) -> AsyncGenerator[list[Any], None]:
         words = _words(request)
-        async with aclosing(desk.retry(session, words, _person(request))) as views:
-            async for view in views:
-                yield show(view, words)
+        async with aclosing(showing(desk.retry(_person(owner, request), shown, words), words)) as updates:
+            async for update in updates:
+                yield update
 
-    def on_stop(session: Session, request: gr.Request) -> list[Any]:
-        return show(desk.settle(session), _words(request))
+    async def on_stop(owner: str, shown: str, request: gr.Request) -> list[Any]:
+        return show(await desk.stop(_person(owner, request), shown), _words(request))
 
     def on_clear(request: gr.Request) -> list[Any]:
-        return show(desk.clear(), _words(request))
+        return show(View(message=EMPTY), _words(request))
 
-    asked = [parts.composer, parts.mode, parts.most, parts.session]
-    running = [
+    who = [parts.owner, parts.shown]
+    asked = [parts.composer, parts.mode, parts.most, *who]
+    remembered = page.load(None, None, who, js=_REMEMBERED, **_QUIET)
+    following = [
+        remembered.then(on_open, who, shown, **_QUIET),
+        parts.pulse.click(on_open, who, shown, **_QUIET),
         gr.on([parts.send.click, parts.composer.submit], on_ask, asked, shown, **_QUIET),
-        parts.retry.click(on_retry, parts.session, shown, **_QUIET),
+        parts.retry.click(on_retry, who, shown, **_QUIET),
     ]
-    parts.stop.click(on_stop, parts.session, shown, cancels=running, **_QUIET)
-    parts.clear.click(on_clear, None, shown, cancels=running, **_QUIET)
+    parts.stop.click(on_stop, who, shown, **_QUIET)
+    parts.clear.click(on_clear, None, shown, cancels=following, **_QUIET)
+    parts.shown.change(None, parts.shown, js=_REMEMBER, **_QUIET)
 
 
 def _wire_composer(parts: Parts, desk: Desk) -> None:
     """What the pictures would cost, the slider of the custom mode, the examples."""
 
-    def on_preview(message: Message, mode: str, most: int, session: Session, request: gr.Request) -> Any:
-        return desk.preview(message, _chosen(mode, most), session, _words(request))
+    async def on_preview(
+        message: Message, mode: str, most: int, owner: str, shown: str, request: gr.Request
+    ) -> Any:
+        person = _person(owner, request)
+        return await desk.preview(message, _chosen(mode, most), person, shown, _words(request))
 
     def on_mode(mode: str) -> Any:
         return gr.update(visible=mode == "custom")
@@ -160,7 +194,7 @@ def _wire_composer(parts: Parts, desk: Desk) -> None:
     gr.on(
         [parts.files.change, parts.mode.change, parts.most.change],
         on_preview,
-        [parts.composer, parts.mode, parts.most, parts.session],
+        [parts.composer, parts.mode, parts.most, parts.owner, parts.shown],
         parts.tokens,
         trigger_mode="always_last",
         **_QUIET,
@@ -174,7 +208,7 @@ def _wire_api(desk: Desk) -> None:
 
     async def ask(message: Message, request: gr.Request, mode: str = "standard") -> dict[str, Any]:
         try:
-            return await desk.api_ask(message, mode, _person(request))
+            return await desk.api_ask(message, mode, request.session_hash or "")
         except DemoError as error:
             desk.observer.refused(error)
             raise gr.Error(str(error), print_exception=False) from error
@@ -188,9 +222,11 @@ def _words(request: gr.Request) -> Words:
     return words_for(request.headers.get("accept-language"))
 
 
-def _person(request: gr.Request) -> str:
-    """Who asks: a tab, or a program's client. Behind a proxy all have one address, so addresses tell nothing."""
-    return request.session_hash or ""
+def _person(owner: str, request: gr.Request) -> Person:
+    """Who asks. For a fair share a tab, or a program's client, is somebody: behind a proxy all have one address,
+    so addresses tell nothing."""
+    tab = request.session_hash or ""
+    return Person(owner if _OWNER.fullmatch(owner or "") else tab, tab)
 
 
 def _chosen(mode: str, most: int) -> str | int:

@@ -1,7 +1,7 @@
-"""What a browser tab holds, and how it is shown: values in, plain data for the page's components out.
+"""What the page shows of a conversation: values in, plain data for the page's components out.
 
-`Session` is frozen: the conversation, and for each turn the last snapshot of its answer. What the page
-shows is derived from it. People's text is shown as they wrote it and never as markup; a model's text is
+`Session` is frozen: the conversation, and for each turn the last snapshot of its answer. All that is shown is
+derived from it. People's text is shown as they wrote it and never as markup; a model's text is
 Markdown without HTML.
 """
 
@@ -14,7 +14,9 @@ from internvl_demo.answer import Answer
 from internvl_demo.backends.base import ModelInfo
 from internvl_demo.chat import Attachment, Conversation
 from internvl_demo.errors import DemoError
+from internvl_demo.jobs import recalled
 from internvl_demo.photo import Photo
+from internvl_demo.store.records import Record
 from internvl_demo.tiling import TilePlan, plan_tiles
 from internvl_demo.ui.strings import Words
 
@@ -24,25 +26,27 @@ _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$&:=\"'])")
 
 @dataclass(frozen=True)
 class Session:
-    """A conversation and its answers, one entry for each turn (None: not answered)."""
+    """A conversation and its answers, one entry for each turn (None: not answered), and how it is kept."""
 
     conversation: Conversation = field(default_factory=Conversation)
     answers: tuple[Answer | None, ...] = ()
+    record: Record | None = None
 
-    def asking(self, conversation: Conversation) -> "Session":
-        """With a new or repeated last question."""
-        return Session(conversation, (*self.answers[: len(conversation.turns) - 1], None))
+    @staticmethod
+    def of(record: Record, conversation: Conversation) -> "Session":
+        """As it is kept: of each answer the chosen version; of one that is being written, nothing yet."""
+        answers = []
+        for place, question in enumerate(record.questions):
+            shown = next((v for v in question.versions if v.id == question.chosen), None)
+            if shown and not any(version.state == "running" for version in question.versions):
+                answers.append(recalled(conversation, place, shown))
+            else:
+                answers.append(None)
+        return Session(conversation, tuple(answers), record)
 
-    def saying(self, said: Answer) -> "Session":
+    def following(self, said: Answer | None) -> "Session":
         """With the last answer as far as it has come."""
-        return replace(
-            self, conversation=self.conversation.answered(said.raw), answers=(*self.answers[:-1], said)
-        )
-
-    def breaking_off(self) -> "Session":
-        """With the last answer marked as one whose end is lost; what has come of it stays."""
-        said = self.answers[-1] if self.answers else None
-        return self.saying(replace(said, broken_off=True)) if said else self
+        return replace(self, answers=(*self.answers[:-1], said))
 
 
 def plan_of(image: Attachment) -> TilePlan:
