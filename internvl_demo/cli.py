@@ -275,14 +275,19 @@ def serve(
     lmdeploy_arg: Annotated[
         list[str] | None, typer.Option(help="A further argument of LMDeploy; repeat for several.")
     ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where conversations and photos are kept.")] = None,
+    keep_days: Annotated[
+        int | None, typer.Option(help="Days that an untouched one is kept; 0: nothing outlives the page.")
+    ] = None,
 ) -> None:
     """Serve the page. Every flag can also be set as INTERNVL_... in the environment."""
     from internvl_demo.backends import open_backend
     from internvl_demo.ui.page import launch
 
     served = {"serve": serve, "tp": tp, "awq": awq, "lmdeploy_arg": lmdeploy_arg or None}
+    kept = {"data_dir": data_dir, "keep_days": keep_days}
     settings = _settings(
-        endpoint=endpoint, checkpoint=checkpoint, host=host, port=port, device=device, **served
+        endpoint=endpoint, checkpoint=checkpoint, host=host, port=port, device=device, **served, **kept
     )
     launch(open_backend(settings), settings)
 

@@ -138,15 +138,17 @@ class Jobs:
         """How many jobs are held here: those that run, and those that ended just now."""
         return len(self._jobs)
 
-    async def start(self, owner: str, conversation_id: str, person: str | None = None) -> str:
+    async def start(
+        self, owner: str, conversation_id: str, person: str | None = None, options: Options | None = None
+    ) -> str:
         """Answers the conversation's last question, again if it has an answer; gives the job's id.
 
-        person: whose share of the model it takes (default: the owner's).
+        person: whose share of the model it takes (default: the owner's). options: of this answer alone.
         Raises GoneError when there is no such conversation or no question, BusyError when it is being answered.
         """
         job = _Job(owner, conversation_id)
         self._jobs[job.id] = job
-        job.task = asyncio.create_task(self._run(job, person or owner))
+        job.task = asyncio.create_task(self._run(job, person or owner, options or self._options))
         self._sweeping = self._sweeping or asyncio.create_task(self._sweep())
         await asyncio.shield(job.begun)  # a caller who gives up does not take the question back
         return job.id
@@ -204,7 +206,7 @@ class Jobs:
         while not job.progress.ended:
             await job.after(job.progress.number)
 
-    async def _run(self, job: _Job, person: str) -> None:
+    async def _run(self, job: _Job, person: str, options: Options) -> None:
         try:
             begin = self._store.begin
             record = await asyncio.to_thread(begin, job.owner, job.conversation_id, job.id, self._model)
@@ -213,18 +215,20 @@ class Jobs:
             job.begun.set_exception(error)
             return
         job.begun.set_result(None)
-        how, problem = await self._fate(job, record, person)
+        how, problem = await self._fate(job, record, person, options)
         job.ending = job.ending or how
         await self._keep(job, how, problem)
         asyncio.get_running_loop().call_later(self._remember_s, self._jobs.pop, job.id, None)
 
-    async def _fate(self, job: _Job, record: Record, person: str) -> tuple[State, DemoError | None]:
+    async def _fate(
+        self, job: _Job, record: Record, person: str, options: Options
+    ) -> tuple[State, DemoError | None]:
         """Generates; says how it ended."""
         task = cast(asyncio.Task[None], asyncio.current_task())
         saving = asyncio.create_task(self._save(job))
         minding = asyncio.create_task(self._mind(job))
         try:
-            await self._generate(job, record, person)
+            await self._generate(job, record, person, options)
             return "complete", None
         except asyncio.CancelledError:
             if job.ending == "stopped":
@@ -243,14 +247,14 @@ class Jobs:
             saving.cancel()
             minding.cancel()
 
-    async def _generate(self, job: _Job, record: Record, person: str) -> None:
+    async def _generate(self, job: _Job, record: Record, person: str, options: Options) -> None:
         conversation = (await asyncio.to_thread(self._store.conversation, record)).retry()
         with self._gate.ticket(person) as ticket:
             while not ticket.admitted:
                 job.show(replace(job.progress, place=ticket.place))
                 await ticket.moved()
             job.show(replace(job.progress, place=0))
-            async with aclosing(answer(self._backend, conversation, self._options)) as snapshots:
+            async with aclosing(answer(self._backend, conversation, options)) as snapshots:
                 async for said in snapshots:
                     job.show(replace(job.progress, said=said))
 

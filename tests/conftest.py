@@ -19,6 +19,7 @@ from internvl_demo.settings import NANO_CHECKPOINT, Settings
 from tests.fake_lmdeploy import Fake, install
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ.setdefault("INTERNVL_KEEP_DAYS", "0")  # nobody's own conversations
 expect.set_options(timeout=30_000)
 
 Script = list[str | Exception | Callable[[], bool]]
@@ -121,8 +122,6 @@ def _served(backend: Backend, settings: Settings) -> Iterator[str]:
     """The page's address. Launched in a thread of its own: Playwright keeps an event loop in this one."""
     from internvl_demo.ui.page import launch
 
-    if settings.data_dir is None:  # nobody's own conversations
-        settings = settings.model_copy(update={"keep_days": 0})
     with ThreadPoolExecutor(1) as thread:
         page = thread.submit(launch, backend, settings, wait=False).result()
     yield page.local_url

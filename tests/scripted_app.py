@@ -10,4 +10,4 @@ from tests.conftest import ScriptedModel
 if __name__ == "__main__":
     folder, port, *words = sys.argv[1:]
     model = ScriptedModel([(lambda: False) if word == "..." else word for word in words])
-    launch(model, Settings(checkpoint="scripted", data_dir=Path(folder), port=int(port)))
+    launch(model, Settings(checkpoint="scripted", data_dir=Path(folder), keep_days=1, port=int(port)))

@@ -32,6 +32,7 @@ ROOMS = {
     "safetensors": ("convert",),
     "prometheus_client": ("observe.py", "ui/probes.py"),
     "starlette": ("ui",),
+    "httpx": ("remote.py",),
     "tokenizers": ("convert", "nano"),
 }
 FILES = sorted(ROOT.rglob("*.py"))

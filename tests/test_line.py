@@ -33,7 +33,7 @@ def desk_of(model: ScriptedModel, store: Store, running: int = 1, waiting: int =
 
 
 def asking(desk: Desk, text: str, person: str, words: Words = ENGLISH) -> AsyncGenerator[View, None]:
-    return desk.ask({"text": text, "files": []}, "low", Person(person, person), "", words)
+    return desk.ask(text, (), Person(person, person), "", words)
 
 
 async def until(views: AsyncGenerator[View, None], holds: Callable[[View], bool]) -> View:
@@ -61,7 +61,7 @@ async def test_beyond_the_line_a_question_comes_back_with_a_notice(store: Store)
         for words, what in ((ENGLISH, "1 questions are being answered"), (CHINESE, "模型正忙")):
             *_, last = [view async for view in asking(desk, "Second?", "b", words)]
             assert last.notice and what in last.notice["what"] and last.notice["next_step"]
-            assert last.message == {"text": "Second?", "files": []} and not last.session.answers
+            assert last.text == "Second?" and not last.session.answers
             assert not last.running
         with pytest.raises(LineFull):
             await desk.api_ask({"text": "Third?", "files": []}, "low", "c")

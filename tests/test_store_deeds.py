@@ -142,6 +142,7 @@ class AnyDeeds(RuleBasedStateMachine):
         self.store = open_at(Path(self.folder.name), self.clock)
         for each in self.models.values():
             if each.running:
+                each.touched = self.clock.now
                 self.ended(each, raw if each is model else "")
 
     @precondition(lambda self: any(model.running for model in self.models.values()))

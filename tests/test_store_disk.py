@@ -223,7 +223,7 @@ def test_data_lie_where_the_platform_wants_them(
 def test_a_host_says_where_data_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("INTERNVL_DATA_DIR", "~/chats")
-    open_store(Settings()).close()
+    open_store(Settings(keep_days=1)).close()
     assert (tmp_path / "chats" / FILE).exists()
 
 

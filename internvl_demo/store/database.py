@@ -58,6 +58,7 @@ _MIGRATIONS = (
         photo TEXT NOT NULL REFERENCES photos,    -- which keeps the photo from being removed
         name TEXT NOT NULL,
         max_tiles INTEGER NOT NULL,
+        origin TEXT,                  -- JSON
         PRIMARY KEY (question, number)
     );
     CREATE INDEX images_photo ON images (photo);
@@ -84,11 +85,12 @@ _MIGRATIONS = (
 class Database:
     """The file `conversations.db` in `folder`, open.
 
-    patience_s: how long to wait for another process that is just ending.
+    patience_s: how long to wait for another process that is just ending. now: the time, in seconds since 1970;
+    until then conversations were in use whose answers were still being written.
     Raises StoreError when it cannot be used, DamagedError after setting a damaged one aside.
     """
 
-    def __init__(self, folder: Path, patience_s: float):
+    def __init__(self, folder: Path, patience_s: float, now: float):
         self._folder = folder
         self._lock = threading.RLock()
         with plainly(folder, starting=True):
@@ -98,7 +100,7 @@ class Database:
             )
             self._connection.row_factory = sqlite3.Row
             try:
-                self._prepare()
+                self._prepare(now)
             except BaseException as error:
                 self._connection.close()
                 if _is_damage(error):
@@ -129,7 +131,7 @@ class Database:
         with self._lock:
             self._connection.close()
 
-    def _prepare(self) -> None:
+    def _prepare(self, now: float) -> None:
         ask = self._connection.execute
         ask("PRAGMA locking_mode = EXCLUSIVE")  # before anything is read: then no other process gets in
         (version,) = ask("PRAGMA user_version").fetchone()
@@ -148,6 +150,11 @@ class Database:
             script = f"BEGIN; {_MIGRATIONS[number]}; PRAGMA user_version = {number + 1}; COMMIT"
             self._connection.executescript(script)
         ask("PRAGMA foreign_keys = ON")
+        ask(
+            "UPDATE conversations SET touched_at = ? WHERE id IN (SELECT q.conversation FROM versions v"
+            " JOIN questions q ON q.id = v.question WHERE v.state = 'running')",
+            (now,),
+        )
         ask(
             "UPDATE questions SET chosen = (SELECT id FROM versions WHERE question = questions.id AND state ="
             " 'running') WHERE id IN (SELECT question FROM versions WHERE state = 'running' AND raw <> '')"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from internvl_demo.backends.base import Usage
+from internvl_demo.chat import Origin
 
 State = Literal["running", "complete", "stopped", "broken"]
 """Being written; ended by the model; ended by a person; ended by an error or with the app."""
@@ -31,12 +32,13 @@ INTERRUPTED = Failure("The demo ended while it was answering.", "Retry for the w
 
 @dataclass(frozen=True)
 class Image:
-    """An image of a question: the photo's id, its name and size, at most `max_tiles` tiles."""
+    """An image of a question: the photo's id, its name and size, at most `max_tiles` tiles, what it was made from."""
 
     photo_id: str
     name: str
     size_wh: tuple[int, int]
     max_tiles: int
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)

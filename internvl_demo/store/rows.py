@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from internvl_demo.backends.base import Usage
+from internvl_demo.chat import Origin
 from internvl_demo.store.faults import GoneError
 from internvl_demo.store.photos import Kept
 from internvl_demo.store.records import Entry, Failure, Image, Question, Record, Version
@@ -108,7 +109,10 @@ def _question(db: sqlite3.Connection, row: sqlite3.Row) -> Question:
     return Question(
         row["id"],
         row["text"],
-        tuple(Image(i["photo"], i["name"], (i["width"], i["height"]), i["max_tiles"]) for i in images),
+        tuple(
+            Image(i["photo"], i["name"], (i["width"], i["height"]), i["max_tiles"], _origin(i["origin"]))
+            for i in images
+        ),
         tuple(_version(each) for each in versions),
         row["chosen"],
     )
@@ -118,6 +122,13 @@ def _version(row: sqlite3.Row) -> Version:
     names = ("id", "raw", "state", "model", "started_at", "ttft_s", "total_s")
     failure = Failure(row["what"], row["next_step"] or "") if row["what"] else None
     return Version(**{name: row[name] for name in names}, usage=_usage(row["usage"]), failure=failure)
+
+
+def _origin(text: str | None) -> Origin | None:
+    if not text:
+        return None
+    photo_id, xyxy_px, kind = json.loads(text)
+    return Origin(photo_id, tuple(xyxy_px) if xyxy_px else None, kind)
 
 
 def _usage(text: str | None) -> Usage | None:

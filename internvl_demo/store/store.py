@@ -56,7 +56,7 @@ class Store:
         with plainly(folder, starting=True):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._files = PhotoFiles(folder / "photos")
-        self._db = Database(folder, patience_s)
+        self._db = Database(folder, patience_s, clock())
         try:
             self.sweep()
         except BaseException:
@@ -111,7 +111,7 @@ class Store:
         turns = []
         for question in record.questions:
             images = [
-                Attachment(self.photo(image.photo_id, image.name), image.max_tiles)
+                Attachment(self.photo(image.photo_id, image.name), image.max_tiles, image.origin)
                 for image in question.images
             ]
             turns.append(Turn(question.text, tuple(images), question.answer))
@@ -169,11 +169,8 @@ class Store:
             question = (question_id, conversation_id, number, well_formed(text))
             db.execute("INSERT INTO questions VALUES (?, ?, ?, ?, NULL)", question)
             db.executemany(
-                "INSERT INTO images VALUES (?, ?, ?, ?, ?)",
-                [
-                    (question_id, place, image.photo.id, well_formed(image.photo.name), image.max_tiles)
-                    for place, image in enumerate(images)
-                ],
+                "INSERT INTO images VALUES (?, ?, ?, ?, ?, ?)",
+                [_row(question_id, place, image) for place, image in enumerate(images)],
             )
         return conversation_id
 
@@ -335,3 +332,9 @@ class Store:
             self._decoded[photo.id] = photo
             while sum(prod(each.size_wh) for each in self._decoded.values()) > CACHED_PIXELS:
                 self._decoded.popitem(last=False)
+
+
+def _row(question_id: str, place: int, image: Attachment) -> tuple[str | int | None, ...]:
+    """Of the table `images`."""
+    origin = json.dumps(astuple(image.origin)) if image.origin else None
+    return (question_id, place, image.photo.id, well_formed(image.photo.name), image.max_tiles, origin)

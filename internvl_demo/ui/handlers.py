@@ -1,6 +1,6 @@
 """What happens on the page: plain functions from its values to its values.
 
-    message, mode -> question in the store -> job -> its progress -> View
+    text, images -> question in the store -> job -> its progress -> View
 
 The browser holds no more than who it is and which conversation it shows; all else is in the store, so that a
 reload, a lost connection or a restart of the app costs nothing. Before a question is sent, whatever is wrong
@@ -12,22 +12,25 @@ that is when Gradio finds out that a tab was closed.
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from internvl_demo.admission import Admission, LineFull
 from internvl_demo.answer import Answer, answer, report
 from internvl_demo.backends.base import Backend, ModelInfo, Options
+from internvl_demo.budget import estimate
 from internvl_demo.chat import Attachment, Conversation
 from internvl_demo.errors import DemoError
+from internvl_demo.inspector import How, InProcess, inspect
 from internvl_demo.jobs import Jobs, Progress
 from internvl_demo.observe import Observer
-from internvl_demo.photo import open_photo
+from internvl_demo.photo import Photo, open_photo
 from internvl_demo.store import Store
 from internvl_demo.store.faults import GoneError
 from internvl_demo.store.records import Entry
 from internvl_demo.tiling import max_tiles_of
-from internvl_demo.ui.session import Session, notice, plan_of, preview
+from internvl_demo.ui.inspector_view import inspector, turns_until
+from internvl_demo.ui.session import Session, notice
 from internvl_demo.ui.strings import Words
 
 Message = dict[str, Any]
@@ -51,11 +54,11 @@ class Person(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """What the page shows next. `message` None: the composer stays as it is."""
+    """What the page shows next. `text` None: the composer stays as it is; else it holds that and `images`."""
 
     session: Session = field(default_factory=Session)
     running: bool = False
-    message: Message | None = None
+    text: str | None = None
     images: tuple[Attachment, ...] = ()
     notice: dict[str, str] | None = None
     entries: list[Entry] | None = None
@@ -69,7 +72,10 @@ def attachments(message: Message, mode: str | int) -> tuple[Attachment, ...]:
 
 
 class Desk:
-    """The handlers, with the backend they speak to, the gate before it, and the store behind them."""
+    """The handlers, with the backend they speak to, the gate before it, and the store behind them.
+
+    how: as what the inspector shows a call to the model.
+    """
 
     def __init__(
         self,
@@ -79,11 +85,14 @@ class Desk:
         gate: Admission,
         store: Store,
         observer: Observer | None = None,
+        how: How | None = None,
     ):
         self.info, self.options, self.gate, self.store = info, options, gate, store
         self.observer = observer or Observer()
         self.observer.watch_queue(lambda: gate.running, lambda: gate.waiting)
         self.backend = self.observer.watch(backend, info)
+        self.count_text: Callable[[str], int] | None = getattr(backend, "count_text", None)
+        self.how = how or InProcess()
         self.jobs = Jobs(self.backend, store, info.name, options, gate)
 
     # The conversation
@@ -91,7 +100,7 @@ class Desk:
     async def open(self, person: Person, conversation_id: str, words: Words) -> AsyncGenerator[View, None]:
         """A conversation as it stands, and its answer while that is coming; "" for none."""
         try:
-            entries = await _aside(self.store.entries, person.owner)
+            entries = await aside(self.store.entries, person.owner)
             if not conversation_id:
                 yield View(entries=entries)
                 return
@@ -112,45 +121,58 @@ class Desk:
 
     async def ask(
         self,
-        message: Message,
-        mode: str | int,
+        text: str,
+        images: tuple[Attachment, ...],
         person: Person,
         conversation_id: str,
         words: Words,
-        question_id: str = "",
+        options: Options | None = None,
     ) -> AsyncGenerator[View, None]:
-        """A question sent; in place of an earlier one and all that followed it, if that is named."""
+        """A question sent. options: of its answer, instead of the page's."""
         try:
-            text = _text(message, words)
-            images = await _aside(attachments, message, mode)
-            if question_id:
-                await _aside(self.store.edit, person.owner, conversation_id, question_id, text)
-            else:
-                asked = (person.owner, conversation_id or None, text, images)
-                conversation_id = await _aside(self.store.ask, *asked)
-            session = await self._session(person, conversation_id)
-            yield View(session, running=True, message=EMPTY, entries=await self._entries(person))
-            job = await self.jobs.start(person.owner, conversation_id, person.tab or None)
+            asked = (person.owner, conversation_id or None, _text(text, words), images)
+            conversation_id = await aside(self.store.ask, *asked)
         except DemoError as error:
             self.observer.refused(error)
-            yield View(await self._as_kept(person, conversation_id), notice=notice(error))
+            yield View(await self.as_kept(person, conversation_id), notice=notice(error))
             return
-        async with aclosing(self._following(person, conversation_id, job, words)) as views:
+        async with aclosing(self._answering(person, conversation_id, words, "", options)) as views:
+            async for view in views:
+                yield view
+
+    async def edit(
+        self, person: Person, conversation_id: str, question_id: str, text: str, words: Words
+    ) -> AsyncGenerator[View, None]:
+        """An earlier question in other words, its images kept; what followed it is gone."""
+        try:
+            asked = (person.owner, conversation_id, question_id, _text(text, words))
+            await aside(self.store.edit, *asked)
+        except DemoError as error:
+            self.observer.refused(error)
+            yield View(await self.as_kept(person, conversation_id), notice=notice(error))
+            return
+        async with aclosing(self._answering(person, conversation_id, words)) as views:
             async for view in views:
                 yield view
 
     async def retry(self, person: Person, conversation_id: str, words: Words) -> AsyncGenerator[View, None]:
         """The last question again; its earlier answers stay as versions."""
-        try:
-            if not conversation_id:
-                raise DemoError(words("nothing_to_retry"), words("nothing_to_retry_next"))
-            job = await self.jobs.start(person.owner, conversation_id, person.tab or None)
-        except DemoError as error:
-            yield View(await self._as_kept(person, conversation_id), notice=notice(error))
+        if not conversation_id:
+            error = DemoError(words("nothing_to_retry"), words("nothing_to_retry_next"))
+            yield View(notice=notice(error))
             return
-        async with aclosing(self._following(person, conversation_id, job, words)) as views:
+        async with aclosing(self._answering(person, conversation_id, words)) as views:
             async for view in views:
                 yield view
+
+    async def look(self, person: Person, conversation_id: str) -> View:
+        """A conversation as it stands, also while its answer comes; an empty one when there is none."""
+        try:
+            session = await self.as_kept(person, conversation_id)
+        except DemoError as error:
+            return View(notice=notice(error))
+        running = bool(session.record and session.record.running)
+        return View(session, running=running)
 
     async def stop(self, person: Person, conversation_id: str) -> View:
         """The answer ends; what has come stays."""
@@ -162,15 +184,23 @@ class Desk:
         except DemoError as error:
             return View(notice=notice(error))
 
-    async def change(
-        self, person: Person, conversation_id: str, change: Callable[..., None], *values: str
-    ) -> View:
-        """A change of a kept conversation, such as `store.undo`, and how it looks then."""
+    async def undo(self, person: Person, conversation_id: str) -> View:
+        """Without the last question, which is back in the composer. Of the only one nothing else is left."""
         try:
-            await _aside(change, person.owner, conversation_id, *values)
+            session = await self._session(person, conversation_id)
+            return await self._without_last(person, session)
         except DemoError as error:
-            return View(await self._as_kept(person, conversation_id), notice=notice(error))
-        return View(await self._as_kept(person, conversation_id), entries=await self._entries(person))
+            return View(await self.as_kept(person, conversation_id), notice=notice(error))
+
+    async def choose(self, person: Person, conversation_id: str, version_id: str) -> View:
+        """Another version of the last answer."""
+        problem = await _problem(self.store.choose, person.owner, conversation_id, version_id)
+        return View(await self.as_kept(person, conversation_id), notice=problem)
+
+    async def rename(self, person: Person, conversation_id: str, title: str, shown: str) -> View:
+        """Another name for a conversation; `shown` is the one that the page shows."""
+        problem = await _problem(self.store.rename, person.owner, conversation_id, title)
+        return View(await self.as_kept(person, shown), notice=problem, entries=await self.entries(person))
 
     async def delete(self, person: Person, conversation_id: str, shown: str) -> View:
         """Without that conversation; `shown` is the one that the page shows."""
@@ -179,22 +209,21 @@ class Desk:
             await self.jobs.delete(person.owner, conversation_id)
         except DemoError as error:
             problem = notice(error)
-        session = await self._as_kept(person, "" if shown == conversation_id else shown)
-        return View(session, notice=problem, entries=await self._entries(person))
+        session = await self.as_kept(person, "" if shown == conversation_id else shown)
+        return View(session, notice=problem, entries=await self.entries(person))
 
     # What is not kept
 
-    async def preview(
-        self, message: Message, mode: str | int, person: Person, conversation_id: str, words: Words
-    ) -> dict[str, Any]:
-        """What the composer's images would cost, or what is wrong with one."""
-        try:
-            images = await _aside(attachments, message, mode)
-        except DemoError as error:
-            return {**preview([], 1, self.info, words), "problem": notice(error)}
-        before = len((await self._as_kept(person, conversation_id)).conversation.images)
-        plans = [(image.photo.name, plan_of(image)) for image in images]
-        return preview(plans, before + 1, self.info, words)
+    def prompt(
+        self, conversation: Conversation, turn: object, url_of: Callable[[Photo], str], words: Words
+    ) -> dict[str, Any] | None:
+        """The prompt and the call of the answer to that turn, for the inspector; None where there is none."""
+        until = turns_until(conversation, turn)
+        if until is None:
+            return None
+        count = self.count_text
+        seen = inspect(until, self.options, self.info, self.how, count or estimate, exact=count is not None)
+        return inspector(seen, len(until.turns), url_of, words)
 
     async def api_ask(self, message: Message, mode: str, person: str = "") -> dict[str, Any]:
         """`/ask`: one question, the whole answer as data."""
@@ -211,6 +240,27 @@ class Desk:
 
     # Parts
 
+    async def _answering(
+        self,
+        person: Person,
+        conversation_id: str,
+        words: Words,
+        text: str | None = None,
+        options: Options | None = None,
+    ) -> AsyncGenerator[View, None]:
+        """The last question's answer, from its beginning; the composer then holds `text`."""
+        try:
+            job = await self.jobs.start(person.owner, conversation_id, person.tab or None, options)
+            session, entries = await self._session(person, conversation_id), await self.entries(person)
+        except DemoError as error:
+            self.observer.refused(error)
+            yield View(await self.as_kept(person, conversation_id), notice=notice(error))
+            return
+        yield View(session, running=True, text=text, entries=entries)
+        async with aclosing(self._following(person, conversation_id, job, words)) as views:
+            async for view in views:
+                yield view
+
     async def _following(
         self, person: Person, conversation_id: str, job: str, words: Words
     ) -> AsyncGenerator[View, None]:
@@ -226,48 +276,64 @@ class Desk:
                         yield View(session.following(progress.said), running=True, notice=line)
             yield await self._ended(person, conversation_id, progress, words)
         except DemoError as error:
-            yield View(await self._as_kept(person, conversation_id), notice=notice(error))
+            yield View(await self.as_kept(person, conversation_id), notice=notice(error))
 
     async def _ended(self, person: Person, conversation_id: str, progress: Progress, words: Words) -> View:
         """How the page looks after an answer: an error that came before any of it gives the question back."""
         session = await self._session(person, conversation_id)
         error = _told(progress.error, words)
         if error is None:
-            return View(session, entries=await self._entries(person))
+            return View(session, entries=await self.entries(person))
         if progress.said:
             return View(session, notice=notice(error, before=words("broke_off") + " "))
         assert session.record
         question = session.record.questions[-1]
         if question.answer is not None:  # an earlier version, which stays
             return View(session, notice=notice(error))
-        if len(session.record.questions) == 1:
-            await _aside(self.store.delete, person.owner, conversation_id)
-        else:
-            await _aside(self.store.undo, person.owner, conversation_id)
-        before = await self._as_kept(person, conversation_id)
+        back = await self._without_last(person, session)
+        return replace(back, notice=notice(error))
+
+    async def _without_last(self, person: Person, session: Session) -> View:
+        """The last question, with its images, back in the composer. Raises GoneError, BusyError, StoreError."""
+        assert session.record
+        take_back = self.store.delete if len(session.record.questions) < 2 else self.store.undo
+        await aside(take_back, person.owner, session.record.id)
         turn = session.conversation.turns[-1]
-        message = {**EMPTY, "text": turn.text}
-        entries = await self._entries(person)
-        return View(before, message=message, images=turn.images, notice=notice(error), entries=entries)
+        return View(
+            await self.as_kept(person, session.record.id),
+            text=turn.text,
+            images=turn.images,
+            entries=await self.entries(person),
+        )
 
     async def _session(self, person: Person, conversation_id: str) -> Session:
         """Raises GoneError, PhotoError, StoreError."""
-        record = await _aside(self.store.record, person.owner, conversation_id)
-        return Session.of(record, await _aside(self.store.conversation, record))
+        record = await aside(self.store.record, person.owner, conversation_id)
+        return Session.of(record, await aside(self.store.conversation, record))
 
-    async def _as_kept(self, person: Person, conversation_id: str) -> Session:
+    async def as_kept(self, person: Person, conversation_id: str) -> Session:
         """The same; an empty one when there is none (any more)."""
         with suppress(GoneError):
             if conversation_id:
                 return await self._session(person, conversation_id)
         return Session()
 
-    async def _entries(self, person: Person) -> list[Entry]:
-        return await _aside(self.store.entries, person.owner)
+    async def entries(self, person: Person) -> list[Entry]:
+        """The person's conversations. Raises StoreError."""
+        return await aside(self.store.entries, person.owner)
 
 
-def _text(message: Message, words: Words) -> str:
-    text = (message.get("text") or "").strip()
+async def _problem(change: Callable[..., None], *values: str) -> dict[str, str] | None:
+    """Changes what is kept; what went wrong."""
+    try:
+        await aside(change, *values)
+    except DemoError as error:
+        return notice(error)
+    return None
+
+
+def _text(text: str | None, words: Words) -> str:
+    text = (text or "").strip()
     if not text:
         raise DemoError(words("ask_something"), words("ask_something_next"))
     return text
@@ -284,7 +350,7 @@ def _place(place: int, words: Words) -> dict[str, str]:
     return {"what": words("in_line", place=place), "next_step": words("in_line_next")}
 
 
-async def _aside(do: Callable[P, T], *values: P.args, **named: P.kwargs) -> T:
+async def aside(do: Callable[P, T], *values: P.args, **named: P.kwargs) -> T:
     """What reads disks or pictures, beside the event loop."""
     return await asyncio.to_thread(do, *values, **named)
 

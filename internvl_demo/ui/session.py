@@ -21,7 +21,8 @@ from internvl_demo.tiling import TilePlan, plan_tiles
 from internvl_demo.ui.strings import Words
 
 _CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
-_PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$&:=\"'])")
+_PUNCTUATION = re.compile(r"[`*_{}\[\]()#+\-.!|<>~&:=\"']")
+_FORMULA = re.compile(r"[\\$]")
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,12 @@ def plan_of(image: Attachment) -> TilePlan:
 
 
 def plain(text: str) -> str:
-    """People's text as Markdown that shows exactly that text."""
-    return _PUNCTUATION.sub(r"\\\1", text)
+    """People's text as Markdown that shows exactly that text.
+
+    What opens a formula stands in an element of its own: formulas are looked for in the text of one element.
+    """
+    marked = _PUNCTUATION.sub(lambda mark: f"&#{ord(mark[0])};", text)
+    return _FORMULA.sub(lambda mark: f"<span>&#{ord(mark[0])};</span>", marked)
 
 
 def markdown(text: str) -> str:
@@ -79,8 +84,8 @@ def messages(
             shown.append(
                 {"role": "user", "content": {"path": path, "alt_text": f"{words('image')}-{number}"}}
             )
-        if turn.text:
-            shown.append({"role": "user", "content": plain(turn.text)})
+        asked = f'{plain(turn.text)}<span class="asked turn-{place}"></span>'
+        shown.append({"role": "user", "content": asked})
         if said is not None:
             images = tuple(plan_of(image) for image in turn.images)
             line = receipt(said, images, info, words)
