@@ -47,6 +47,8 @@ class Waiting:
     most: int
     answer_tokens: int
     conversation: Conversation
+    problem: DemoError | None = None
+    """What was wrong with a picture that could not be added, until the person has been told on sending."""
 
     def budget(self, desk: Desk) -> Budget:
         """What it takes of the model's context."""
@@ -78,8 +80,8 @@ def draft_of(value: object, store: Store) -> Draft:
     return tuple(draft)
 
 
-def problem_of(value: object) -> dict[str, str] | None:
-    """What the tray says is wrong with a picture that could not be added."""
+def _problem_of(value: object) -> dict[str, str] | None:
+    """What `Composer.fetched` says went wrong."""
     told = value.get("problem") if isinstance(value, dict) else None
     if not isinstance(told, dict):
         return None
@@ -92,20 +94,20 @@ class Drafts:
 
     def __init__(self, store: Store):
         self._store = store
-        self._drafts: OrderedDict[str, Draft] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Draft, DemoError | None]] = OrderedDict()
 
-    def of(self, tab: str, value: object) -> Draft:
-        """The tab's draft; `value` is what its tray shows."""
-        if tab not in self._drafts:
+    def of(self, tab: str, value: object) -> tuple[Draft, DemoError | None]:
+        """The tab's draft, and what was wrong with a picture; `value` is what its tray shows."""
+        if tab not in self._kept:
             self.put(tab, draft_of(value, self._store))
-        return self._drafts[tab]
+        return self._kept[tab]
 
-    def put(self, tab: str, draft: Draft) -> None:
+    def put(self, tab: str, draft: Draft, problem: DemoError | None = None) -> None:
         """Another draft for the tab."""
-        self._drafts[tab] = draft
-        self._drafts.move_to_end(tab)
-        while len(self._drafts) > TABS:
-            self._drafts.popitem(last=False)
+        self._kept[tab] = (draft, problem)
+        self._kept.move_to_end(tab)
+        while len(self._kept) > TABS:
+            self._kept.popitem(last=False)
 
 
 class Composer:
@@ -114,7 +116,7 @@ class Composer:
     def __init__(self, desk: Desk, url_of: Callable[[Photo], str]):
         self.desk, self.url_of, self.drafts = desk, url_of, Drafts(desk.store)
 
-    def shown(self, waiting: Waiting, words: Words, problem: DemoError | None = None) -> Shown:
+    def shown(self, waiting: Waiting, words: Words) -> Shown:
         """How it looks."""
         images = waiting.conversation.images
         value = tray(
@@ -124,7 +126,7 @@ class Composer:
             self.url_of,
             words,
             before=images,
-            problem=problem,
+            problem=waiting.problem,
         )
         empty = not (waiting.draft or images or waiting.text)
         return Shown(value, {} if empty else context_bar(waiting.budget(self.desk), words))
@@ -132,8 +134,8 @@ class Composer:
     def _put(
         self, tab: str, waiting: Waiting, draft: Draft, words: Words, problem: DemoError | None = None
     ) -> Shown:
-        self.drafts.put(tab, draft)
-        return self.shown(replace(waiting, draft=draft), words, problem)
+        self.drafts.put(tab, draft, problem)
+        return self.shown(replace(waiting, draft=draft, problem=problem), words)
 
     def taken(self, waiting: Waiting, files: list[str], words: Words, tab: str) -> Shown:
         """With files that were chosen, pasted or dropped."""
@@ -162,8 +164,9 @@ class Composer:
 
     def with_fetched(self, waiting: Waiting, got: object, words: Words, tab: str) -> Shown:
         """With what `fetched` gave."""
-        if problem := problem_of(got):
-            return self.shown(waiting, words, DemoError(problem["what"], problem["next_step"]))
+        if problem := _problem_of(got):
+            error = DemoError(problem["what"], problem["next_step"])
+            return self._put(tab, waiting, waiting.draft, words, error)
         fresh = draft_of({"chips": [got]}, self.desk.store)
         return self._put(tab, waiting, (*waiting.draft, *fresh), words)
 
@@ -173,7 +176,7 @@ class Composer:
             photo, origin = derived(region, waiting.conversation.images)
             self.desk.store.add_photo(photo)
         except DemoError as error:
-            return self.shown(waiting, words, error)
+            return self._put(tab, waiting, waiting.draft, words, error)
         return self._put(tab, waiting, (*waiting.draft, Chip(photo, None, origin)), words)
 
     def fix(self, waiting: Waiting, key: str) -> Fix | None:

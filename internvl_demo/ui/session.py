@@ -45,6 +45,14 @@ class Session:
                 answers.append(None)
         return Session(conversation, tuple(answers), record)
 
+    def model_of(self, place: int) -> str | None:
+        """Which model gave the answer to turn number `place`, from 0; None where that is not kept."""
+        question = self.record.questions[place] if self.record else None
+        shown = (
+            [version for version in question.versions if version.id == question.chosen] if question else []
+        )
+        return shown[0].model if shown else None
+
     def following(self, said: Answer | None) -> "Session":
         """With the last answer as far as it has come."""
         return replace(self, answers=(*self.answers[:-1], said))
@@ -88,14 +96,14 @@ def messages(
         shown.append({"role": "user", "content": asked})
         if said is not None:
             images = tuple(plan_of(image) for image in turn.images)
-            line = receipt(said, images, info, words)
+            line = receipt(said, images, info, words, session.model_of(place - 1) or info.name)
             content = f'{markdown(said.text)}\n\n<span class="receipt turn-{place}">{line}</span>'
             shown.append({"role": "assistant", "content": content})
     return shown
 
 
-def receipt(said: Answer, plans: tuple[TilePlan, ...], info: ModelInfo, words: Words) -> str:
-    """The short line under an answer."""
+def receipt(said: Answer, plans: tuple[TilePlan, ...], info: ModelInfo, words: Words, model: str = "") -> str:
+    """The short line under an answer. `model`: which gave it."""
     parts = []
     if said.timing.ttft_s is not None:
         parts.append(words("receipt_ttft", seconds=f"{said.timing.ttft_s:.2f}"))
@@ -113,6 +121,8 @@ def receipt(said: Answer, plans: tuple[TilePlan, ...], info: ModelInfo, words: W
         parts.append(words("receipt_length"))
     if said.broken_off:
         parts.append(words("receipt_broke_off"))
+    if model:
+        parts.append(plain(model))
     return " · ".join(parts)
 
 

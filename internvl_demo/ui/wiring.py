@@ -18,7 +18,7 @@ import gradio as gr
 from internvl_demo.errors import DemoError
 from internvl_demo.photo import Photo, open_photo
 from internvl_demo.tiling import max_tiles_of
-from internvl_demo.ui.composer import Composer, Shown, Waiting, fixed, problem_of, too_long
+from internvl_demo.ui.composer import Composer, Shown, Waiting, fixed, too_long
 from internvl_demo.ui.draft import Chip, added, attachments
 from internvl_demo.ui.handlers import Desk, Message, Person, View, aside
 from internvl_demo.ui.layout import STATIC, Parts
@@ -209,9 +209,10 @@ class Wiring:
         longest = self.desk.options.max_new_tokens
         room = int(seen.room) if seen.room.isdecimal() else longest
         conversation = (await self.desk.look(person, seen.shown)).session.conversation
-        draft = await aside(self.composer.drafts.of, person.tab, seen.tray)
+        draft, problem = await aside(self.composer.drafts.of, person.tab, seen.tray)
         text = (seen.message.get("text") or "").strip()
-        return Waiting(text, draft, seen.most_tiles, min(room, longest) or longest, conversation)
+        answer_tokens = min(room, longest) or longest
+        return Waiting(text, draft, seen.most_tiles, answer_tokens, conversation, problem)
 
     # Events of the conversation
 
@@ -227,16 +228,15 @@ class Wiring:
         seen = Seen(*values)
         person, words = seen.person(request), seen.words
         waiting = await self._waiting(seen, person)
-        problem = problem_of(seen.tray) or too_long(waiting, self.desk, words)
+        problem = notice(waiting.problem) if waiting.problem else too_long(waiting, self.desk, words)
         files: list[Photo] = []
         try:
             files = [await aside(open_photo, path) for path in seen.message.get("files") or []]
         except DemoError as error:
             problem = notice(error)
         if problem:
-            view = replace(await self.desk.look(person, seen.shown), notice=problem)
-            shown = dict(zip(self.shown, self.show(view, seen, person), strict=True))
-            yield list({**shown, self.parts.tray: {**seen.tray, "problem": None}}.values())  # said once
+            self.composer.drafts.put(person.tab, waiting.draft)  # said once
+            yield self.show(replace(await self.desk.look(person, seen.shown), notice=problem), seen, person)
             return
         images = attachments(added(waiting.draft, files), waiting.most)
         options = replace(self.desk.options, max_new_tokens=waiting.answer_tokens)

@@ -120,12 +120,15 @@ const root = element.querySelector('.widget')
 const languages = props.value.words
 let life = null
 let tray = null
+let chinese = null
 
 // In the page's language, which a person may change.
 function begin() {
+  if (chinese === isChinese()) return
+  chinese = isChinese()
   life?.abort()
   life = new AbortController()
-  tray = makeTray(root, isChinese() ? languages.zh : languages.en, life.signal)
+  tray = makeTray(root, chinese ? languages.zh : languages.en, life.signal)
   tray.show(props.value)
 }
 
