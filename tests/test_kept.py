@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect
 
 from tests.conftest import ScriptedModel
@@ -122,6 +123,13 @@ def app(tmp_path: Path) -> Iterator[App]:
     app.kill()
 
 
+def opened_again(page: Page, url: str) -> None:
+    """By the person, unless Gradio does so by itself first: it may when it finds another app at its address."""
+    with suppress(PlaywrightError):
+        page.goto(url)
+    page.wait_for_selector("#send")
+
+
 def test_a_restart_of_the_app_keeps_conversations_and_what_had_come_of_an_answer(
     open_page: Open, app: App
 ) -> None:
@@ -131,9 +139,8 @@ def test_a_restart_of_the_app_keeps_conversations_and_what_had_come_of_an_answer
     wait_answer(page, "All of it.")
     app.kill()
 
-    with page.expect_navigation():  # Gradio's own doing, as soon as it finds another app at its address
-        app.start("Only the beginning ", "...")
-    page.wait_for_selector("#send")
+    app.start("Only the beginning ", "...")
+    opened_again(page, app.url)
     expect(page.locator("#conversation .bot")).to_contain_text("All of it.")
     send(page, "And then?")
     expect(page.locator("#conversation .bot").last).to_contain_text("Only the beginning")
@@ -142,9 +149,8 @@ def test_a_restart_of_the_app_keeps_conversations_and_what_had_come_of_an_answer
     attach(page, picture("waits.png"))
     app.kill()
 
-    with page.expect_navigation():
-        app.start("It goes on.")
-    page.wait_for_selector("#send")
+    app.start("It goes on.")
+    opened_again(page, app.url)
     expect(page.locator("#conversation .bot")).to_have_count(2)
     expect(page.locator("#conversation .bot").first).to_contain_text("All of it.")
     expect(page.locator("#conversation .receipt").last).to_contain_text("broken off before its end")

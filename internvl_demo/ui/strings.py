@@ -144,7 +144,7 @@ TABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "viewer_region_again": ("Zoom and ask again", "放大再问"),
         "viewer_region_again_of": ("Zoom and ask again: {label}", "放大再问：{label}"),
         "model_miniature": (
-            "Answers come from the embedded miniature: it knows simple drawn objects and English, not photographs.",
+            "The embedded miniature answers: it knows drawn objects and English, no photographs.",
             "当前由内置的微型模型回答：它只认识简单的绘制物体，只懂英语，不认识照片。",
         ),
         "inspector_open": ("Prompt and call", "提示词与调用"),
