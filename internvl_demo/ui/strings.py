@@ -10,7 +10,7 @@ from types import MappingProxyType
 TABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "tagline": (
-            "Talk to pictures: several at once, over several turns, with boxes where things are.",
+            "Talk to pictures, with boxes where things are.",
             "与图片对话：支持多图、多轮，并在图上框出目标。",
         ),
         "composer": ("Message", "消息"),
