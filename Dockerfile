@@ -2,12 +2,14 @@
 #
 # page: the page alone, a small image without torch, before a model server that runs elsewhere.
 #     docker build --target page -t internvl-page .
-#     docker run --rm -p 127.0.0.1:7860:7860 -e INTERNVL_ENDPOINT=http://... -e INTERNVL_API_KEY=... internvl-page
+#     docker run --rm -p 127.0.0.1:7860:7860 -v conversations:/data -e INTERNVL_ENDPOINT=http://... \
+#         -e INTERNVL_API_KEY=... internvl-page
 #
 # all-in-one: the page and LMDeploy with the 26B, on a machine with GPUs (one of 80 GB; others: INTERNVL_TP,
 # INTERNVL_AWQ). It listens on loopback inside, the page on port 7860.
 #     docker build --target all-in-one -t internvl-demo .
-#     docker run --rm --gpus all --ipc=host -p 127.0.0.1:7860:7860 -v weights:/home/demo/.cache internvl-demo
+#     docker run --rm --gpus all --ipc=host -p 127.0.0.1:7860:7860 -v weights:/home/demo/.cache \
+#         -v conversations:/data internvl-demo
 
 FROM python:3.11-slim AS page
 WORKDIR /app
@@ -17,9 +19,9 @@ RUN grep -vE '^(torch|transformers)\b' requirements.txt > page.txt && pip instal
 COPY app.py README.md ./
 COPY internvl_demo internvl_demo
 COPY assets assets
-RUN useradd --create-home --uid 1000 demo
+RUN useradd --create-home --uid 1000 demo && mkdir /data && chown 1000 /data
 USER demo
-ENV INTERNVL_HOST=0.0.0.0 INTERNVL_PORT=7860
+ENV INTERNVL_HOST=0.0.0.0 INTERNVL_PORT=7860 INTERNVL_DATA_DIR=/data
 EXPOSE 7860
 HEALTHCHECK CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/healthz')"]
 CMD ["python", "app.py"]
@@ -38,9 +40,10 @@ COPY app.py README.md ./
 COPY internvl_demo internvl_demo
 COPY assets assets
 RUN (id -u 1000 >/dev/null 2>&1 || useradd --create-home --uid 1000 demo) \
-    && mkdir -p /home/demo/.cache && chown -R 1000 /home/demo
+    && mkdir -p /home/demo/.cache /data && chown -R 1000 /home/demo /data
 USER 1000
-ENV HOME=/home/demo INTERNVL_HOST=0.0.0.0 INTERNVL_PORT=7860 INTERNVL_SERVE=OpenGVLab/InternVL-Chat-V1-5
+ENV HOME=/home/demo INTERNVL_HOST=0.0.0.0 INTERNVL_PORT=7860 INTERNVL_SERVE=OpenGVLab/InternVL-Chat-V1-5 \
+    INTERNVL_DATA_DIR=/data
 EXPOSE 7860
 HEALTHCHECK CMD ["/opt/page/bin/python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/healthz')"]
 CMD ["/opt/page/bin/python", "app.py"]

@@ -9,18 +9,29 @@ raw answer. Image numbers run over the whole conversation: `Image-1` is the firs
 
 import uuid
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from internvl_demo.photo import Photo
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The photo that another was made from: a crop shows its pixels `xyxy_px` (x2 and y2 exclusive), a
+    marked copy all of it (None)."""
+
+    photo_id: str
+    xyxy_px: tuple[int, int, int, int] | None
+    kind: Literal["crop", "mark"]
+
+
+@dataclass(frozen=True)
 class Attachment:
-    """A photo as sent in a turn: at most `max_tiles` tiles (1..40)."""
+    """A photo as sent in a turn: at most `max_tiles` tiles (1..40); if it was made from another, from which."""
 
     photo: "Photo"
     max_tiles: int
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,7 @@ def exam(
     as_json: Json = False,
 ) -> None:
     """Ask a model about fresh pictures whose truth is known, skill by skill, in English and Chinese."""
-    from internvl_demo.backends import open_backend
+    from internvl_demo.backends import open_backend, wait_until_ready
     from internvl_demo.nano.exam.page import exam_page
     from internvl_demo.nano.exam.run import Result, chosen_skills, scores, sit, table
 
@@ -179,6 +179,7 @@ def exam(
     backend = open_backend(_settings(endpoint=endpoint, checkpoint=checkpoint))
 
     async def results() -> list[Result]:
+        await wait_until_ready(backend)
         return [result async for result in sit(backend, langs, skills, limit)]
 
     found = asyncio.run(results())
@@ -327,25 +328,31 @@ def serve(
     lmdeploy_arg: Annotated[
         list[str] | None, typer.Option(help="A further argument of LMDeploy; repeat for several.")
     ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where conversations and photos are kept.")] = None,
+    keep_days: Annotated[
+        int | None, typer.Option(help="Days that an untouched one is kept; 0: nothing outlives the page.")
+    ] = None,
 ) -> None:
     """Serve the page. Every flag can also be set as INTERNVL_... in the environment."""
     from internvl_demo.backends import open_backend
     from internvl_demo.ui.page import launch
 
     served = {"serve": serve, "tp": tp, "awq": awq, "lmdeploy_arg": lmdeploy_arg or None}
+    kept = {"data_dir": data_dir, "keep_days": keep_days}
     settings = _settings(
-        endpoint=endpoint, checkpoint=checkpoint, host=host, port=port, device=device, **served
+        endpoint=endpoint, checkpoint=checkpoint, host=host, port=port, device=device, **served, **kept
     )
     launch(open_backend(settings), settings)
 
 
 async def _ask(conversation: "Conversation", settings: "Settings", overlay: Path | None) -> dict[str, Any]:
     from internvl_demo.answer import answer, report
-    from internvl_demo.backends import open_backend, options_of
+    from internvl_demo.backends import open_backend, options_of, wait_until_ready
     from internvl_demo.overlay import draw_overlay
 
     backend = open_backend(settings)
     try:
+        await wait_until_ready(backend)
         async for said in answer(backend, conversation, options_of(settings)):
             last = said
     finally:

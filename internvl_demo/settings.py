@@ -43,6 +43,12 @@ class Settings(BaseSettings):
         None, ge=1, description="questions answered at once (default: 8 by a server, 1 in process)"
     )
     waiting: int = Field(32, ge=0, description="questions that wait in line; more are refused")
+    data_dir: Path | None = Field(
+        None, description="where conversations and photos are kept (default: the platform's place for data)"
+    )
+    keep_days: int = Field(
+        30, ge=0, description="days that an untouched conversation is kept; 0: nothing outlives the app"
+    )
 
     @field_validator("lmdeploy_arg", mode="before")
     @classmethod

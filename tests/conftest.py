@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -15,8 +16,10 @@ from internvl_demo.backends.base import Backend, ModelInfo, Options, Piece, Usag
 from internvl_demo.backends.local import LocalBackend
 from internvl_demo.chat import Conversation
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
+from tests.fake_lmdeploy import Fake, install
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ.setdefault("INTERNVL_KEEP_DAYS", "0")  # nobody's own conversations
 expect.set_options(timeout=30_000)
 
 Script = list[str | Exception | Callable[[], bool]]
@@ -130,3 +133,16 @@ def png(size_wh: tuple[int, int] = (64, 48), colour: str = "teal") -> bytes:
     data = io.BytesIO()
     Image.new("RGB", size_wh, colour).save(data, "PNG")
     return data.getvalue()
+
+
+@pytest.fixture
+def lmdeploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Fake]:
+    """Puts a program `lmdeploy` into PATH, and no GPU."""
+
+    def put(*behaviours: str) -> Fake:
+        fake = install(tmp_path, *behaviours)
+        monkeypatch.setenv("PATH", fake.path)
+        monkeypatch.setattr("internvl_demo.backends.launched.free_gib", list)
+        return fake
+
+    return put

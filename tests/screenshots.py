@@ -23,7 +23,7 @@ def main() -> None:
 
     with ThreadPoolExecutor(1) as thread:
         backend = LocalBackend(str(NANO_CHECKPOINT), device="cpu")
-        url = thread.submit(launch, backend, Settings(), wait=False).result().local_url
+        url = thread.submit(launch, backend, Settings(keep_days=0), wait=False).result().local_url
     FOLDER.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])

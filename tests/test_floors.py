@@ -11,14 +11,15 @@ ROOT = Path(__file__).parents[1] / "internvl_demo"
 FLOORS = {
     **dict.fromkeys(("__init__", "errors", "originals"), 0),
     **dict.fromkeys(("settings", "photo", "admission"), 1),
-    **dict.fromkeys(("tiling", "grounding", "chat"), 2),
+    **dict.fromkeys(("tiling", "grounding", "chat", "remote"), 2),
     **dict.fromkeys(("prompt", "pins"), 3),
-    **dict.fromkeys(("overlay", "nano", "convert", "serving"), 4),
-    "backends": 5,
-    **dict.fromkeys(("answer", "observe"), 6),
-    **dict.fromkeys(("ui", "bench"), 7),
-    "cli": 8,
-    "__main__": 9,
+    **dict.fromkeys(("overlay", "nano", "convert", "serving", "budget"), 4),
+    **dict.fromkeys(("backends", "regions"), 5),
+    **dict.fromkeys(("answer", "observe", "store", "inspector"), 6),
+    "jobs": 7,
+    **dict.fromkeys(("ui", "bench"), 8),
+    "cli": 9,
+    "__main__": 10,
 }
 ABOVE = {f"nano/exam/{name}.py": {"answer", "backends"} for name in ("items", "marks", "run", "page")}
 """The exam asks through the whole road, as a person does."""
@@ -31,6 +32,7 @@ ROOMS = {
     "safetensors": ("convert",),
     "prometheus_client": ("observe.py", "ui/probes.py"),
     "starlette": ("ui",),
+    "httpx": ("remote.py",),
     "tokenizers": ("convert", "nano"),
 }
 FILES = sorted(ROOT.rglob("*.py"))

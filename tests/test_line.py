@@ -1,17 +1,18 @@
 """The desk before a busy model: people see their place in the line, nobody's question is lost, all have their turn."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 
 from internvl_demo.admission import Admission, LineFull
 from internvl_demo.backends.base import ModelInfo, Options
 from internvl_demo.errors import BackendError
+from internvl_demo.store import Store
 from internvl_demo.ui import handlers
-from internvl_demo.ui.handlers import Desk, View
-from internvl_demo.ui.session import Session
+from internvl_demo.ui.handlers import Desk, Person, View
 from internvl_demo.ui.strings import Words
 from tests.conftest import ScriptedModel
 from tests.scripted_server import in_a_loop
@@ -20,12 +21,19 @@ INFO = ModelInfo("scripted", tokens_per_tile=64, context_length=8192)
 ENGLISH, CHINESE = Words(), Words(chinese=True)
 
 
-def desk_of(model: ScriptedModel, running: int = 1, waiting: int = 3) -> Desk:
-    return Desk(model, INFO, Options(), Admission(running, waiting))
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path, keep_days=1)
+    yield store
+    store.close()
+
+
+def desk_of(model: ScriptedModel, store: Store, running: int = 1, waiting: int = 3) -> Desk:
+    return Desk(model, INFO, Options(), Admission(running, waiting), store)
 
 
 def asking(desk: Desk, text: str, person: str, words: Words = ENGLISH) -> AsyncGenerator[View, None]:
-    return desk.ask({"text": text, "files": []}, "low", Session(), words, person)
+    return desk.ask(text, (), Person(person, person), "", words)
 
 
 async def until(views: AsyncGenerator[View, None], holds: Callable[[View], bool]) -> View:
@@ -46,25 +54,26 @@ def answers(text: str) -> Callable[[View], bool]:
 
 
 @in_a_loop
-async def test_beyond_the_line_a_question_comes_back_with_a_notice() -> None:
-    desk = desk_of(ScriptedModel(["One ", lambda: False]), waiting=0)
+async def test_beyond_the_line_a_question_comes_back_with_a_notice(store: Store) -> None:
+    desk = desk_of(ScriptedModel(["One ", lambda: False]), store, waiting=0)
     async with aclosing(asking(desk, "First?", "a")) as first:
         await until(first, answers("One "))
         for words, what in ((ENGLISH, "1 questions are being answered"), (CHINESE, "模型正忙")):
             *_, last = [view async for view in asking(desk, "Second?", "b", words)]
             assert last.notice and what in last.notice["what"] and last.notice["next_step"]
-            assert last.message == {"text": "Second?", "files": []} and not last.session.answers
+            assert last.text == "Second?" and not last.session.answers
             assert not last.running
         with pytest.raises(LineFull):
             await desk.api_ask({"text": "Third?", "files": []}, "low", "c")
+    await desk.jobs.close()
     assert desk.gate.running == 0
 
 
 @in_a_loop
-async def test_a_person_who_waits_sees_the_place_and_then_the_answer() -> None:
+async def test_a_person_who_waits_sees_the_place_and_then_the_answer(store: Store) -> None:
     go_on: list[bool] = []
     model = ScriptedModel(["One ", lambda: bool(go_on), "two."])
-    desk = desk_of(model)
+    desk = desk_of(model, store)
     async with aclosing(asking(desk, "First?", "a")) as first:
         await until(first, answers("One "))
         async with (
@@ -77,34 +86,35 @@ async def test_a_person_who_waits_sees_the_place_and_then_the_answer() -> None:
             go_on.append(True)
             *_, done = [view async for view in first]
             assert done.session.conversation.turns[-1].answer == "One two."
-            cleared = await until(second, lambda view: view.notice is None)
-            assert cleared.running
-            await until(third, says("number 1"))
-            assert answers("One two.")([view async for view in second][-1])
-            assert answers("One two.")([view async for view in third][-1])
+            for others in (second, third):
+                last = [view async for view in others][-1]
+                assert answers("One two.")(last) and last.notice is None and not last.running
     assert [conversation.turns[-1].text for conversation in model.asked] == ["First?", "Second?", "3?"]
 
 
 @in_a_loop
-async def test_stop_while_waiting_frees_the_place_and_never_reaches_the_model() -> None:
+async def test_stop_while_waiting_frees_the_place_and_never_reaches_the_model(store: Store) -> None:
     model = ScriptedModel(["One ", lambda: False])
-    desk = desk_of(model, waiting=1)
+    desk = desk_of(model, store, waiting=1)
     async with aclosing(asking(desk, "First?", "a")) as first:
         await until(first, answers("One "))
         second = asking(desk, "Second?", "b")
         waiting = await until(second, says("in the line"))
-        await second.aclose()
+        stopped = await desk.stop(Person("b", "b"), shown(waiting))
+        *_, last = [view async for view in second]
         assert desk.gate.waiting == 0 and len(model.asked) == 1
-        assert waiting.session.conversation.turns[-1].text == "Second?", "Retry finds the question"
+        for view in (stopped, last):
+            assert view.session.conversation.turns[-1].text == "Second?", "Retry finds the question"
+            assert not view.running and view.notice is None
         async with aclosing(asking(desk, "Third?", "c")) as third:
             await until(third, says("number 1"))
 
 
 @in_a_loop
-async def test_a_crowd_of_one_persons_questions_does_not_delay_another() -> None:
+async def test_a_crowd_of_one_persons_questions_does_not_delay_another(store: Store) -> None:
     go_on: list[bool] = []
     model = ScriptedModel([lambda: bool(go_on), "Done."])
-    desk = desk_of(model, waiting=8)
+    desk = desk_of(model, store, waiting=8)
 
     async def ask(text: str, person: str) -> None:
         async for _ in asking(desk, text, person):
@@ -128,31 +138,37 @@ async def test_a_crowd_of_one_persons_questions_does_not_delay_another() -> None
 
 @pytest.mark.parametrize("script", [[lambda: False], ["One ", lambda: False]], ids=["silent", "some text"])
 @in_a_loop
-async def test_there_is_a_view_now_and_then_even_while_nothing_comes(script: list[object]) -> None:
-    """It is when Gradio sees that a tab has been closed, and stops the model."""
+async def test_there_is_a_view_now_and_then_even_while_nothing_comes(
+    store: Store, script: list[object]
+) -> None:
+    """It is when Gradio sees that a tab has been closed."""
     model = ScriptedModel(script)  # type: ignore[arg-type]
-    views = asking(desk_of(model), "Well?", "a")
-    for _ in range(6):
-        view = await anext(views)
-        assert view.running and view.notice is None
-    await views.aclose()
-    assert model.stopped == 1
+    async with aclosing(asking(desk_of(model, store), "Well?", "a")) as views:
+        for _ in range(6):
+            view = await anext(views)
+            assert view.running and view.notice is None
 
 
 @in_a_loop
-async def test_all_that_came_before_an_error_is_kept_and_marked() -> None:
+async def test_all_that_came_before_an_error_is_kept_and_marked(store: Store) -> None:
     for words, mark in ((ENGLISH, "broken off before its end"), (CHINESE, "已中断")):
         model = ScriptedModel(["<ref>a", "</ref> ", "b ", "c", BackendError("It broke.", "Try again.")])
-        desk = desk_of(model)
+        desk = desk_of(model, store)
         *_, last = [view async for view in asking(desk, "Well?", "a", words)]
         (said,) = last.session.answers
         assert said and said.broken_off and said.raw == "<ref>a</ref> b c"
         assert last.session.conversation.turns[0].answer == said.raw
-        shown = handlers_text(last, words)
-        assert mark in shown and "b c" in shown
+        text = handlers_text(last, words)
+        assert mark in text and "b c" in text
         model.script = ["All of it."]
-        *_, again = [view async for view in desk.retry(last.session, words, "a")]
+        *_, again = [view async for view in desk.retry(Person("a", "a"), shown(last), words)]
         assert answers("All of it.")(again) and mark not in handlers_text(again, words)
+
+
+def shown(view: View) -> str:
+    """The id of the conversation that the page shows."""
+    assert view.session.record
+    return view.session.record.id
 
 
 def handlers_text(view: View, words: Words) -> str:

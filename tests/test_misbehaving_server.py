@@ -4,13 +4,17 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from internvl_demo.admission import Admission
 from internvl_demo.backends.base import ModelInfo, Options
 from internvl_demo.backends.server_watch import Patience
-from internvl_demo.ui.handlers import Desk, Message, View
+from internvl_demo.chat import Attachment
+from internvl_demo.photo import open_photo
+from internvl_demo.store import Store
+from internvl_demo.ui.handlers import Desk, Person, View
 from internvl_demo.ui.session import Session
 from internvl_demo.ui.strings import Words
 from tests.conftest import png
@@ -42,6 +46,8 @@ from tests.scripted_server import (
 
 INFO = ModelInfo("scripted", tokens_per_tile=256, context_length=32_768)
 WORDS = Words()
+Message = tuple[str, tuple[Attachment, ...]]
+ME = Person("me", "tab")
 SOON = Patience(look_s=0.01, health_s=30)
 
 TOKEN = event(delta("猫"))
@@ -92,13 +98,26 @@ CASES = {
 def message(tmp_path: Path) -> Message:
     path = tmp_path / "cat.png"
     path.write_bytes(png())
-    return {"text": "And where is the cat?", "files": [str(path)]}
+    return "And where is the cat?", (Attachment(open_photo(path), 1),)
 
 
 @asynccontextmanager
 async def desk_before(server: Scripted) -> AsyncIterator[Desk]:
-    async with backend_of(server, patience=SOON) as backend:
-        yield Desk(backend, INFO, Options(max_new_tokens=4), Admission(1, 0))
+    with TemporaryDirectory() as folder:
+        store = Store(Path(folder), keep_days=1)
+        async with backend_of(server, patience=SOON) as backend:
+            yield Desk(backend, INFO, Options(max_new_tokens=4), Admission(1, 0), store)
+        store.close()
+
+
+def shown(view: View) -> str:
+    """The id of the conversation that the page shows."""
+    return view.session.record.id if view.session.record else ""
+
+
+def kept(session: Session) -> tuple[object, object]:
+    """What must not change: the turns, and how their answers look."""
+    return session.conversation, [answer and (answer.raw, answer.broken_off) for answer in session.answers]
 
 
 async def last_of(views: AsyncGenerator[View, None]) -> View:
@@ -111,10 +130,11 @@ async def last_of(views: AsyncGenerator[View, None]) -> View:
 def assert_nothing_is_lost(view: View, before: Session, message: Message, said: str) -> None:
     """Without a word said, the question is back in the composer; else it stands there with what was said."""
     if not said:
-        assert view.session == before and view.message == message
+        assert kept(view.session) == kept(before)
+        assert (view.text, view.images) == message
         return
     turns = view.session.conversation.turns
-    assert turns[:-1] == before.conversation.turns and turns[-1].text == message["text"]
+    assert turns[:-1] == before.conversation.turns and turns[-1].text == message[0]
     assert len(turns[-1].images) == 1 and turns[-1].answer == said
     answer = view.session.answers[-1]
     assert answer and answer.broken_off and answer.text == said
@@ -125,7 +145,7 @@ def assert_nothing_is_lost(view: View, before: Session, message: Message, said: 
 async def test_a_clear_notice_nothing_lost_and_the_next_question_works(name: str, message: Message) -> None:
     case = CASES[name]
     async with serving() as server, desk_before(server) as desk:
-        begun = await last_of(desk.ask({"text": "Hello?", "files": []}, "low", Session(), WORDS))
+        begun = await last_of(desk.ask("Hello?", (), ME, "", WORDS))
         good_models, server.models = server.models, case.models or server.models
         server.health = case.health
         server.begin(*case.script)
@@ -133,7 +153,7 @@ async def test_a_clear_notice_nothing_lost_and_the_next_question_works(name: str
             await server.die()
             await server.come()
 
-        failed = await last_of(desk.ask(message, "low", begun.session, WORDS))
+        failed = await last_of(desk.ask(*message, ME, shown(begun), WORDS))
         assert failed.notice and case.what in failed.notice["what"]
         assert case.next_step in failed.notice["next_step"]
         answer = failed.session.answers[-1]
@@ -144,7 +164,7 @@ async def test_a_clear_notice_nothing_lost_and_the_next_question_works(name: str
 
         server.models, server.health = good_models, HEALTHY
         server.begin(GOOD)
-        again = desk.retry(failed.session, WORDS) if said else desk.ask(message, "low", failed.session, WORDS)
+        again = desk.retry(ME, shown(failed), WORDS) if said else desk.ask(*message, ME, shown(failed), WORDS)
         answered = await last_of(again)
         assert answered.notice is None
         assert [turn.answer for turn in answered.session.conversation.turns] == ["I see", "I see"]
@@ -155,30 +175,30 @@ async def test_a_clear_notice_nothing_lost_and_the_next_question_works(name: str
 @in_a_loop
 async def test_a_server_that_is_gone_for_a_while_loses_nobody_anything(message: Message) -> None:
     async with serving() as server, desk_before(server) as desk:
-        begun = await last_of(desk.ask({"text": "Hello?", "files": []}, "low", Session(), WORDS))
+        begun = await last_of(desk.ask("Hello?", (), ME, "", WORDS))
         server.begin(EVENTS, TEXT, SILENCE)
-        async for view in desk.ask(message, "low", begun.session, WORDS):
+        async for view in desk.ask(*message, ME, shown(begun), WORDS):
             if view.session.answers[-1]:
                 await server.die()
         assert view.notice and view.notice["what"].startswith("The answer broke off. The connection")
         assert_nothing_is_lost(view, begun.session, message, "I see")
         for _ in range(2):
-            still = await last_of(desk.retry(view.session, WORDS))
+            still = await last_of(desk.retry(ME, shown(view), WORDS))
             assert still.notice and "INTERNVL_ENDPOINT" in still.notice["next_step"]
-            assert still.session == view.session, "what was said stays while the server is away"
+            assert kept(still.session) == kept(view.session), "what was said stays while the server is away"
         await server.come()
         server.begin(GOOD)
-        back = await last_of(desk.retry(still.session, WORDS))
+        back = await last_of(desk.retry(ME, shown(still), WORDS))
         assert back.notice is None and len(back.session.conversation.turns) == 2
-        more = await last_of(desk.ask(message, "low", back.session, WORDS))
+        more = await last_of(desk.ask(*message, ME, shown(back), WORDS))
         assert more.notice is None and len(more.session.conversation.turns) == 3
 
 
 @in_a_loop
 async def test_after_a_broken_answer_another_question_may_be_asked_instead(message: Message) -> None:
     async with serving(EVENTS, TEXT, RESET) as server, desk_before(server) as desk:
-        failed = await last_of(desk.ask(message, "low", Session(), WORDS))
-        after = await last_of(desk.ask({"text": "Else?", "files": []}, "low", failed.session, WORDS))
+        failed = await last_of(desk.ask(*message, ME, "", WORDS))
+        after = await last_of(desk.ask("Else?", (), ME, shown(failed), WORDS))
         assert after.notice is None
         assert [turn.answer for turn in after.session.conversation.turns] == ["I see", "I see"]
         assert [bool(answer and answer.broken_off) for answer in after.session.answers] == [True, False]
@@ -187,8 +207,8 @@ async def test_after_a_broken_answer_another_question_may_be_asked_instead(messa
 @in_a_loop
 async def test_a_connection_that_the_server_closed_while_idle_is_nobodys_business(message: Message) -> None:
     async with serving() as server, desk_before(server) as desk:
-        begun = await last_of(desk.ask({"text": "Hello?", "files": []}, "low", Session(), WORDS))
+        begun = await last_of(desk.ask("Hello?", (), ME, "", WORDS))
         await server.die()
         await server.come()
-        after = await last_of(desk.ask(message, "low", begun.session, WORDS))
+        after = await last_of(desk.ask(*message, ME, shown(begun), WORDS))
         assert after.notice is None and after.session.conversation.turns[-1].answer == "I see"

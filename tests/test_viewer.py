@@ -7,34 +7,18 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
-from internvl_demo.answer import Answer, Timing
-from internvl_demo.backends.base import ModelInfo
-from internvl_demo.chat import Attachment, Conversation
-from internvl_demo.grounding import parse
-from internvl_demo.photo import photo_of
-from internvl_demo.pins import pin
 from internvl_demo.tiling import plan_tiles
-from internvl_demo.ui.session import Session
-from internvl_demo.ui.strings import Words
-from internvl_demo.ui.viewer import phrases, viewer
 from tests.conftest import ScriptedModel
-from tests.pictures import picture as drawing
 from tests.test_page import HOSTILE, picture, send, wait_answer
+from tests.viewer_hands import box, drag, lit, phrase, region, sheet_point, wait_zoom, zoom
 
 Open = Callable[..., Page]
 
 CAT = "<ref>the cat</ref><box>[[100, 200, 300, 400]]</box>"
 DOGS = "<ref>two dogs</ref><box>[[500, 100, 600, 300], [700, 100, 800, 300]]</box>"
 TWO = [picture("a.png", (640, 480)), picture("b.png", (400, 200), "navy")]
-
-
-def said(raw: str, images: int = 1) -> Answer:
-    photos = tuple(Attachment(photo_of(drawing()), 1) for _ in range(images))
-    parsed = parse(raw)
-    pinned = tuple(pin(parsed.events, Conversation().ask("?", photos)))
-    return Answer(raw, parsed.events, pinned, parsed.dropped, Timing(0.1, 0.2))
 
 
 @pytest.fixture
@@ -51,51 +35,6 @@ def asked(page: Page, scripted: ScriptedModel, *script: str, files: list[dict[st
     expect(page.locator("#send")).to_be_enabled()
     boxes = sum(step.count("[") for step in script) - sum(step.count("<box>") for step in script)
     expect(page.locator("svg .ground-box")).to_have_count(boxes)
-
-
-def box(page: Page, label: str) -> Locator:
-    return page.locator(f'.ground-box[data-label="{label}"]')
-
-
-def phrase(page: Page, text: str) -> Locator:
-    return page.locator(".ground-phrase[tabindex]", has_text=text)
-
-
-def zoom(page: Page) -> int:
-    return int(page.locator("#viewer .stage").get_attribute("data-zoom") or 0)
-
-
-def lit(locator: Locator) -> None:
-    expect(locator).to_have_class(re.compile(r"\blit\b"))
-
-
-def wait_zoom(page: Page, wanted: Callable[[int], bool]) -> int:
-    page.wait_for_function(
-        "document.querySelector('#viewer .sheet:not([hidden])').getAnimations().length === 0"
-    )
-    level = zoom(page)
-    assert wanted(level), level
-    return level
-
-
-def region(page: Page) -> dict[str, Any]:
-    page.wait_for_function("document.querySelector('#viewer .widget').dataset.region")
-    return json.loads(page.locator("#viewer .widget").get_attribute("data-region") or "null")
-
-
-def sheet_point(page: Page, across: float, down: float) -> tuple[float, float]:
-    """A point of the image shown, in fractions -> in the window."""
-    area = page.locator("#viewer .sheet:not([hidden])").bounding_box()
-    assert area
-    return area["x"] + across * area["width"], area["y"] + down * area["height"]
-
-
-def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    page.mouse.move(*start)
-    page.mouse.down()
-    page.mouse.move(start[0] + 8, start[1] + 8)
-    page.mouse.move(*end)
-    page.mouse.up()
 
 
 # What goes wrong.
@@ -458,48 +397,3 @@ def test_axe_finds_nothing_serious(
         for one in found
         if one["impact"] in ("serious", "critical")
     ] == []
-
-
-# The data.
-
-
-@pytest.mark.parametrize(
-    ("raw", "found"),
-    [
-        ("nothing", []),
-        ("<ref>no box</ref>", []),
-        ("<box>[[1, 2, 3, 4]]</box>", []),
-        (f"the cat, {CAT}", [{"text": "thecat", "nth": 1, "boxes": [0]}]),
-        (f"{DOGS} {CAT}", [{"text": "twodogs", "nth": 0, "boxes": [0, 1]}, {"text": "thecat", "nth": 0, "boxes": [2]}]),
-        ("<ref>a **big** dog</ref><box>[[1, 2, 3, 4]]</box>", [{"text": "abigdog", "nth": 0, "boxes": [0]}]),
-        (f"<ref>the cat</ref> is not {CAT}", [{"text": "thecat", "nth": 1, "boxes": [0]}]),
-        ("<ref>**</ref><box>[[1, 2, 3, 4]]</box>", []),
-    ],
-)  # fmt: skip
-def test_phrases_are_those_with_boxes_and_know_where_they_stand(raw: str, found: list[object]) -> None:
-    assert phrases(said(raw)) == found
-
-
-def test_a_label_always_looks_the_same_whatever_else_is_there() -> None:
-    def looks(raw: str) -> dict[str, tuple[str, str]]:
-        session = Session(Conversation().ask("?", (Attachment(photo_of(drawing()), 1),)), (said(raw),))
-        value = viewer(session, ModelInfo("x", 64, 8192), lambda photo: photo.id, Words())
-        boxes = value["answers"][0]["boxes"]
-        return {box["label"]: (box["colour"], box["line"]) for box in boxes}
-
-    both = looks(f"{DOGS} {CAT}")
-    assert looks(CAT)["the cat"] == both["the cat"]
-    assert looks(f"{CAT} {DOGS}") == both
-
-
-def test_every_mode_and_the_one_sent_are_planned() -> None:
-    image = Attachment(photo_of(drawing(block_px=400)), 24)
-    session = Session(Conversation().ask("?", (image,)), (None,))
-    value = viewer(session, ModelInfo("x", 256, 8192), lambda photo: photo.id, Words())
-    plans = value["images"][0]["plans"]
-    expected = [plan_tiles((1200, 800), most) for most in (1, 12, 24, 40)]
-    assert [tuple(plan["grid"]) for plan in plans] == [plan.grid for plan in expected]
-    assert [plan["sent"] for plan in plans] == [False, False, True, False]
-    for shown, plan in zip(plans, expected, strict=True):
-        assert f"{plan.visual_tokens(256):,} visual tokens" in shown["text"]
-    assert value["answers"] == [{"boxes": [], "phrases": []}]

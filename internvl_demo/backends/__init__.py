@@ -35,3 +35,12 @@ def open_backend(settings: Settings) -> Backend:
     from internvl_demo.backends.local import LocalBackend
 
     return LocalBackend(settings.checkpoint, device=settings.device)
+
+
+async def wait_until_ready(backend: Backend) -> None:
+    """Waits for a server that is being started; the others are ready. Raises BackendError when it was given up.
+
+    For commands, which ask once; the page opens at once and says how far the server is.
+    """
+    if ready := getattr(backend, "ready", None):
+        await ready()

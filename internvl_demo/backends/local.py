@@ -79,6 +79,10 @@ class LocalBackend:
         """The model as loaded."""
         return ModelInfo(self.name, self.tokens_per_tile, self.context_length)
 
+    def count_text(self, text: str) -> int:
+        """How many tokens a piece of a prompt takes."""
+        return len(self._ids(text))
+
     async def stream(self, conversation: Conversation, options: Options) -> AsyncGenerator[Piece, None]:
         """Answers the last question; see `base.Backend`."""
         loop = asyncio.get_running_loop()
@@ -178,9 +182,13 @@ class LocalBackend:
                 tokens = segment.views * self.tokens_per_tile
                 keys += [(image.photo.id, image.max_tiles, index) for index in range(tokens)]
             else:
-                text = segment if self.has_bos else segment.removeprefix("<s>")
-                keys += self.tokenizer(text, add_special_tokens=False)["input_ids"]
+                keys += self._ids(segment)
         return keys, slots
+
+    def _ids(self, text: str) -> list[int]:
+        known = text if self.has_bos else text.removeprefix("<s>")
+        ids: list[int] = self.tokenizer(known, add_special_tokens=False)["input_ids"]
+        return ids
 
     def _recall(self, conversation_id: str, keys: list[Key], slots: dict[int, ImageSlot]) -> _Kept:
         """The conversation's cache, cut back to what it shares with the prompt; never inside an image,

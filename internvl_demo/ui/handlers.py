@@ -1,28 +1,36 @@
 """What happens on the page: plain functions from its values to its values.
 
-    message, mode -> attachments -> conversation -> answer snapshots -> View
+    text, images -> question in the store -> job -> its progress -> View
 
-Before a question is sent, whatever is wrong with it changes nothing: the person keeps text, files and
-conversation. An error before the first token gives the question back; after it, what has come stays, marked.
-Every yield of `ask` and `retry` is complete, so that Stop (which ends the generator) can come at any time.
-There is a yield every `TICK_S` even while nothing happens: that is when Gradio finds out that a tab was closed.
+The browser holds no more than who it is and which conversation it shows; all else is in the store, so that a
+reload, a lost connection or a restart of the app costs nothing. Before a question is sent, whatever is wrong
+with it changes nothing: the person keeps text, files and conversation. An error before the first token gives the
+question back; after it, what has come stays, marked. There is a view every `TICK_S` even while nothing happens:
+that is when Gradio finds out that a tab was closed.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from internvl_demo.admission import Admission, LineFull
 from internvl_demo.answer import Answer, answer, report
 from internvl_demo.backends.base import Backend, ModelInfo, Options
+from internvl_demo.budget import estimate
 from internvl_demo.chat import Attachment, Conversation
 from internvl_demo.errors import DemoError
+from internvl_demo.inspector import How, InProcess, inspect
+from internvl_demo.jobs import Jobs, Progress
 from internvl_demo.observe import Observer
-from internvl_demo.photo import open_photo
+from internvl_demo.photo import Photo, open_photo
+from internvl_demo.store import Store
+from internvl_demo.store.faults import GoneError
+from internvl_demo.store.records import Entry
 from internvl_demo.tiling import max_tiles_of
-from internvl_demo.ui.session import Session, notice, plan_of, preview
+from internvl_demo.ui.inspector_view import inspector, turns_until
+from internvl_demo.ui.session import Session, notice
 from internvl_demo.ui.strings import Words
 
 Message = dict[str, Any]
@@ -31,19 +39,30 @@ Message = dict[str, Any]
 EMPTY: Message = {"text": "", "files": []}
 
 TICK_S = 0.4
-"""The longest time between two yields: the model is free well within a second after its reader has gone."""
+"""The longest time between two views: it is soon noticed when nobody looks any more."""
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class Person(NamedTuple):
+    """Who asks: the owner of conversations, known by a secret of the browser's; and the tab, for a fair share."""
+
+    owner: str
+    tab: str = ""
 
 
 @dataclass(frozen=True)
 class View:
-    """What the page shows next. `message` None: the composer stays as it is."""
+    """What the page shows next. `text` None: the composer stays as it is; else it holds that and `images`."""
 
-    session: Session
+    session: Session = field(default_factory=Session)
     running: bool = False
-    message: Message | None = None
+    text: str | None = None
+    images: tuple[Attachment, ...] = ()
     notice: dict[str, str] | None = None
+    entries: list[Entry] | None = None
+    """The person's conversations; None: as before."""
 
 
 def attachments(message: Message, mode: str | int) -> tuple[Attachment, ...]:
@@ -53,9 +72,9 @@ def attachments(message: Message, mode: str | int) -> tuple[Attachment, ...]:
 
 
 class Desk:
-    """The handlers, with the backend they speak to and the gate before it.
+    """The handlers, with the backend they speak to, the gate before it, and the store behind them.
 
-    `person` is whoever asks, as far as the page can tell them apart: each has a fair share of the model.
+    how: as what the inspector shows a call to the model.
     """
 
     def __init__(
@@ -64,57 +83,147 @@ class Desk:
         info: ModelInfo,
         options: Options,
         gate: Admission,
+        store: Store,
         observer: Observer | None = None,
+        how: How | None = None,
     ):
-        self.info, self.options, self.gate = info, options, gate
+        self.info, self.options, self.gate, self.store = info, options, gate, store
         self.observer = observer or Observer()
         self.observer.watch_queue(lambda: gate.running, lambda: gate.waiting)
         self.backend = self.observer.watch(backend, info)
+        self.count_text: Callable[[str], int] | None = getattr(backend, "count_text", None)
+        self.how = how or InProcess()
+        self.jobs = Jobs(self.backend, store, info.name, options, gate)
+
+    # The conversation
+
+    async def open(self, person: Person, conversation_id: str, words: Words) -> AsyncGenerator[View, None]:
+        """A conversation as it stands, and its answer while that is coming; "" for none."""
+        try:
+            entries = await aside(self.store.entries, person.owner)
+            if not conversation_id:
+                yield View(entries=entries)
+                return
+            session = await self._session(person, conversation_id)
+        except DemoError as error:
+            yield View(notice=notice(error))
+            return
+        assert session.record
+        if running := session.record.running:
+            yield View(session, running=True, entries=entries)
+            async with aclosing(self._following(person, conversation_id, running.id, words)) as views:
+                async for view in views:
+                    yield view
+        else:
+            last = session.record.questions[-1] if session.record.questions else None
+            failed = last.versions[-1].failure if last and last.versions and last.answer is None else None
+            yield View(session, entries=entries, notice=notice(DemoError(*failed)) if failed else None)
 
     async def ask(
-        self, message: Message, mode: str | int, session: Session, words: Words, person: str = ""
+        self,
+        text: str,
+        images: tuple[Attachment, ...],
+        person: Person,
+        conversation_id: str,
+        words: Words,
+        options: Options | None = None,
     ) -> AsyncGenerator[View, None]:
-        """A question sent."""
+        """A question sent. options: of its answer, instead of the page's."""
         try:
-            conversation = self._question(session.conversation, message, mode, words)
+            asked = (person.owner, conversation_id or None, _text(text, words), images)
+            conversation_id = await aside(self.store.ask, *asked)
         except DemoError as error:
             self.observer.refused(error)
-            yield View(session, notice=notice(error))
+            yield View(await self.as_kept(person, conversation_id), notice=notice(error))
             return
-        asked = session.asking(conversation)
-        yield View(asked, running=True, message=EMPTY)
-        async with aclosing(self._answering(asked, session, message, words, person)) as views:
+        async with aclosing(self._answering(person, conversation_id, words, "", options)) as views:
             async for view in views:
                 yield view
 
-    async def retry(self, session: Session, words: Words, person: str = "") -> AsyncGenerator[View, None]:
-        """The last question again."""
-        if not session.conversation.turns:
-            error = DemoError(words("nothing_to_retry"), words("nothing_to_retry_next"))
-            yield View(session, notice=notice(error))
-            return
-        asked = session.asking(session.conversation.retry())
-        yield View(asked, running=True)
-        async with aclosing(self._answering(asked, session, None, words, person)) as views:
-            async for view in views:
-                yield view
-
-    def settle(self, session: Session) -> View:
-        """After Stop: what has come stays."""
-        return View(session)
-
-    def clear(self) -> View:
-        """A new conversation."""
-        return View(Session(), message=EMPTY)
-
-    def preview(self, message: Message, mode: str | int, session: Session, words: Words) -> dict[str, Any]:
-        """What the composer's images would cost, or what is wrong with one."""
+    async def edit(
+        self, person: Person, conversation_id: str, question_id: str, text: str, words: Words
+    ) -> AsyncGenerator[View, None]:
+        """An earlier question in other words, its images kept; what followed it is gone."""
         try:
-            plans = [(image.photo.name, plan_of(image)) for image in attachments(message, mode)]
+            asked = (person.owner, conversation_id, question_id, _text(text, words))
+            await aside(self.store.edit, *asked)
         except DemoError as error:
-            return {**preview([], 1, self.info, words), "problem": notice(error)}
-        first = len(session.conversation.images) + 1
-        return preview(plans, first, self.info, words)
+            self.observer.refused(error)
+            yield View(await self.as_kept(person, conversation_id), notice=notice(error))
+            return
+        async with aclosing(self._answering(person, conversation_id, words)) as views:
+            async for view in views:
+                yield view
+
+    async def retry(self, person: Person, conversation_id: str, words: Words) -> AsyncGenerator[View, None]:
+        """The last question again; its earlier answers stay as versions."""
+        if not conversation_id:
+            error = DemoError(words("nothing_to_retry"), words("nothing_to_retry_next"))
+            yield View(notice=notice(error))
+            return
+        async with aclosing(self._answering(person, conversation_id, words)) as views:
+            async for view in views:
+                yield view
+
+    async def look(self, person: Person, conversation_id: str) -> View:
+        """A conversation as it stands, also while its answer comes; an empty one when there is none."""
+        try:
+            session = await self.as_kept(person, conversation_id)
+        except DemoError as error:
+            return View(notice=notice(error))
+        running = bool(session.record and session.record.running)
+        return View(session, running=running)
+
+    async def stop(self, person: Person, conversation_id: str) -> View:
+        """The answer ends; what has come stays."""
+        try:
+            session = await self._session(person, conversation_id)
+            if session.record and (running := session.record.running):
+                await self.jobs.stop(person.owner, running.id)
+            return View(await self._session(person, conversation_id))
+        except DemoError as error:
+            return View(notice=notice(error))
+
+    async def undo(self, person: Person, conversation_id: str) -> View:
+        """Without the last question, which is back in the composer. Of the only one nothing else is left."""
+        try:
+            session = await self._session(person, conversation_id)
+            return await self._without_last(person, session)
+        except DemoError as error:
+            return View(await self.as_kept(person, conversation_id), notice=notice(error))
+
+    async def choose(self, person: Person, conversation_id: str, version_id: str) -> View:
+        """Another version of the last answer."""
+        problem = await _problem(self.store.choose, person.owner, conversation_id, version_id)
+        return View(await self.as_kept(person, conversation_id), notice=problem)
+
+    async def rename(self, person: Person, conversation_id: str, title: str, shown: str) -> View:
+        """Another name for a conversation; `shown` is the one that the page shows."""
+        problem = await _problem(self.store.rename, person.owner, conversation_id, title)
+        return View(await self.as_kept(person, shown), notice=problem, entries=await self.entries(person))
+
+    async def delete(self, person: Person, conversation_id: str, shown: str) -> View:
+        """Without that conversation; `shown` is the one that the page shows."""
+        problem = None
+        try:
+            await self.jobs.delete(person.owner, conversation_id)
+        except DemoError as error:
+            problem = notice(error)
+        session = await self.as_kept(person, "" if shown == conversation_id else shown)
+        return View(session, notice=problem, entries=await self.entries(person))
+
+    # What is not kept
+
+    def prompt(
+        self, conversation: Conversation, turn: object, url_of: Callable[[Photo], str], words: Words
+    ) -> dict[str, Any] | None:
+        """The prompt and the call of the answer to that turn, for the inspector; None where there is none."""
+        until = turns_until(conversation, turn)
+        if until is None:
+            return None
+        count = self.count_text
+        seen = inspect(until, self.options, self.info, self.how, count or estimate, exact=count is not None)
+        return inspector(seen, len(until.turns), url_of, words)
 
     async def api_ask(self, message: Message, mode: str, person: str = "") -> dict[str, Any]:
         """`/ask`: one question, the whole answer as data."""
@@ -129,48 +238,121 @@ class Desk:
         assert last is not None
         return report(conversation, last)
 
-    def _question(
-        self, conversation: Conversation, message: Message, mode: str | int, words: Words
-    ) -> Conversation:
-        text = (message.get("text") or "").strip()
-        if not text:
-            raise DemoError(words("ask_something"), words("ask_something_next"))
-        # a page's first conversation is a copy of one and the same: it gets its own id with its first turn
-        begun = conversation if conversation.turns else Conversation()
-        return begun.ask(text, attachments(message, mode))
+    # Parts
 
     async def _answering(
-        self, asked: Session, before: Session, message: Message | None, words: Words, person: str
+        self,
+        person: Person,
+        conversation_id: str,
+        words: Words,
+        text: str | None = None,
+        options: Options | None = None,
     ) -> AsyncGenerator[View, None]:
-        now = asked
+        """The last question's answer, from its beginning; the composer then holds `text`."""
         try:
-            with self.gate.ticket(person) as ticket:
-                if not ticket.admitted:
-                    while not ticket.admitted:
-                        yield View(now, running=True, notice=_place(ticket.place, words))
-                        await ticket.moved(TICK_S)
-                    yield View(now, running=True)
-                async with aclosing(_ticking(answer(self.backend, now.conversation, self.options))) as said:
-                    async for snapshot in said:
-                        now = asked.saying(snapshot) if snapshot else now
-                        yield View(now, running=not (snapshot and snapshot.usage))
-        except LineFull as full:
-            self.observer.refused(full)
-            busy = words("line_full", running=full.running, waiting=full.waiting)
-            error = DemoError(busy, words("line_full_next"))
-            yield View(before, message=message, notice=notice(error))
-            return
+            job = await self.jobs.start(person.owner, conversation_id, person.tab or None, options)
+            session, entries = await self._session(person, conversation_id), await self.entries(person)
         except DemoError as error:
-            if now is asked:
-                yield View(before, message=message, notice=notice(error))
-            else:
-                yield View(now.breaking_off(), notice=notice(error, before=words("broke_off") + " "))
+            self.observer.refused(error)
+            yield View(await self.as_kept(person, conversation_id), notice=notice(error))
             return
-        yield View(now)
+        yield View(session, running=True, text=text, entries=entries)
+        async with aclosing(self._following(person, conversation_id, job, words)) as views:
+            async for view in views:
+                yield view
+
+    async def _following(
+        self, person: Person, conversation_id: str, job: str, words: Words
+    ) -> AsyncGenerator[View, None]:
+        """An answer while it comes, and its end."""
+        progress = Progress()
+        try:
+            session = await self._session(person, conversation_id)
+            async with aclosing(_ticking(self.jobs.watch(person.owner, job))) as seen:
+                async for news in seen:
+                    progress = news or progress
+                    if not progress.ended:
+                        line = _place(progress.place, words) if progress.place else None
+                        yield View(session.following(progress.said), running=True, notice=line)
+            yield await self._ended(person, conversation_id, progress, words)
+        except DemoError as error:
+            yield View(await self.as_kept(person, conversation_id), notice=notice(error))
+
+    async def _ended(self, person: Person, conversation_id: str, progress: Progress, words: Words) -> View:
+        """How the page looks after an answer: an error that came before any of it gives the question back."""
+        session = await self._session(person, conversation_id)
+        error = _told(progress.error, words)
+        if error is None:
+            return View(session, entries=await self.entries(person))
+        if progress.said:
+            return View(session, notice=notice(error, before=words("broke_off") + " "))
+        assert session.record
+        question = session.record.questions[-1]
+        if question.answer is not None:  # an earlier version, which stays
+            return View(session, notice=notice(error))
+        back = await self._without_last(person, session)
+        return replace(back, notice=notice(error))
+
+    async def _without_last(self, person: Person, session: Session) -> View:
+        """The last question, with its images, back in the composer. Raises GoneError, BusyError, StoreError."""
+        assert session.record
+        take_back = self.store.delete if len(session.record.questions) < 2 else self.store.undo
+        await aside(take_back, person.owner, session.record.id)
+        turn = session.conversation.turns[-1]
+        return View(
+            await self.as_kept(person, session.record.id),
+            text=turn.text,
+            images=turn.images,
+            entries=await self.entries(person),
+        )
+
+    async def _session(self, person: Person, conversation_id: str) -> Session:
+        """Raises GoneError, PhotoError, StoreError."""
+        record = await aside(self.store.record, person.owner, conversation_id)
+        return Session.of(record, await aside(self.store.conversation, record))
+
+    async def as_kept(self, person: Person, conversation_id: str) -> Session:
+        """The same; an empty one when there is none (any more)."""
+        with suppress(GoneError):
+            if conversation_id:
+                return await self._session(person, conversation_id)
+        return Session()
+
+    async def entries(self, person: Person) -> list[Entry]:
+        """The person's conversations. Raises StoreError."""
+        return await aside(self.store.entries, person.owner)
+
+
+async def _problem(change: Callable[..., None], *values: str) -> dict[str, str] | None:
+    """Changes what is kept; what went wrong."""
+    try:
+        await aside(change, *values)
+    except DemoError as error:
+        return notice(error)
+    return None
+
+
+def _text(text: str | None, words: Words) -> str:
+    text = (text or "").strip()
+    if not text:
+        raise DemoError(words("ask_something"), words("ask_something_next"))
+    return text
+
+
+def _told(error: DemoError | None, words: Words) -> DemoError | None:
+    if isinstance(error, LineFull):
+        busy = words("line_full", running=error.running, waiting=error.waiting)
+        return DemoError(busy, words("line_full_next"))
+    return error
 
 
 def _place(place: int, words: Words) -> dict[str, str]:
     return {"what": words("in_line", place=place), "next_step": words("in_line_next")}
+
+
+async def aside(do: Callable[P, T], *values: P.args, **named: P.kwargs) -> T:
+    """What reads disks or pictures, beside the event loop."""
+    return await asyncio.to_thread(do, *values, **named)
 
 
 async def _ticking(items: AsyncGenerator[T, None]) -> AsyncGenerator[T | None, None]:

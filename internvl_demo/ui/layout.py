@@ -6,6 +6,7 @@ value with textContent and checked numbers only.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,33 +14,57 @@ from typing import Any
 import gradio as gr
 
 from internvl_demo.tiling import MAX_TILES, MODES
+from internvl_demo.ui.context_bar import NOTHING as NO_BAR
 from internvl_demo.ui.handlers import Message
-from internvl_demo.ui.session import Session
-from internvl_demo.ui.strings import TABLE
+from internvl_demo.ui.inspector_view import CLOSED
+from internvl_demo.ui.strings import TABLE, Words
+from internvl_demo.ui.tray import empty
+from internvl_demo.ui.turns import NOTHING as NO_TURNS
 from internvl_demo.ui.viewer import NOTHING
 
 STATIC = Path(__file__).parent / "static"
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
-CSS = [STATIC / "page.css", STATIC / "viewer" / "viewer.css"]
+CSS = [
+    STATIC / "page.css",
+    *sorted(STATIC.glob("*/*.css")),
+    STATIC / "context-bar.css",
+    STATIC / "inspector.css",
+]
 
 _ENGLISH, _CHINESE = ({key: texts[column] for key, texts in TABLE.items()} for column in (0, 1))
 I18N = gr.I18n(en=_ENGLISH, zh=_CHINESE, **{"zh-CN": _CHINESE, "zh-TW": _CHINESE})
 
-_SESSION_SECONDS = 3600
-"""How long a closed tab's conversation is kept."""
+
+_FORMULAS: list[dict[str, str | bool]] = [
+    {"left": "$$", "right": "$$", "display": True},
+    {"left": "\\[", "right": "\\]", "display": True},
+    {"left": "$", "right": "$", "display": False},
+    {"left": "\\(", "right": "\\)", "display": False},
+]
+"""The longer first: `$$` is not twice `$`."""
 
 
 @dataclass(frozen=True)
 class Parts:
     """The components that something happens to."""
 
-    session: gr.State
+    owner: gr.Textbox
+    shown: gr.Textbox
+    language: gr.Textbox
+    panel: gr.HTML
+    switch: gr.Button
+    turns: gr.HTML
+    pulse: gr.HTML
     conversation: gr.Chatbot
     notice: gr.HTML
     composer: gr.MultimodalTextbox
     mode: gr.Radio
     most: gr.Slider
-    tokens: gr.HTML
+    tray: gr.HTML
+    bar: gr.HTML
+    room: gr.Textbox
+    got: gr.Textbox
+    inspector: gr.HTML
     send: gr.Button
     stop: gr.Button
     retry: gr.Button
@@ -47,49 +72,82 @@ class Parts:
     viewer: gr.HTML
     examples: tuple[tuple[gr.Button, Message], ...]
     files: gr.Textbox
+    labelled: tuple[tuple[Any, Callable[[Words], dict[str, Any]]], ...]
+    """What has a fixed text, and that text in a language."""
 
 
 def lay_out(note: str | None) -> Parts:
     """Places everything into the current gr.Blocks. `note`: what answers; None for the miniature, whose
     world needs one tile and whose pairs of images were taught with one tile each."""
-    session = gr.State(Session(), time_to_live=_SESSION_SECONDS)
+    owner, shown, language = _hidden("owner"), _hidden("shown"), _hidden("language")
+    pulse = widget("pulse", {"beat": 0, "running": False})
     with gr.Row(elem_id="head"):
+        panel = widget("panel", {})
         gr.Markdown("# InternVL 1.5", elem_id="title", container=False)
-        gr.Markdown(I18N("tagline"), elem_id="tagline", container=False)
-        gr.Markdown(I18N("model_miniature") if note is None else note, elem_id="model-note", container=False)
+        tagline = gr.Markdown(I18N("tagline"), elem_id="tagline", container=False)
+        about = I18N("model_miniature") if note is None else note
+        about = gr.Markdown(about, elem_id="model-note", container=False)
+        switch = gr.Button(I18N("language"), elem_id="switch-language", size="sm", min_width=0)
     with gr.Row(elem_id="desk", equal_height=False):
         with gr.Column(scale=5, min_width=340, elem_id="talk"):
             conversation = _conversation()
-            notice = _widget("notice", {"what": "", "next_step": ""})
+            turns = widget("turns", NO_TURNS)
+            inspector = widget("inspector", CLOSED, apply_default_css=False)
+            notice = widget("notice", {"what": "", "next_step": ""})
             composer = _composer()
+            tray = widget("tray", empty(), apply_default_css=False)
             with gr.Row(elem_id="choices"):
                 mode, most = _mode("low" if note is None else "standard")
-            tokens = _widget("token-count", {"lines": [], "total": ""})
+            bar = widget("context-bar", NO_BAR)
             with gr.Row(elem_id="actions"):
                 send = _button("send", variant="primary")
                 stop = _button("stop", variant="stop", interactive=False)
                 retry = _button("retry", interactive=False)
                 clear = _button("clear")
         with gr.Column(scale=5, min_width=340, elem_id="sight"):
-            viewer = _widget("viewer", NOTHING, apply_default_css=False)
+            viewer = widget("viewer", NOTHING, apply_default_css=False)
             with gr.Row(elem_id="examples"):
+                title = gr.Markdown(I18N("examples"), elem_id="examples-title", container=False)
                 examples = _examples()
-    files = gr.Textbox("[]", visible="hidden", elem_id="files-chosen")
+    files, room, got = _hidden("files-chosen", "[]"), _hidden("room"), _hidden("fetched")
+    labelled = [
+        (conversation, _named(label="conversation", placeholder="conversation_empty")),
+        (composer, _named(label="composer", placeholder="composer_placeholder")),
+        (mode, lambda words: {"label": words("mode"), "choices": _modes(words)}),
+        (most, _named(label="max_tiles")),
+        (tagline, _named(value="tagline")),
+        (title, _named(value="examples")),
+        (switch, _named(value="language")),
+        *((button, _named(value=button.elem_id)) for button in (send, stop, retry, clear)),
+    ]
+    if note is None:
+        labelled.append((about, _named(value="model_miniature")))
     return Parts(
-        session,
-        conversation,
-        notice,
-        composer,
-        mode,
-        most,
-        tokens,
-        send,
-        stop,
-        retry,
-        clear,
-        viewer,
-        examples,
-        files,
+        owner=owner,
+        shown=shown,
+        language=language,
+        panel=panel,
+        switch=switch,
+        turns=turns,
+        pulse=pulse,
+        conversation=conversation,
+        notice=notice,
+        composer=composer,
+        mode=mode,
+        most=most,
+        tray=tray,
+        bar=bar,
+        room=room,
+        got=got,
+        inspector=inspector,
+        send=send,
+        stop=stop,
+        retry=retry,
+        clear=clear,
+        viewer=viewer,
+        examples=examples,
+        files=files,
+        labelled=tuple(labelled),
     )
 
 
@@ -112,10 +170,11 @@ def _conversation() -> gr.Chatbot:
         show_label=False,
         placeholder=I18N("conversation_empty"),
         height="100%",
-        buttons=["copy"],
+        buttons=[],
         feedback_options=None,
         allow_file_downloads=False,
         allow_tags=False,
+        latex_delimiters=_FORMULAS,
     )
 
 
@@ -135,12 +194,25 @@ def _composer() -> gr.MultimodalTextbox:
 
 def _mode(chosen: str) -> tuple[gr.Radio, gr.Slider]:
     """Low, standard, high; or custom, which shows the slider."""
-    choices = [(I18N(f"mode_{name}"), name) for name in (*MODES, "custom")]
-    mode = gr.Radio(choices, value=chosen, label=I18N("mode"), elem_id="mode", container=False)
+    mode = gr.Radio(_modes(I18N), value=chosen, label=I18N("mode"), elem_id="mode", container=False)
     most = gr.Slider(
         1, MAX_TILES, value=6, step=1, label=I18N("max_tiles"), elem_id="max-tiles", visible=False
     )
     return mode, most
+
+
+def _modes(text: Callable[[str], Any]) -> list[tuple[Any, str]]:
+    return [(text(f"mode_{name}"), name) for name in (*MODES, "custom")]
+
+
+def _named(**keys: str) -> Callable[[Words], dict[str, Any]]:
+    """Properties that are texts of the table."""
+    return lambda words: {name: words(key) for name, key in keys.items()}
+
+
+def _hidden(name: str, value: str = "") -> gr.Textbox:
+    """A value that the browser holds."""
+    return gr.Textbox(value, visible="hidden", elem_id=name)
 
 
 def _button(name: str, **settings: Any) -> gr.Button:
@@ -149,7 +221,6 @@ def _button(name: str, **settings: Any) -> gr.Button:
 
 def _examples() -> tuple[tuple[gr.Button, Message], ...]:
     """A button for each example, and what it puts into the composer."""
-    gr.Markdown(I18N("examples"), elem_id="examples-title", container=False)
     made = []
     for row in json.loads((EXAMPLES / "examples.json").read_text("utf-8")):
         files = [str(EXAMPLES / name) for name in row["files"]]
@@ -158,13 +229,16 @@ def _examples() -> tuple[tuple[gr.Button, Message], ...]:
     return tuple(made)
 
 
-def _widget(name: str, value: dict[str, Any], **settings: Any) -> gr.HTML:
+def widget(name: str, value: dict[str, Any], **settings: Any) -> gr.HTML:
+    """An element of this id, drawn by the script of this name from its value."""
     template = '<div class="widget"></div>'
     return gr.HTML(value, html_template=template, js_on_load=_script(name), elem_id=name, **settings)
 
 
 def _script(name: str) -> str:
-    """A widget's one file; or those of its folder, which share one scope, `main.js` the last."""
+    """A widget's one file; or those of its folder, which share one scope with `viewer/dom.js`, `main.js` last."""
     folder = STATIC / name
     files = sorted(folder.glob("*.js"), key=lambda file: (file.name == "main.js", file.name))
+    if files and name != "viewer":
+        files.insert(0, STATIC / "viewer" / "dom.js")
     return "\n".join(file.read_text("utf-8") for file in files or [STATIC / f"{name}.js"])

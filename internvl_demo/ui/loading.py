@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from internvl_demo.backends.base import Backend
-from internvl_demo.ui.layout import STATIC
+from internvl_demo.ui.layout import widget
 from internvl_demo.ui.session import notice
 
 SOON_S = 1.0
@@ -21,13 +21,7 @@ def show_progress(backend: Backend) -> None:
     progress = getattr(backend, "progress", None)
     if progress is None:
         return
-    script = (STATIC / "server-state.js").read_text("utf-8")
-    state = gr.HTML(
-        notice(progress()),
-        html_template='<div class="widget"></div>',
-        js_on_load=script,
-        elem_id="server-state",
-    )
+    state = widget("server-state", notice(progress()))
     timer = gr.Timer(SOON_S)
 
     def tell() -> tuple[dict[str, str], Any]:

@@ -1,7 +1,7 @@
-"""What a browser tab holds, and how it is shown: values in, plain data for the page's components out.
+"""What the page shows of a conversation: values in, plain data for the page's components out.
 
-`Session` is frozen: the conversation, and for each turn the last snapshot of its answer. What the page
-shows is derived from it. People's text is shown as they wrote it and never as markup; a model's text is
+`Session` is frozen: the conversation, and for each turn the last snapshot of its answer. All that is shown is
+derived from it. People's text is shown as they wrote it and never as markup; a model's text is
 Markdown without HTML.
 """
 
@@ -14,35 +14,48 @@ from internvl_demo.answer import Answer
 from internvl_demo.backends.base import ModelInfo
 from internvl_demo.chat import Attachment, Conversation
 from internvl_demo.errors import DemoError
+from internvl_demo.jobs import recalled
 from internvl_demo.photo import Photo
+from internvl_demo.store.records import Record
 from internvl_demo.tiling import TilePlan, plan_tiles
 from internvl_demo.ui.strings import Words
 
 _CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
-_PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$&:=\"'])")
+_PUNCTUATION = re.compile(r"[`*_{}\[\]()#+\-.!|<>~&:=\"']")
+_FORMULA = re.compile(r"[\\$]")
 
 
 @dataclass(frozen=True)
 class Session:
-    """A conversation and its answers, one entry for each turn (None: not answered)."""
+    """A conversation and its answers, one entry for each turn (None: not answered), and how it is kept."""
 
     conversation: Conversation = field(default_factory=Conversation)
     answers: tuple[Answer | None, ...] = ()
+    record: Record | None = None
 
-    def asking(self, conversation: Conversation) -> "Session":
-        """With a new or repeated last question."""
-        return Session(conversation, (*self.answers[: len(conversation.turns) - 1], None))
+    @staticmethod
+    def of(record: Record, conversation: Conversation) -> "Session":
+        """As it is kept: of each answer the chosen version; of one that is being written, nothing yet."""
+        answers = []
+        for place, question in enumerate(record.questions):
+            shown = next((v for v in question.versions if v.id == question.chosen), None)
+            if shown and not any(version.state == "running" for version in question.versions):
+                answers.append(recalled(conversation, place, shown))
+            else:
+                answers.append(None)
+        return Session(conversation, tuple(answers), record)
 
-    def saying(self, said: Answer) -> "Session":
-        """With the last answer as far as it has come."""
-        return replace(
-            self, conversation=self.conversation.answered(said.raw), answers=(*self.answers[:-1], said)
+    def model_of(self, place: int) -> str | None:
+        """Which model gave the answer to turn number `place`, from 0; None where that is not kept."""
+        question = self.record.questions[place] if self.record else None
+        shown = (
+            [version for version in question.versions if version.id == question.chosen] if question else []
         )
+        return shown[0].model if shown else None
 
-    def breaking_off(self) -> "Session":
-        """With the last answer marked as one whose end is lost; what has come of it stays."""
-        said = self.answers[-1] if self.answers else None
-        return self.saying(replace(said, broken_off=True)) if said else self
+    def following(self, said: Answer | None) -> "Session":
+        """With the last answer as far as it has come."""
+        return replace(self, answers=(*self.answers[:-1], said))
 
 
 def plan_of(image: Attachment) -> TilePlan:
@@ -51,8 +64,12 @@ def plan_of(image: Attachment) -> TilePlan:
 
 
 def plain(text: str) -> str:
-    """People's text as Markdown that shows exactly that text."""
-    return _PUNCTUATION.sub(r"\\\1", text)
+    """People's text as Markdown that shows exactly that text.
+
+    What opens a formula stands in an element of its own: formulas are looked for in the text of one element.
+    """
+    marked = _PUNCTUATION.sub(lambda mark: f"&#{ord(mark[0])};", text)
+    return _FORMULA.sub(lambda mark: f"<span>&#{ord(mark[0])};</span>", marked)
 
 
 def markdown(text: str) -> str:
@@ -75,18 +92,18 @@ def messages(
             shown.append(
                 {"role": "user", "content": {"path": path, "alt_text": f"{words('image')}-{number}"}}
             )
-        if turn.text:
-            shown.append({"role": "user", "content": plain(turn.text)})
+        asked = f'{plain(turn.text)}<span class="asked turn-{place}"></span>'
+        shown.append({"role": "user", "content": asked})
         if said is not None:
             images = tuple(plan_of(image) for image in turn.images)
-            line = receipt(said, images, info, words)
+            line = receipt(said, images, info, words, session.model_of(place - 1) or info.name)
             content = f'{markdown(said.text)}\n\n<span class="receipt turn-{place}">{line}</span>'
             shown.append({"role": "assistant", "content": content})
     return shown
 
 
-def receipt(said: Answer, plans: tuple[TilePlan, ...], info: ModelInfo, words: Words) -> str:
-    """The short line under an answer."""
+def receipt(said: Answer, plans: tuple[TilePlan, ...], info: ModelInfo, words: Words, model: str = "") -> str:
+    """The short line under an answer. `model`: which gave it."""
     parts = []
     if said.timing.ttft_s is not None:
         parts.append(words("receipt_ttft", seconds=f"{said.timing.ttft_s:.2f}"))
@@ -104,6 +121,8 @@ def receipt(said: Answer, plans: tuple[TilePlan, ...], info: ModelInfo, words: W
         parts.append(words("receipt_length"))
     if said.broken_off:
         parts.append(words("receipt_broke_off"))
+    if model:
+        parts.append(plain(model))
     return " · ".join(parts)
 
 

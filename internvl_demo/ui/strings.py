@@ -10,7 +10,7 @@ from types import MappingProxyType
 TABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "tagline": (
-            "Talk to pictures: several at once, over several turns, with boxes where things are.",
+            "Talk to pictures, with boxes where things are.",
             "与图片对话：支持多图、多轮，并在图上框出目标。",
         ),
         "composer": ("Message", "消息"),
@@ -21,7 +21,7 @@ TABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "send": ("Send", "发送"),
         "stop": ("Stop", "停止"),
         "retry": ("Retry", "重试"),
-        "clear": ("Clear", "清空"),
+        "clear": ("New", "新对话"),
         "mode": ("Resolution", "分辨率"),
         "mode_low": ("Low · 1 tile", "低 · 1 块"),
         "mode_standard": ("Standard · up to 12", "标准 · 最多 12 块"),
@@ -62,6 +62,35 @@ TABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
             "模型正忙：正在回答 {running} 个问题，另有 {waiting} 个在排队。",
         ),
         "line_full_next": ("Wait a moment, then send the question again.", "请稍等片刻，再重新发送问题。"),
+        "language": ("中文", "English"),
+        "panel_conversations": ("Conversations", "对话列表"),
+        "panel_new": ("New conversation", "新对话"),
+        "panel_untitled": ("Without a name", "未命名"),
+        "panel_rename": ("Rename", "重命名"),
+        "panel_delete": ("Delete", "删除"),
+        "panel_sure": ("Delete it for ever?", "确定永久删除？"),
+        "panel_keep": ("Keep", "保留"),
+        "panel_close": ("Close", "关闭"),
+        "panel_empty": (
+            "Conversations that you begin here are kept for this browser.",
+            "在此开始的对话会为本浏览器保留。",
+        ),
+        "turns_edit": ("Edit the question", "编辑问题"),
+        "turns_edit_note": (
+            "Its images stay; what followed it goes.",
+            "图片保留，其后的内容将被移除。",
+        ),
+        "turns_edit_send": ("Send", "发送"),
+        "turns_edit_leave": ("Cancel", "取消"),
+        "turns_undo": ("Take this question back", "撤回此问题"),
+        "turns_copy": ("Copy the answer", "复制回答"),
+        "turns_copied": ("Copied", "已复制"),
+        "turns_earlier": ("Earlier answer", "上一版回答"),
+        "turns_later": ("Later answer", "下一版回答"),
+        "turns_beside": ("Answers side by side", "并排比较回答"),
+        "turns_choose": ("Go on from this one", "从此版继续"),
+        "turns_chosen": ("The conversation goes on from here", "对话从此版继续"),
+        "turns_close": ("Close", "关闭"),
         "viewer_images": ("Images of the conversation", "对话中的图片"),
         "viewer_image_boxes": ("{image}, boxes: {count}", "{image}，{count} 个框"),
         "viewer_stage_keys": (
@@ -101,10 +130,135 @@ TABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "viewer_insert": ("Put into the question", "写入问题"),
         "viewer_zoom_here": ("Zoom to it", "放大此处"),
         "viewer_remove": ("Remove", "删除"),
+        "viewer_region_way": ("Send the region as", "选区发送方式"),
+        "viewer_region_coordinates": ("Coordinates", "坐标"),
+        "viewer_region_coordinates_hint": ("Its place in numbers, in your words.", "用数字写进您的问题。"),
+        "viewer_region_mark": ("Marked copy", "标记副本"),
+        "viewer_region_mark_hint": ("The whole image, with a red frame on it.", "整张图片，并画上红框。"),
+        "viewer_region_crop": ("Crop", "裁剪"),
+        "viewer_region_crop_hint": (
+            "This part alone, in its original pixels.",
+            "只取这一部分，保留原始像素。",
+        ),
+        "viewer_region_add": ("Add to the message", "加入消息"),
+        "viewer_region_again": ("Zoom and ask again", "放大再问"),
+        "viewer_region_again_of": ("Zoom and ask again: {label}", "放大再问：{label}"),
         "model_miniature": (
-            "Answers come from the embedded miniature: it knows simple drawn objects and English, not photographs.",
+            "The embedded miniature answers: it knows drawn objects and English, no photographs.",
             "当前由内置的微型模型回答：它只认识简单的绘制物体，只懂英语，不认识照片。",
         ),
+        "inspector_open": ("Prompt and call", "提示词与调用"),
+        "inspector_title": ("Prompt and call of answer {turn}", "第 {turn} 个回答的提示词与调用"),
+        "inspector_close": ("Close", "关闭"),
+        "inspector_prompt": ("Prompt", "提示词"),
+        "inspector_system": ("System", "系统"),
+        "inspector_question": ("Question", "提问"),
+        "inspector_image": ("Image", "图片"),
+        "inspector_answer": ("Answer", "回答"),
+        "inspector_opening": ("The answer begins here", "回答由此开始"),
+        "inspector_tokens": ("{count} tokens", "{count} 个 token"),
+        "inspector_about": ("≈ {count} tokens", "约 {count} 个 token"),
+        "inspector_estimated": (
+            "The words' tokens are estimated, the images' are exact.",
+            "文字的 token 数为估计值，图片的为准确值。",
+        ),
+        "inspector_views": ("{views} views × {tokens} tokens", "{views} 个视图 × {tokens} 个 token"),
+        "inspector_files": ("Save beside the script:", "请与脚本保存在同一目录："),
+        "inspector_needs_server": (
+            "INTERNVL_ENDPOINT is the model server, as http://HOST:PORT, INTERNVL_API_KEY its key.",
+            "INTERNVL_ENDPOINT 为模型服务器地址（http://HOST:PORT），INTERNVL_API_KEY 为其密钥。",
+        ),
+        "inspector_needs_openai": (
+            "Needs Python's openai package. INTERNVL_ENDPOINT is the model server, as http://HOST:PORT, "
+            "INTERNVL_API_KEY its key.",
+            "需要 Python 的 openai 包。INTERNVL_ENDPOINT 为模型服务器地址（http://HOST:PORT），"
+            "INTERNVL_API_KEY 为其密钥。",
+        ),
+        "inspector_needs_page": (
+            "PAGE is this page: export PAGE={page}",
+            "PAGE 为本页地址：export PAGE={page}",
+        ),
+        "inspector_needs_package": (
+            "Run it in this demo's folder, with its requirements installed.",
+            "请在本演示程序的目录中运行，并先安装其依赖。",
+        ),
+        "inspector_no_curl": (
+            "The page's API takes one question, with one resolution for all its images. This call is more than that; "
+            "the Python tab has it.",
+            "页面 API 一次只接受一个问题，且所有图片使用同一分辨率。此调用超出该范围，请使用 Python 标签页。",
+        ),
+        "inspector_copy": ("Copy", "复制"),
+        "inspector_copied": ("Copied", "已复制"),
+        "inspector_not_copied": ("Not copied: select the text and copy it", "未能复制，请选中文本后复制"),
+        "context_so_far": ("So far", "已有对话"),
+        "context_question": ("Question", "问题"),
+        "context_answer": ("Answer", "回答"),
+        "context_sent_image": (", already sent", "（已发送）"),
+        "context_new_image": (", new", "（待发送）"),
+        "context_part": ("{part}: {count} tokens", "{part}：{count} 个 token"),
+        "context_sentence": (
+            "{total} of {context} tokens · {answer} for the answer",
+            "{total} / {context} 个 token · 留给回答 {answer}",
+        ),
+        "context_free": (" · {count} free", " · 剩余 {count}"),
+        "context_too_long": (
+            "This does not fit into the model's context: {count} tokens too many.",
+            "超出模型的上下文长度：多出 {count} 个 token。",
+        ),
+        "context_choose": (
+            "One of these changes is enough; nothing is changed unless you choose it.",
+            "采用以下任意一项即可；不会自动更改任何内容。",
+        ),
+        "context_no_fix": (
+            "No single change is enough: write less, or send fewer images.",
+            "单独一项更改不足以解决：请缩短文字，或减少图片。",
+        ),
+        "context_fewer": ("Fewer tiles: {changes}", "减少分块：{changes}"),
+        "context_change": ("{image}\u00a0{before}\u00a0→\u00a0{after}",) * 2,
+        "context_shorter": ("Shorter answer: at most {count} tokens", "缩短回答：最多 {count} 个 token"),
+        "context_leave_out": ("Leave out {image}", "不发送 {image}"),
+        "context_new": ("New conversation with only this question", "新建对话，只带此问题"),
+        "context_new_fewer": (
+            "New conversation with only this question, fewer tiles: {changes}",
+            "新建对话，只带此问题，并减少分块：{changes}",
+        ),
+        "tray_images": ("Pictures for the next message", "下一条消息的图片"),
+        "tray_drag": ("Drag to change the order", "拖动以调整顺序"),
+        "tray_earlier": ("Move {image} one place earlier", "将 {image} 前移一位"),
+        "tray_later": ("Move {image} one place later", "将 {image} 后移一位"),
+        "tray_remove": ("Remove {image}", "移除 {image}"),
+        "tray_mode": ("Resolution of {image}", "{image} 的分辨率"),
+        "tray_default": ("Default · up to {count}", "默认 · 最多 {count} 块"),
+        "tray_tiles": ("Tiles at most for {image}", "{image} 的最多块数"),
+        "tray_now": ("{name} is now {image}.", "{name} 现在是 {image}。"),
+        "tray_removed": ("{image} is removed.", "已移除 {image}。"),
+        "tray_mention": ("Images to name in the question", "可在问题中引用的图片"),
+        "tray_cancel": ("Cancel", "取消"),
+        "tray_camera": ("Camera", "拍照"),
+        "tray_take": ("Take the picture", "拍摄"),
+        "tray_switch": ("Other camera", "切换摄像头"),
+        "tray_choose": ("Choose a file instead", "改为选择文件"),
+        "tray_camera_wait": ("Waiting for the camera …", "正在等待摄像头……"),
+        "tray_camera_none": (
+            "No camera was found. Connect one, or choose a file instead.",
+            "未找到摄像头。请连接摄像头，或改为选择文件。",
+        ),
+        "tray_camera_refused": (
+            "The camera was refused. Allow it for this page in the browser, or choose a file instead.",
+            "摄像头被拒绝。请在浏览器中允许本页使用，或改为选择文件。",
+        ),
+        "tray_camera_busy": (
+            "The camera cannot be used now. Close programs that use it, or choose a file instead.",
+            "摄像头暂时无法使用。请关闭占用它的程序，或改为选择文件。",
+        ),
+        "tray_address": ("Web address", "网址"),
+        "tray_address_label": ("Address of a picture", "图片网址"),
+        "tray_address_help": (
+            "A public address; the picture is fetched by the server that this page comes from.",
+            "须为公网地址；图片由本页所在的服务器获取。",
+        ),
+        "tray_fetch": ("Fetch", "获取"),
+        "tray_fetching": ("Fetching a picture from {host} …", "正在从 {host} 获取图片……"),
     }
 )
 
@@ -120,6 +274,6 @@ class Words:
         return TABLE[key][self.column].format(**values)
 
 
-def words_for(accept_language: str | None) -> Words:
-    """Chinese for a browser that prefers it, else English."""
-    return Words((accept_language or "").strip().lower().startswith("zh"))
+def words_for(language: str | None) -> Words:
+    """Chinese for `zh`, `zh-CN` and the like, else English."""
+    return Words((language or "").strip().lower().startswith("zh"))

@@ -20,10 +20,12 @@ from typing import Any
 
 from internvl_demo.answer import Answer
 from internvl_demo.backends.base import ModelInfo
-from internvl_demo.chat import Attachment
+from internvl_demo.chat import Attachment, Conversation
 from internvl_demo.grounding import Box, Phrase
 from internvl_demo.overlay import colour_of
 from internvl_demo.photo import Photo
+from internvl_demo.pins import Pinned
+from internvl_demo.regions import full_boxes
 from internvl_demo.tiling import MODES, plan_tiles
 from internvl_demo.ui.session import Session, plan_of, tiles_text, tokens_text
 from internvl_demo.ui.strings import TABLE, Words
@@ -44,7 +46,7 @@ def viewer(session: Session, info: ModelInfo, url_of: Callable[[Photo], str], wo
     images = session.conversation.images
     return {
         "images": [_image(image, number, info, url_of, words) for number, image in enumerate(images, 1)],
-        "answers": [_answer(said) for said in session.answers],
+        "answers": [_answer(said, session.conversation) for said in session.answers],
         "words": {**_own_words(words), "guess": words("receipt_guess")},
     }
 
@@ -104,22 +106,33 @@ def _plan(image: Attachment, most: int, info: ModelInfo, words: Words) -> dict[s
     }
 
 
-def _answer(said: Answer | None) -> dict[str, Any]:
-    """An answer's boxes and phrases; none of either while there is no image that a box could be on."""
+def _answer(said: Answer | None, conversation: Conversation) -> dict[str, Any]:
+    """An answer's boxes and phrases; none of either while there is no image that a box could be on.
+
+    A box on a crop or a marked copy is there again on the full image, behind all others.
+    """
     if said is None or not said.pinned:
         return {"boxes": [], "phrases": []}
-    boxes = [
-        {
-            "label": pinned.box.label,
-            "image": pinned.image,
-            "box_1000": list(pinned.box.box_1000),
-            "colour": colour_of(pinned.box.label),
-            "line": _line_of(pinned.box.label),
-            "certain": pinned.certain,
-        }
-        for pinned in said.pinned
-    ]
-    return {"boxes": boxes, "phrases": phrases(said)}
+    boxes, again = list(said.pinned), dict[int, list[int]]()
+    for place, pinned in enumerate(said.pinned):
+        repeats = full_boxes([pinned], conversation)[1:]
+        again[place] = list(range(len(boxes), len(boxes) + len(repeats)))
+        boxes += repeats
+    found = phrases(said)
+    for phrase in found:
+        phrase["boxes"] += [repeat for place in list(phrase["boxes"]) for repeat in again[place]]
+    return {"boxes": [_box(pinned) for pinned in boxes], "phrases": found}
+
+
+def _box(pinned: Pinned) -> dict[str, Any]:
+    return {
+        "label": pinned.box.label,
+        "image": pinned.image,
+        "box_1000": list(pinned.box.box_1000),
+        "colour": colour_of(pinned.box.label),
+        "line": _line_of(pinned.box.label),
+        "certain": pinned.certain,
+    }
 
 
 def _line_of(label: str) -> str:

@@ -121,7 +121,9 @@ function makeBoxes(words, { onToggle }) {
       const text = inWords(box)
       const known = items.children[index]?.firstElementChild
       if (known?.textContent === text) return
-      const row = make('li', {}, make('button', { type: 'button', 'data-index': index }, text))
+      const again = make('input', { type: 'button', class: 'again', 'data-index': index, value: words.region_again })
+      again.setAttribute('aria-label', fill(words.region_again_of, { label: text }))
+      const row = make('li', {}, make('button', { type: 'button', 'data-index': index }, text), again)
       row.style.setProperty('--colour', box.colour)
       if (known) known.parentNode.replaceWith(row)
       else items.append(row)

@@ -6,6 +6,7 @@ const ICONS = {
   minus: 'M3 8h10',
   fit: 'M6 2H2v4M10 2h4v4M14 10v4h-4M6 14H2v-4',
   tiles: 'M2 2h12v12H2zM2 6h12M2 10h12M6 2v12M10 2v12',
+  again: 'M7 2a5 5 0 1 0 0 10 5 5 0 0 0 0-10M11 11l3 3M7 5v4M5 7h4',
   region: 'M5 2H2v3M11 2h3v3M14 11v3h-3M5 14H2v-3M7 2h2M7 14h2M2 7v2M14 7v2',
 }
 
@@ -61,4 +62,9 @@ function pixels(box_1000, [width, height]) {
     x: (x1 * width) / 1000, y: (y1 * height) / 1000,
     width: ((x2 - x1) * width) / 1000, height: ((y2 - y1) * height) / 1000,
   }
+}
+
+// The page's language: what the person chose (`data-language`, see remembered.js), else the browser's.
+function isChinese() {
+  return (document.documentElement.dataset.language ?? navigator.language).toLowerCase().startsWith('zh')
 }

@@ -11,6 +11,7 @@ function makeViewer(root, words) {
   let touched = false // the person looks at something: no answer turns to another image
   let began = false // whether the last answer has boxes
   let lit = null // the boxes under the mouse or the focus
+  let near = null // { turn, image, box_1000 } that was last zoomed to
 
   const strip = make('div', { class: 'strip', role: 'group', 'aria-label': words.images })
   const level = button({ class: 'level' }, () => stage.fit(), '100 %')
@@ -23,6 +24,7 @@ function makeViewer(root, words) {
     caption: (image) => images[image - 1]?.caption ?? '',
     onChange: report,
     onInsert: insert,
+    onPicture: ask,
     onZoom: ({ image, box_1000 }) => look(image, box_1000),
   })
   const stage = makeStage({
@@ -44,7 +46,9 @@ function makeViewer(root, words) {
     level,
     button({ 'aria-label': words.zoom_in, title: `${words.zoom_in} (+)` }, () => stage.step(1.5), icon('plus')),
     button({ 'aria-label': words.zoom_fit, title: `${words.zoom_fit} (0)` }, () => stage.fit(), icon('fit')))
-  const figure = make('figure', {}, make('div', { class: 'frame' }, stage.node, zoom),
+  const againText = make('span')
+  const again = button({ class: 'again', hidden: true }, () => ask({ way: 'crop', image: near.image, box_1000: near.box_1000 }), icon('again'), againText)
+  const figure = make('figure', {}, make('div', { class: 'frame' }, stage.node, again, zoom),
     make('figcaption', {}, make('span', { class: 'what' }, name, facts), xray.toggle, region.toggle))
   root.replaceChildren(strip, figure, region.panel, xray.panel, boxes.legend, boxes.list, live)
 
@@ -112,6 +116,7 @@ function makeViewer(root, words) {
       one.picked.setAttribute('aria-current', String(one === sheet))
       one.picked.setAttribute('aria-label', mine ? fill(words.image_boxes, { image: images[one.number - 1].caption, count: mine }) : images[one.number - 1].caption)
     }
+    if (near?.image !== number || near.turn !== chosen) offer(null)
     stage.show(number, sheet.size, sheet.node)
     xray.update(sheet, image)
     region.show(sheet, images.length)
@@ -149,9 +154,17 @@ function makeViewer(root, words) {
     const here = mine.filter((box) => box.image === mine[0].image).map((box) => box.box_1000)
     const outer = [0, 1, 2, 3].map((side) => Math[side < 2 ? 'min' : 'max'](...here.map((box) => box[side])))
     look(mine[0].image, outer)
+    offer({ turn: chosen, image: mine[0].image, box_1000: outer }, mine[0].label)
     live.textContent = boxes.inWords(mine[0])
     root.scrollIntoView({ block: 'nearest' })
     light(indices)
+  }
+
+  // A crop of what was just zoomed to, while that is the image shown.
+  function offer(place, label) {
+    near = place
+    again.hidden = !place
+    againText.textContent = label ? fill(words.region_again_of, { label }) : words.region_again
   }
 
   function light(indices) {
@@ -165,13 +178,22 @@ function makeViewer(root, words) {
 
   function report(current) {
     root.dataset.region = current ? JSON.stringify(current) : ''
+    if (region.isOn()) offer(null)
     stage.node.classList.toggle('selecting', region.isOn())
     root.dispatchEvent(new CustomEvent('viewer-region', { bubbles: true, detail: current }))
   }
 
+  // Python makes a picture of { way: 'mark' or 'crop', image, box_1000 } and puts it into the question.
+  function ask(detail) {
+    trigger('ask_region', detail)
+    composer()?.focus()
+  }
+
+  const composer = () => document.querySelector('#composer textarea')
+
   // Into the question, where the cursor stands in it.
   function insert(text) {
-    const area = document.querySelector('#composer textarea')
+    const area = composer()
     if (!area) return
     const before = area.value.slice(0, area.selectionStart)
     const after = area.value.slice(area.selectionEnd)
@@ -183,7 +205,7 @@ function makeViewer(root, words) {
   }
 
   // Boxes in the image, and their lines in the list.
-  const indexOf = (target) => target.closest?.('.ground-box, .box-list button')?.dataset.index
+  const indexOf = (target) => target.closest?.('.ground-box, .box-list [data-index]')?.dataset.index
   const listen = (event, act) => root.addEventListener(event, act, { signal: stop.signal })
   const lightUnder = (event) => {
     const index = indexOf(event.target)
@@ -192,6 +214,10 @@ function makeViewer(root, words) {
   function act(target) {
     const index = Number(indexOf(target))
     const { image, box_1000 } = boxesShown()[index]
+    if (target.closest('.again')) {
+      look(image, box_1000)
+      return ask({ way: 'crop', image, box_1000 })
+    }
     if (region.isOn() && target.closest('.ground-box')) return region.take({ image, box_1000 })
     lookAt([index])
     phrases.reveal(new Set([index]))
@@ -223,13 +249,15 @@ function makeViewer(root, words) {
 
 const root = element.querySelector('.widget')
 let viewer = null
+let language = null // its words, as text
 
 function update() {
   const { images = [], answers = [], words = {} } = props.value ?? {}
-  if (!images.length) {
+  if (!images.length || language !== JSON.stringify(words)) {
     viewer?.close()
     viewer = null
-    return
+    language = JSON.stringify(words)
+    if (!images.length) return
   }
   viewer ??= makeViewer(root, words)
   viewer.show(images, answers)

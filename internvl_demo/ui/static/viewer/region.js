@@ -1,20 +1,26 @@
-// A rectangle on an image, by mouse, touch or keys, in thousandths like the model's boxes. Whoever wants to
-// do something with it listens for `viewer-region` on the page: detail { image, box_1000 }, or null.
+// A rectangle on an image, by mouse, touch or keys, in thousandths like the model's boxes, and the way it is
+// sent: as text, or as a picture that is made elsewhere. Whoever wants to do something with it listens for
+// `viewer-region` on the page: detail { image, box_1000 }, or null.
 const LEAST = 5 // thousandths: smaller is a click, not a region
 const STEP = 10
 const MIDDLE = [300, 300, 700, 700]
+const WAYS = ['coordinates', 'mark', 'crop']
 
-function makeRegion(words, { onChange, onInsert, onZoom, caption }) {
+function makeRegion(words, { onChange, onInsert, onPicture, onZoom, caption }) {
   const corners = ['nw', 'ne', 'sw', 'se'].map((name) => make('i', { class: `grip ${name}`, 'data-grip': name }))
   const node = make('div', { class: 'region', tabindex: '0', role: 'group' }, ...corners)
   const help = make('p', {}, words.region_help)
   const told = make('output')
+  const hint = make('p', { class: 'hint', id: 'region-hint' })
+  const ways = make('fieldset', { class: 'ways', 'aria-describedby': hint.id }, make('legend', { class: 'unseen' }, words.region_way), ...WAYS.map(choice))
+  const main = button({ class: 'act main' }, () => send())
   const acts = make('div', { class: 'acts' },
-    button({ class: 'act main' }, () => onInsert(tags()), words.insert),
+    main,
     button({ class: 'act' }, () => onZoom(current), words.zoom_here),
     button({ class: 'act' }, () => leave(), words.remove))
   // Its height stays the same, or the image would move under a drag.
-  const panel = make('div', { class: 'region-panel panel', hidden: true }, make('div', { class: 'one-of-two' }, help, told), acts)
+  const panel = make('div', { class: 'region-panel panel', hidden: true },
+    make('div', { class: 'one-of-two' }, help, told), make('div', { class: 'how' }, ways, hint), acts)
   const toggle = button({ class: 'tool select', 'aria-pressed': 'false' }, (event) => {
     turn(panel.hidden)
     if (!panel.hidden && !event.detail) put({ image: shown.number, box_1000: MIDDLE }, true) // by keyboard
@@ -23,6 +29,7 @@ function makeRegion(words, { onChange, onInsert, onZoom, caption }) {
   let current = null // { image, box_1000 }
   let drag = null // { anchor | offset, before }
   let several = false
+  let way = WAYS[0]
 
   const clampAll = (box) => box.map((value) => clamp(Math.round(value), 0, 1000))
 
@@ -40,6 +47,8 @@ function makeRegion(words, { onChange, onInsert, onZoom, caption }) {
     told.classList.toggle('unseen-yet', !current)
     help.classList.toggle('unseen-yet', Boolean(current))
     for (const act of acts.children) act.disabled = !current
+    hint.textContent = words[`region_${way}_hint`]
+    main.textContent = way === 'coordinates' ? words.insert : words.region_add
     if (!current) return
     const [x1, y1, x2, y2] = current.box_1000
     Object.assign(node.style, { left: `${x1 / 10}%`, top: `${y1 / 10}%`, width: `${(x2 - x1) / 10}%`, height: `${(y2 - y1) / 10}%` })
@@ -56,6 +65,17 @@ function makeRegion(words, { onChange, onInsert, onZoom, caption }) {
   function leave() {
     put(null)
     toggle.focus()
+  }
+
+  function choice(name, index) {
+    const input = make('input', { type: 'radio', name: 'region-way', value: name, checked: !index })
+    input.addEventListener('change', () => { way = name; draw() })
+    return make('label', {}, input, make('span', {}, words[`region_${name}`]))
+  }
+
+  function send() {
+    if (way === 'coordinates') onInsert(tags())
+    else onPicture({ way, ...current })
   }
 
   // What the model reads and writes; the image's number when there are several.
@@ -115,7 +135,7 @@ function makeRegion(words, { onChange, onInsert, onZoom, caption }) {
     const way = ways[event.key]
     if (way && event.shiftKey) stretch(...way)
     else if (way) shift(...way)
-    else if (event.key === 'Enter') onInsert(tags())
+    else if (event.key === 'Enter') send()
     else if (event.key === 'Escape' || event.key === 'Delete') leave()
     else return
     event.preventDefault()

@@ -1,0 +1,105 @@
+"""What the store gives out: frozen values, light ones. Pictures are named here, not held.
+
+    Entry      a conversation's line in a list
+    Record     the conversation itself: questions in order
+    Question   what was asked, its images, the versions of its answer, which of them is chosen
+    Version    one answer: its raw text with tags, how it ended, what it cost
+
+The conversation goes on from the chosen version of each answer; a question without one is unanswered. A
+version is chosen when it ends, if there is anything in it; until then the earlier one stays.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from internvl_demo.backends.base import Usage
+from internvl_demo.chat import Origin
+
+State = Literal["running", "complete", "stopped", "broken"]
+"""Being written; ended by the model; ended by a person; ended by an error or with the app."""
+
+
+class Failure(NamedTuple):
+    """Why a version is broken: the two sentences of a DemoError."""
+
+    what: str
+    next_step: str
+
+
+INTERRUPTED = Failure("The demo ended while it was answering.", "Retry for the whole answer.")
+"""Why a version is broken that was running when the app ended."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of a question: the photo's id, its name and size, at most `max_tiles` tiles, what it was made from."""
+
+    photo_id: str
+    name: str
+    size_wh: tuple[int, int]
+    max_tiles: int
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True)
+class Version:
+    """One answer. `started_at` is in seconds since 1970, `ttft_s` and `total_s` count from there."""
+
+    id: str
+    raw: str
+    state: State
+    model: str
+    started_at: float
+    ttft_s: float | None = None
+    total_s: float = 0.0
+    usage: Usage | None = None
+    failure: Failure | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether there is an answer in it: an empty one is one if the model ended it."""
+        return bool(self.raw) or self.state == "complete"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question. `versions` are in the order of their coming, `chosen` is the id of one or None."""
+
+    id: str
+    text: str
+    images: tuple[Image, ...]
+    versions: tuple[Version, ...] = ()
+    chosen: str | None = None
+
+    @property
+    def answer(self) -> str | None:
+        """The chosen version's raw text."""
+        return next((version.raw for version in self.versions if version.id == self.chosen), None)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A conversation in a list. Times are in seconds since 1970."""
+
+    id: str
+    title: str
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """A conversation as it is kept."""
+
+    id: str
+    title: str
+    created_at: float
+    updated_at: float
+    questions: tuple[Question, ...]
+
+    @property
+    def running(self) -> Version | None:
+        """The version that is being written now; its id is the id of its job."""
+        return next(
+            (v for question in self.questions for v in question.versions if v.state == "running"), None
+        )

@@ -1,0 +1,139 @@
+"""Rows -> records, and the few questions that several verbs ask of the tables. No transactions here."""
+
+import json
+import sqlite3
+from dataclasses import fields
+from hashlib import sha256
+from typing import Any
+
+from internvl_demo.backends.base import Usage
+from internvl_demo.chat import Origin
+from internvl_demo.store.faults import GoneError
+from internvl_demo.store.photos import Kept
+from internvl_demo.store.records import Entry, Failure, Image, Question, Record, Version
+
+MAX_TITLE_CHARS = 80
+"""The longest name of a conversation."""
+
+_ENTRY = (
+    "SELECT id, title, created_at, updated_at, (SELECT text FROM questions q WHERE"
+    " q.conversation = conversations.id ORDER BY number LIMIT 1) AS first FROM conversations"
+)
+
+
+def entries(db: sqlite3.Connection, owner: str) -> list[Entry]:
+    """The owner's conversations, the one changed last first."""
+    newest = f"{_ENTRY} WHERE owner = ? ORDER BY updated_at DESC, rowid DESC"
+    return [Entry(**_head(row)) for row in db.execute(newest, (hashed(owner),))]
+
+
+def record(db: sqlite3.Connection, owner: str, conversation_id: str) -> Record:
+    """The conversation, if it is the owner's. Raises GoneError."""
+    mine = f"{_ENTRY} WHERE id = ? AND owner = ?"
+    row = db.execute(mine, (conversation_id, hashed(owner))).fetchone()
+    if row is None:
+        raise conversation_gone()
+    asked = "SELECT * FROM questions WHERE conversation = ? ORDER BY number"
+    questions = tuple(_question(db, each) for each in db.execute(asked, (conversation_id,)).fetchall())
+    return Record(**_head(row), questions=questions)
+
+
+def kept(row: sqlite3.Row) -> Kept:
+    """The file of a photo's row."""
+    return Kept(row["mime"], bool(row["original"]), row["digest"])
+
+
+def check_owner(db: sqlite3.Connection, owner: str, conversation_id: str) -> None:
+    """Raises GoneError when there is no such conversation of the owner's."""
+    mine = "SELECT 1 FROM conversations WHERE id = ? AND owner = ?"
+    if db.execute(mine, (conversation_id, hashed(owner))).fetchone() is None:
+        raise conversation_gone()
+
+
+def is_running(db: sqlite3.Connection, conversation_id: str) -> bool:
+    """Whether a version of an answer is just being written."""
+    running = (
+        "SELECT 1 FROM versions v JOIN questions q ON q.id = v.question"
+        " WHERE q.conversation = ? AND v.state = 'running'"
+    )
+    return db.execute(running, (conversation_id,)).fetchone() is not None
+
+
+def last_question(db: sqlite3.Connection, conversation_id: str) -> sqlite3.Row | None:
+    """Its row."""
+    last = "SELECT * FROM questions WHERE conversation = ? ORDER BY number DESC LIMIT 1"
+    row: sqlite3.Row | None = db.execute(last, (conversation_id,)).fetchone()
+    return row
+
+
+def conversation_gone() -> GoneError:
+    """For a conversation that there is not, or not for this owner."""
+    return GoneError("The conversation is no longer here.", "Begin a new one.")
+
+
+def hashed(owner: str) -> str:
+    """What is kept of an owner: whoever reads the file cannot pass for them. Raises ValueError for nobody."""
+    if not owner:
+        raise ValueError("a conversation needs an owner")
+    return sha256(owner.encode("utf-8", "replace")).hexdigest()
+
+
+def well_formed(text: str) -> str:
+    """Text that UTF-8 can hold: a browser may send half a surrogate pair."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def title_of(text: str) -> str:
+    """The first line with anything in it, on one line of at most 80 characters; may be ""."""
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    line = next(filter(None, lines), "")
+    return line if len(line) <= MAX_TITLE_CHARS else line[: MAX_TITLE_CHARS - 1].rstrip() + "…"
+
+
+def _head(row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "title": row["title"] or title_of(row["first"] or ""),
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+    }
+
+
+def _question(db: sqlite3.Connection, row: sqlite3.Row) -> Question:
+    images = db.execute(
+        "SELECT i.*, p.width, p.height FROM images i JOIN photos p ON p.id = i.photo"
+        " WHERE i.question = ? ORDER BY i.number",
+        (row["id"],),
+    )
+    versions = db.execute("SELECT * FROM versions WHERE question = ? ORDER BY number", (row["id"],))
+    return Question(
+        row["id"],
+        row["text"],
+        tuple(
+            Image(i["photo"], i["name"], (i["width"], i["height"]), i["max_tiles"], _origin(i["origin"]))
+            for i in images
+        ),
+        tuple(_version(each) for each in versions),
+        row["chosen"],
+    )
+
+
+def _version(row: sqlite3.Row) -> Version:
+    names = ("id", "raw", "state", "model", "started_at", "ttft_s", "total_s")
+    failure = Failure(row["what"], row["next_step"] or "") if row["what"] else None
+    return Version(**{name: row[name] for name in names}, usage=_usage(row["usage"]), failure=failure)
+
+
+def _origin(text: str | None) -> Origin | None:
+    if not text:
+        return None
+    photo_id, xyxy_px, kind = json.loads(text)
+    return Origin(photo_id, tuple(xyxy_px) if xyxy_px else None, kind)
+
+
+def _usage(text: str | None) -> Usage | None:
+    """What is known here of what was written, perhaps by another version of the demo."""
+    if not text:
+        return None
+    written, known = json.loads(text), {field.name for field in fields(Usage)}
+    return Usage(**{name: value for name, value in written.items() if name in known})

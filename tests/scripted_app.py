@@ -1,0 +1,13 @@
+"""`python -m tests.scripted_app FOLDER PORT WORDS...`: the page, answered by those words; after "..." nothing comes."""
+
+import sys
+from pathlib import Path
+
+from internvl_demo.settings import Settings
+from internvl_demo.ui.page import launch
+from tests.conftest import ScriptedModel
+
+if __name__ == "__main__":
+    folder, port, *words = sys.argv[1:]
+    model = ScriptedModel([(lambda: False) if word == "..." else word for word in words])
+    launch(model, Settings(checkpoint="scripted", data_dir=Path(folder), keep_days=1, port=int(port)))
