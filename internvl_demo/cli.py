@@ -275,12 +275,19 @@ def turns(
     """Time to first token of turn 2 against turn 1, with an image of 12 tiles and a thumbnail."""
     from internvl_demo.bench.turns import measure_turns
 
-    result = asyncio.run(measure_turns(checkpoint or str(NANO_CHECKPOINT), repeats))
-    if as_json:
-        print(json.dumps(result, indent=2))
-        return
-    for name, value in result.items():
-        print(f"{name}: {value}")
+    _print_rows(asyncio.run(measure_turns(checkpoint or str(NANO_CHECKPOINT), repeats)), as_json)
+
+
+@bench.command()
+def decode(
+    rounds: Annotated[int, typer.Option(min=1, help="Answers to measure, each both ways.")] = 5,
+    checkpoint: Checkpoint = None,
+    as_json: Json = False,
+) -> None:
+    """Time to first token with one tile, and tokens a second, against `model.generate` on the same weights."""
+    from internvl_demo.bench.decode import measure_decode
+
+    _print_rows(asyncio.run(measure_decode(checkpoint or str(NANO_CHECKPOINT), rounds)), as_json)
 
 
 @bench.command()
@@ -380,6 +387,11 @@ def _settings(**flags: Any) -> "Settings":
             f"The setting {name} is not usable: {first['msg']}.",
             f"Correct --{name} or INTERNVL_{name.upper()}.",
         ) from error
+
+
+def _print_rows(result: dict[str, Any], as_json: bool) -> None:
+    """A result for machines or for people."""
+    print(json.dumps(result, indent=2) if as_json else "\n".join(f"{k}: {v}" for k, v in result.items()))
 
 
 def _tokens_per_tile() -> int:

@@ -27,6 +27,7 @@ from transformers.generation.logits_process import TemperatureLogitsWarper, TopP
 from transformers.utils import logging as transformers_logging
 
 from internvl_demo.backends.base import FinishReason, ModelInfo, Options, Piece, Usage
+from internvl_demo.backends.steps import StepReader, can_step
 from internvl_demo.chat import Conversation
 from internvl_demo.errors import BackendError, CheckpointError, ContextError, DemoError
 from internvl_demo.prompt import STOP_STRINGS, ImageSlot, prompt_segments
@@ -72,6 +73,7 @@ class LocalBackend:
         self.context_length: int = config.text_config.max_position_embeddings
         self.stop_ids = _stop_ids(self.tokenizer)
         self.has_bos = "<s>" in self.tokenizer.get_vocab()
+        self._steps = StepReader(self.model) if can_step(self.model) else None
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
 
@@ -251,9 +253,10 @@ class LocalBackend:
 
     def _step(self, kept: _Kept, token: int) -> torch.Tensor:
         """Reads one token; logits (vocabulary,) of what follows."""
-        hidden = self._read(kept, input_ids=torch.tensor([[token]], device=self.device))
         kept.keys.append(token)
-        return self._logits(hidden)
+        if self._steps:
+            return self._steps.read(token, kept.cache)
+        return self._logits(self._read(kept, input_ids=torch.tensor([[token]], device=self.device)))
 
     def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self.model.lm_head(hidden[:, -1])[0]

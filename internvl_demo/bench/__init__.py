@@ -1,6 +1,9 @@
 """Speed, measured by commands, as ratios of one run: machines are noisy, ratios less so.
 
 turns            time to first token of turn 2 against turn 1
+decode           tokens a second of the in-process backend against `model.generate`
+resolution       accuracy at 1 to 40 tiles
+figures          pictures of it, and of training's losses
 turbomind        LMDeploy on a GPU: the same answers as in process, and how fast at the 26B's shape
 random_weights   a checkpoint of that shape
 """

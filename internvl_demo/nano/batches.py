@@ -9,45 +9,51 @@ as the turns of a real conversation do. Losses are asked for where answers stand
 loss is spread over the neighbouring numbers, because 498 is nearly right where 499 is meant.
 """
 
-from dataclasses import dataclass
+from bisect import bisect
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import numpy
 import torch
 from transformers import PreTrainedTokenizerFast
 
 from internvl_demo.nano.model import GRID, TOKENS_PER_TILE, spread_loss
+from internvl_demo.nano.pointing import Look
 from internvl_demo.nano.world.truth import PATCH_PX, ViewTruth
 from internvl_demo.tiling import IMAGENET_MEAN, IMAGENET_STD, TILE_PX
 
 _FILLED = 0.75
 """The least share of a group's length that a conversation in it fills."""
 
-COORDINATE_SHARE = 2.0
-"""What a coordinate's loss weighs beside a word's: words are many, and learned soon."""
+COORDINATE_SHARE = 1.0
+"""What a coordinate's loss weighs beside that of a word that nobody could expect."""
+_SURE = 0.05
+"""What a word's loss weighs that is quite sure."""
 
 
 @dataclass
 class Sequence:
     """One conversation as ids. `blocks` numbers the questions (0: the prefix); `chained` makes each see
     those before it. `losses` marks the tokens to be learned, `numbers` the value of box coordinates (-1: none).
-    `views_from` is where the whole-image view of a conversation's only image begins; `views` are the numbers of
-    all its views in the batch."""
+    `images_from` is where its first visual token stands; `views` are the numbers of all its views in the batch.
+    `points`: of a word, its place, where the view begins at which one should look, and the tokens (64,) of it."""
 
     ids: list[int]
     blocks: list[int]
     losses: list[bool]
     numbers: list[int]
     chained: bool
-    views_from: int | None = None
+    images_from: int = 0
     views: range = range(0)
+    points: list[tuple[int, int, numpy.ndarray]] = field(default_factory=list)
 
 
 @dataclass
 class Talk:
     """Conversations as tensors: ids, positions, losses and numbers (conversations, length); mask
-    (conversations, 1, length, length) bool, true where a token may look. `points` (coordinates, 3): for each
-    coordinate of a conversation about one image, its row, the place before it (from where it is said) and
-    where the 64 tokens of the whole-image view begin; `cells` (coordinates, 64) bool: those on its object.
+    (conversations, 1, length, length) bool, true where a token may look. `points` (looks, 3): for each look of an
+    answer (see `pointing`) its row, the place before its word (from where it is said) and where the 64 tokens of
+    its view begin; `cells` (looks, 64) bool: those at which to look.
     `views` (views,): which of the batch's views the conversations show, in the order of their places in `ids`."""
 
     views: torch.Tensor
@@ -164,33 +170,16 @@ def _pack(sequences: list[Sequence], pad_id: int) -> Talk:
 
 
 def _points(sequences: list[Sequence]) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """`Talk.points` and `Talk.cells`. Coordinates come in fours, one four an object."""
-    points: list[tuple[int, int, int]] = []
-    cells: list[numpy.ndarray] = []
-    for row, sequence in enumerate(sequences):
-        if sequence.views_from is None:
-            continue
-        places = [place for place, value in enumerate(sequence.numbers) if value >= 0]
-        for first in range(0, len(places) - 3, 4):
-            four = places[first : first + 4]
-            on = _cells_of([sequence.numbers[place] for place in four])
-            points += [(row, place - 1, sequence.views_from) for place in four]
-            cells += [on] * 4
-    return numpy.array(points, numpy.int64).reshape(-1, 3), numpy.array(cells, bool).reshape(
+    """`Talk.points` and `Talk.cells`."""
+    rows = [
+        (row, place - 1, start)
+        for row, sequence in enumerate(sequences)
+        for place, start, _ in sequence.points
+    ]
+    cells = [cells for sequence in sequences for _, _, cells in sequence.points]
+    return numpy.array(rows, numpy.int64).reshape(-1, 3), numpy.array(cells, bool).reshape(
         -1, TOKENS_PER_TILE
     )
-
-
-def _cells_of(box_1000: list[int]) -> numpy.ndarray:
-    """Which of the 8 x 8 visual tokens of a view lie on a box: those with their centre inside, or the nearest."""
-    side = GRID // 2
-    centres = (numpy.arange(side) + 0.5) * 1000 / side
-    x1, y1, x2, y2 = box_1000
-    on = numpy.outer((centres >= y1) & (centres <= y2), (centres >= x1) & (centres <= x2))
-    if not on.any():
-        column, row = (min(side - 1, (low + high) * side // 2000) for low, high in ((x1, x2), (y1, y2)))
-        on[row, column] = True
-    return on.reshape(-1)
 
 
 def _positions(sequence: Sequence) -> numpy.ndarray:
@@ -225,15 +214,18 @@ class SequenceWriter:
                 else self._ids(segment)
             )
         zeros = [0] * len(ids)
-        alone = sum(isinstance(segment, int) for segment in segments) == 1
-        last = max((place for place, token in enumerate(ids) if token == self.image_id), default=-1)
-        whole = last + 1 - TOKENS_PER_TILE if alone else None
-        return Sequence(ids, zeros, [False] * len(ids), [-1] * len(ids), chained, whole)
+        first = ids.index(self.image_id) if self.image_id in ids else 0
+        return Sequence(ids, zeros, [False] * len(ids), [-1] * len(ids), chained, first)
 
-    def add(self, sequence: Sequence, asked: str, answer: str) -> None:
+    def add(self, sequence: Sequence, asked: str, answer: str, looks: Iterable[Look] = ()) -> None:
         """One more question and the answer to be learned."""
         block = max(sequence.blocks) + 1
-        question, said = self._ids(asked), self._ids(answer)
+        encoded = self.tokenizer.backend_tokenizer.encode(answer, add_special_tokens=False)
+        question, said = self._ids(asked), encoded.ids
+        ends, before = [end for _, end in encoded.offsets], len(sequence.ids) + len(question)
+        for look in looks:
+            view = sequence.images_from + look.view * TOKENS_PER_TILE
+            sequence.points.append((before + bisect(ends, look.start), view, look.cells))
         sequence.ids += question + said
         sequence.blocks += [block] * (len(question) + len(said))
         sequence.losses += [False] * len(question) + [True] * len(said)
@@ -256,16 +248,21 @@ def answer_loss(
 ) -> torch.Tensor:
     """Cross-entropy of (tokens, vocabulary) logits; that of coordinates is spread, see `spread_loss`.
 
+    Each token weighs by how much it was not expected: most of an answer follows from the question alone and is
+    learned soon, while the few words that tell what the picture shows would drown among it.
+
     targets, numbers (tokens,): the true id, and its value where it is a coordinate, else -1.
     number_ids (1000,): the id of each number.
     """
     said = logits.float().log_softmax(-1)
     loss = -said.gather(1, targets[:, None])[:, 0]
+    weight = _SURE + 1 - (-loss.detach()).exp()
     coordinate = numbers >= 0
     if coordinate.any():
         spread = spread_loss(said[coordinate][:, number_ids], numbers[coordinate])
-        loss = loss.masked_scatter(coordinate, COORDINATE_SHARE * spread)
-    return loss.mean()
+        loss = loss.masked_scatter(coordinate, spread)
+        weight = weight.masked_fill(coordinate, COORDINATE_SHARE)
+    return (weight * loss).sum() / weight.sum()
 
 
 def token_truth(truth: Truth) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

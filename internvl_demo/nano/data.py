@@ -6,6 +6,7 @@ in their place.
 """
 
 import random
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy
@@ -23,6 +24,7 @@ from internvl_demo.nano.lessons.lessons import (
     random_tongue,
 )
 from internvl_demo.nano.model import GRID
+from internvl_demo.nano.pointing import Look, looks_at
 from internvl_demo.nano.world.charts import draw_chart
 from internvl_demo.nano.world.pictures import EXAM_SEEDS, Picture
 from internvl_demo.nano.world.prints import draw_list, draw_scrap, draw_sign
@@ -136,7 +138,8 @@ class _Drawing:
             tongue = random_tongue(self.rng)
             lesson = self._following(picture, lessons, tongue) if chained and lessons else None
             lessons.append(lesson or ask_picture(self.rng, picture, tongue, legible=legible))
-        self._talk(opening, lessons, chained, first_view)
+        parts = views_of(picture, plan_tiles(picture.image.size, max_tiles))
+        self._talk(opening, lessons, chained, first_view, lambda said: looks_at(said, picture, parts))
 
     def _following(self, picture: Picture, lessons: list[Lesson], tongue: ModuleType) -> Lesson | None:
         return follow_up(self.rng, picture, tongue, lessons[-1]) if self.rng.random() < _FOLLOWS else None
@@ -178,13 +181,20 @@ class _Drawing:
             self.learned.append(start + self.rng.randrange(len(parts) - 1))
         return len(parts)
 
-    def _talk(self, opening: list[str | int], lessons: list[Lesson], chained: bool, first_view: int) -> None:
+    def _talk(
+        self,
+        opening: list[str | int],
+        lessons: list[Lesson],
+        chained: bool,
+        first_view: int,
+        looks: Callable[[str], list[Look]] = lambda _: [],
+    ) -> None:
         """A conversation about the views from `first_view` on."""
         sequence = self.writer.start(opening, chained)
         sequence.views = range(first_view, len(self.truths))
         for number, lesson in enumerate(lessons):
             turn = _USER if chained and number else ""
-            self.writer.add(sequence, turn + _asked(lesson), _said(lesson))
+            self.writer.add(sequence, turn + _asked(lesson), _said(lesson), looks(lesson.answer))
         self.sequences.append(sequence)
 
 

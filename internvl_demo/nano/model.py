@@ -7,9 +7,10 @@ model is loaded like any other checkpoint. Patches of 28 pixels make 64 visual t
 
 Three things exist in training only, because the language loss alone takes hours to teach what they teach in
 minutes. `DenseHead` asks the vision encoder, for every patch, what is there, how far its object's four sides
-are, and which letters. `TruthReader` writes the truth itself as visual tokens: the decoder learns its language
-from them, before it ever meets pixels, and they are then what the vision encoder and the MLP shall say.
-`Pointer` asks one head of the decoder to look at the object whose coordinates are being said.
+are, and which letters. `TruthReader` writes the truth itself as visual tokens, in the decoder's own words: the
+decoder learns its language from them, before it ever meets pixels, and they are then what the vision encoder
+and the MLP shall say.
+`Pointer` asks one head of the decoder to look at what is being named, boxed or read.
 """
 
 from typing import Any
@@ -179,31 +180,51 @@ def _naming(said: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
 
 class TruthReader(nn.Module):
-    """Writes the truth of whole tiles as visual tokens (views, 64, width): what there is, its box, the letters."""
+    """Writes the truth of whole tiles as visual tokens (views, 64, width): what there is, its box, the letters.
+
+    What there is, is written with the embeddings of its names in both languages, and a letter with its own: what
+    the decoder has learned about repeating a word of the question then serves for saying what it sees. `names`
+    (looks, n): the ids of the names' tokens, -1: none. `letters` (letters,): those of the letters.
+    """
 
     SIZE = 0.1
     """Root mean square of a token."""
 
     numbers: torch.Tensor
+    name_ids: torch.Tensor
+    letter_ids: torch.Tensor
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, names: torch.Tensor, letters: torch.Tensor):
         super().__init__()
         self.looks = nn.Embedding(len(looks()) + 1, width)
         self.letters = nn.Embedding(16 * (len(LETTERS) + 1), width)
         self.places = nn.Parameter(_sines(GRID // 2, width) / 2)
         self.corners = nn.Linear(4 * width, width, bias=False)
-        nn.init.normal_(self.letters.weight, std=0.7)
+        nn.init.normal_(self.looks.weight, std=0.3)
+        nn.init.normal_(self.letters.weight, std=0.5)
         nn.init.normal_(self.corners.weight, std=0.7)
         self.register_buffer("numbers", number_rows(width), persistent=False)
+        self.register_buffer("name_ids", names, persistent=False)
+        self.register_buffer("letter_ids", letters, persistent=False)
 
-    def forward(self, looks: torch.Tensor, boxes: torch.Tensor, letters: torch.Tensor) -> torch.Tensor:
-        """looks (views, 64), boxes (views, 64, 4) in thousandths, letters (views, 64, 16): `batches.token_truth`."""
-        on = looks > 0
-        corners = self.corners(self.numbers[boxes].flatten(-2)) * on[..., None]
+    def forward(
+        self, looks: torch.Tensor, boxes: torch.Tensor, letters: torch.Tensor, words: torch.Tensor
+    ) -> torch.Tensor:
+        """looks (views, 64), boxes (views, 64, 4) in thousandths, letters (views, 64, 16): `batches.token_truth`.
+        words (vocabulary, width): the decoder's embeddings."""
+        on = (looks > 0)[..., None]
+        corners = self.corners(self.numbers[boxes].flatten(-2))
         slots = torch.arange(16, device=letters.device) * (len(LETTERS) + 1)
-        spelled = (self.letters(slots + letters) * (letters > 0)[..., None]).sum(-2)
-        sums = self.looks(looks) + corners + spelled + self.places
+        spelled = self.letters(slots + letters) + 0.5 * self._row(words, self.letter_ids[:, None])[letters]
+        named = self.looks(looks) + self._row(words, self.name_ids)[looks]
+        sums = (named + corners) * on + (spelled * (letters > 0)[..., None]).sum(-2) + self.places
         return self.SIZE * nn.functional.rms_norm(sums, sums.shape[-1:])
+
+    @staticmethod
+    def _row(words: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+        """(rows, n) ids -> (rows, width): the embeddings of each row's tokens as one vector of root mean square 1."""
+        summed = (nn.functional.normalize(words[ids.clamp(min=0)], dim=-1) * (ids >= 0)[..., None]).sum(-2)
+        return nn.functional.rms_norm(summed, summed.shape[-1:], eps=1e-6)
 
     def loss(self, visual: torch.Tensor, tokens: torch.Tensor, shows: torch.Tensor) -> torch.Tensor:
         """How far visual tokens (views, 64, width) are from the truth's, as a share of its variance. Tokens that
@@ -222,7 +243,7 @@ def spread_loss(said: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
 
 
 class Pointer:
-    """Where one attention head of the decoder looks when it says a coordinate. Listens to its layer."""
+    """Where one attention head of the decoder looks when it says a word about a picture. Listens to its layer."""
 
     LAYER, HEAD = 3, 0
 

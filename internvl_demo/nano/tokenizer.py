@@ -1,7 +1,8 @@
 """The miniature's tokenizer: byte-level BPE, so that any text can be said, over a small vocabulary.
 
-Control tokens are those of InternVL 1.5's template and grounding. Every number from 0 to 999 is one
-token and `, ` another, so that a box `[[123, 45, 678, 900]]` is nine tokens and a coordinate one choice.
+Control tokens are those of InternVL 1.5's template and grounding. In a box, every number from 0 to 999 is one
+token and `, ` another, so that `[[123, 45, 678, 900]]` is nine tokens and a coordinate one choice; elsewhere a
+number is spelled in digits, as it is read: `costs 47`.
 Words are learned from the lessons themselves; whatever they do not hold is spelled in bytes. Chinese
 characters and capitals, as printed on signs, are one token each.
 """
@@ -10,6 +11,7 @@ import random
 import re
 from collections.abc import Iterator
 
+import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
@@ -18,7 +20,8 @@ from internvl_demo.nano.world.charts import draw_chart
 from internvl_demo.nano.world.pictures import EXAM_SEEDS
 from internvl_demo.nano.world.prints import draw_list, draw_sign
 from internvl_demo.nano.world.scenes import draw_scene
-from internvl_demo.nano.world.vocabulary import kinds
+from internvl_demo.nano.world.truth import LETTERS
+from internvl_demo.nano.world.vocabulary import COLOURS_ZH, SIGN, kinds, looks
 from internvl_demo.prompt import IMG_CONTEXT, SYSTEM
 
 CONTROL = (
@@ -26,7 +29,7 @@ CONTROL = (
     *("<quad>", "</quad>", "<ref>", "</ref>", "<box>", "</box>"),
 )
 _WORDS = 2400
-_PIECES = Regex(r"\p{N}{1,3}|, ?|\p{Han}| ?\p{Lu}?\p{Ll}+|\p{L}| ?[^\s\p{L}\p{N},]+|\s+")
+_PIECES = Regex(r"(?<=\[|, )\p{N}{1,3}|\p{N}|, ?|\p{Han}| ?\p{Lu}?\p{Ll}+|\p{L}| ?[^\s\p{L}\p{N},]+|\s+")
 
 
 def build_tokenizer(scenes: int = 400) -> PreTrainedTokenizerFast:
@@ -52,7 +55,7 @@ def build_tokenizer(scenes: int = 400) -> PreTrainedTokenizerFast:
         clean_up_tokenization_spaces=False,
         model_max_length=8192,
     )
-    missing = [value for value in range(1000) if len(tokenizer.tokenize(str(value))) != 1]
+    missing = [value for value in range(1000) if len(tokenizer.tokenize(f"[{value}")) != 2]
     if missing:
         raise AssertionError(f"numbers that are not one token: {missing[:5]}")
     return tokenizer
@@ -61,7 +64,7 @@ def build_tokenizer(scenes: int = 400) -> PreTrainedTokenizerFast:
 def _texts(scenes: int) -> Iterator[str]:
     """What the vocabulary is learned from; control tokens are left out, as they never meet the BPE."""
     yield from (f"system\n{SYSTEM}\nuser\nassistant\nImage-1: \nImage-2: " for _ in range(200))
-    yield from (f"{value}, " for value in range(1000) for _ in range(60))
+    yield from (f"[{value}, " for value in range(1000) for _ in range(60))
     yield from (f"the {kind.en} {kind.plural}{kind.zh}{kind.counter}" for kind in kinds() for _ in range(60))
     yield from (char for char in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" for _ in range(200))
     control = re.compile("|".join(map(re.escape, CONTROL)))
@@ -83,3 +86,23 @@ def _lessons(rng: random.Random, scenes: int) -> Iterator[str]:
             lessons += [ask_pair(rng, (first, second), tongue), ask_nothing(rng, tongue)]
             lessons += [lesson for before in lessons[:3] if (lesson := follow_up(rng, first, tongue, before))]
             yield from (f"{lesson.question}\n{lesson.answer}\n" for lesson in lessons)
+
+
+def truth_words(tokenizer: PreTrainedTokenizerFast) -> tuple[torch.Tensor, torch.Tensor]:
+    """The ids that write what a patch shows: of names, singular, plural, Chinese and colour (looks, n), -1: none;
+    and of letters (letters,), -1: none. Row 0 of each is nothing."""
+    by_name = {kind.en: kind for kind in (*kinds(), SIGN)}
+    rows: list[list[int]] = [[]]
+    for name, colour in looks():
+        kind = by_name.get(name)
+        forms = [f" {kind.en}", f" {kind.plural}", kind.zh] if kind else [f" {name}"]
+        forms += [f" {colour}", COLOURS_ZH[colour]] if colour else []
+        rows.append(
+            sorted(
+                {token for form in forms for token in tokenizer.encode(form, add_special_tokens=False)[:2]}
+            )
+        )
+    width = max(map(len, rows))
+    names = torch.tensor([row + [-1] * (width - len(row)) for row in rows])
+    letters = [-1, *tokenizer.convert_tokens_to_ids(list(LETTERS))]
+    return names, torch.tensor(letters)

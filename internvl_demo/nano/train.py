@@ -30,10 +30,11 @@ from internvl_demo.errors import SetupError
 from internvl_demo.nano.batches import Batch, Talk, Truth, answer_loss, normalise, token_truth
 from internvl_demo.nano.data import LessonBatches, VisionBatches
 from internvl_demo.nano.model import DenseHead, Pointer, TruthReader, fresh_model, fresh_vision, see
+from internvl_demo.nano.tokenizer import build_tokenizer, truth_words
 from internvl_demo.tiling import TILE_PX
 
 _SAVE_SECONDS = 240
-_SHARES = {"looks": 0.5, "sides": 0.5, "letters": 0.5, "tokens": 0.5, "points": 0.3}
+_SHARES = {"looks": 0.5, "sides": 0.5, "letters": 0.5, "tokens": 0.5, "points": 0.5}
 """What the training-only losses weigh beside the answers'."""
 
 
@@ -98,7 +99,7 @@ class Learner(torch.nn.Module):
         self.dense = DenseHead(self.vision.config.hidden_size)
         if tokenizer and self.model:
             self.pointer = Pointer(self.model)
-            self.truth = TruthReader(self.model.config.text_config.hidden_size)
+            self.truth = TruthReader(self.model.config.text_config.hidden_size, *truth_words(tokenizer))
             ids = tokenizer.convert_tokens_to_ids([str(value) for value in range(1000)])
             self.register_buffer("number_ids", torch.tensor(ids), persistent=False)
 
@@ -149,7 +150,9 @@ class Learner(torch.nn.Module):
     def _true_tokens(self, truth: Truth) -> tuple[torch.Tensor, torch.Tensor]:
         """The truth as visual tokens (views, 64, width), and which of them show something."""
         look, boxes, letters = token_truth(truth)
-        return self.truth(look, boxes, letters), (look > 0) | (letters > 0).any(-1)
+        assert self.model is not None
+        words = self.model.get_input_embeddings().weight
+        return self.truth(look, boxes, letters, words), (look > 0) | (letters > 0).any(-1)
 
     def _answers(self, batch: Batch, visual: torch.Tensor) -> dict[str, torch.Tensor]:
         """The losses of all conversations: each token of an answer counts alike, and each coordinate."""
@@ -351,8 +354,6 @@ def _stand_back(_worker: int) -> None:
 
 def _tokenizer(run: Path) -> PreTrainedTokenizerFast:
     """The run's tokenizer, built the first time it is needed."""
-    from internvl_demo.nano.tokenizer import build_tokenizer
-
     place = run / "tokenizer"
     if not place.exists():
         build_tokenizer().save_pretrained(place)
