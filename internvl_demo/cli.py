@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from internvl_demo.bench.commands import bench
 from internvl_demo.errors import DemoError
-from internvl_demo.settings import NANO_CHECKPOINT
+from internvl_demo.settings import NANO_CHECKPOINT, read_settings
 
 if TYPE_CHECKING:
     from internvl_demo.chat import Conversation
     from internvl_demo.settings import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="InternVL 1.5: talk to pictures.")
+app.add_typer(bench, name="bench")
 
 Images = Annotated[list[Path], typer.Argument(help="Picture files.", show_default=False)]
 Mode = Annotated[str, typer.Option(help="low, standard, high, or the most tiles an image may get, 1 to 40.")]
@@ -43,14 +45,6 @@ class Format(StrEnum):
 
     native = "native"
     official = "official"
-
-
-class BenchPart(StrEnum):
-    """Parts of `bench turbomind`."""
-
-    miniature = "miniature"
-    giant = "giant"
-    all = "all"
 
 
 class Stage(StrEnum):
@@ -131,7 +125,7 @@ def ask(
     most = max_tiles_of(mode)
     attached = tuple(Attachment(open_photo(path), most) for path in image or [])
     conversation = Conversation().ask(question, attached)
-    result = asyncio.run(_ask(conversation, _settings(endpoint=endpoint, checkpoint=checkpoint), overlay))
+    result = asyncio.run(_ask(conversation, read_settings(endpoint=endpoint, checkpoint=checkpoint), overlay))
     if as_json:
         print(json.dumps(result, indent=2, ensure_ascii=False))
         return
@@ -176,7 +170,7 @@ def exam(
     from internvl_demo.nano.exam.run import Result, chosen_skills, scores, sit, table
 
     skills, langs = chosen_skills(skill), [lang.value] if lang else [*Lang]
-    backend = open_backend(_settings(endpoint=endpoint, checkpoint=checkpoint))
+    backend = open_backend(read_settings(endpoint=endpoint, checkpoint=checkpoint))
 
     async def results() -> list[Result]:
         await wait_until_ready(backend)
@@ -227,92 +221,6 @@ def convert(
     print(f"{target}: {done.tensors} tensors in {files}, {done.parameters / 1e6:,.1f} million parameters")
 
 
-bench = typer.Typer(no_args_is_help=True, help="Measure speed, as ratios of one run.")
-app.add_typer(bench, name="bench")
-
-
-@bench.command()
-def resolution(
-    limit: Annotated[int, typer.Option(min=1, help="Items of each skill and language.")] = 50,
-    endpoint: Endpoint = None,
-    checkpoint: Checkpoint = None,
-    figure: Annotated[Path | None, typer.Option(help="Draw the scores into this PNG or SVG file.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Accuracy of fine print, signs and descriptions at 1, 6, 12, 24 and 40 tiles."""
-    from internvl_demo.backends import open_backend
-    from internvl_demo.bench.figures import draw_resolution
-    from internvl_demo.bench.resolution import measure_resolution
-
-    backend = open_backend(_settings(endpoint=endpoint, checkpoint=checkpoint))
-    rows = asyncio.run(measure_resolution(backend, [*Lang], limit))
-    if figure:
-        draw_resolution(rows, figure)
-    if as_json:
-        print(json.dumps(rows, indent=2))
-        return
-    for row in rows:
-        print(f"{row['skill']:<10} {row['max_tiles']:>3} tiles {row['score']:6.1%}")
-
-
-@bench.command()
-def curves(
-    run: Annotated[Path, typer.Option(help="Where the training's log is.")] = Path("runs/nano"),
-    figure: Annotated[Path, typer.Option(help="PNG or SVG file to draw.")] = Path("curves.png"),
-) -> None:
-    """Draw the losses of a training run."""
-    from internvl_demo.bench.figures import draw_curves
-
-    draw_curves(run / "log.jsonl", figure)
-
-
-@bench.command()
-def turns(
-    repeats: Annotated[int, typer.Option(help="Conversations to measure.")] = 5,
-    checkpoint: Checkpoint = None,
-    as_json: Json = False,
-) -> None:
-    """Time to first token of turn 2 against turn 1, with an image of 12 tiles and a thumbnail."""
-    from internvl_demo.bench.turns import measure_turns
-
-    _print_rows(asyncio.run(measure_turns(checkpoint or str(NANO_CHECKPOINT), repeats)), as_json)
-
-
-@bench.command()
-def decode(
-    rounds: Annotated[int, typer.Option(min=1, help="Answers to measure, each both ways.")] = 5,
-    checkpoint: Checkpoint = None,
-    as_json: Json = False,
-) -> None:
-    """Time to first token with one tile, and tokens a second, against `model.generate` on the same weights."""
-    from internvl_demo.bench.decode import measure_decode
-
-    _print_rows(asyncio.run(measure_decode(checkpoint or str(NANO_CHECKPOINT), rounds)), as_json)
-
-
-@bench.command()
-def turbomind(
-    part: Annotated[BenchPart, typer.Option(help="Which part.")] = BenchPart.all,
-    scenes: Annotated[int, typer.Option(help="Scenes of the miniature's part.")] = 50,
-    layers: Annotated[int | None, typer.Option(help="Decoder layers, instead of all that fit.")] = None,
-    work: Annotated[Path | None, typer.Option(help="A folder for up to 52 GB of weights.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and say what would be done.")] = False,
-    gpu_memory: Annotated[float, typer.Option(help="With --dry-run: GiB of the GPU.")] = 79.2,
-    disk: Annotated[float, typer.Option(help="With --dry-run: GiB of free disk.")] = 64,
-) -> None:
-    """LMDeploy's TurboMind on this machine's GPU, against transformers on the same weights."""
-    from dataclasses import replace
-
-    from internvl_demo.bench.turbomind import measure, plan
-    from internvl_demo.serving.capacity import V1_5
-
-    shape = replace(V1_5, layers=layers) if layers else V1_5
-    if dry_run:
-        print(json.dumps(plan(shape, gpu_memory, disk), indent=2))
-        return
-    print(json.dumps(asyncio.run(measure(part.value, scenes, shape, work)), indent=2))
-
-
 def main() -> None:
     """Runs a command; an error with a reader is two sentences and exit code 2."""
     _guarded(app)
@@ -346,7 +254,7 @@ def serve(
 
     served = {"serve": serve, "tp": tp, "awq": awq, "lmdeploy_arg": lmdeploy_arg or None}
     kept = {"data_dir": data_dir, "keep_days": keep_days}
-    settings = _settings(
+    settings = read_settings(
         endpoint=endpoint, checkpoint=checkpoint, host=host, port=port, device=device, **served, **kept
     )
     launch(open_backend(settings), settings)
@@ -369,29 +277,6 @@ async def _ask(conversation: "Conversation", settings: "Settings", overlay: Path
             overlay, "PNG"
         )
     return report(conversation, last)
-
-
-def _settings(**flags: Any) -> "Settings":
-    """Flags that were given, over the environment, over the defaults."""
-    from pydantic import ValidationError
-
-    from internvl_demo.errors import SetupError
-    from internvl_demo.settings import Settings
-
-    try:
-        return Settings(**{name: value for name, value in flags.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise SetupError(
-            f"The setting {name} is not usable: {first['msg']}.",
-            f"Correct --{name} or INTERNVL_{name.upper()}.",
-        ) from error
-
-
-def _print_rows(result: dict[str, Any], as_json: bool) -> None:
-    """A result for machines or for people."""
-    print(json.dumps(result, indent=2) if as_json else "\n".join(f"{k}: {v}" for k, v in result.items()))
 
 
 def _tokens_per_tile() -> int:

@@ -7,8 +7,10 @@ reads nothing; `Settings()` does.
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from internvl_demo.errors import SetupError
 
 NANO_CHECKPOINT = Path(__file__).resolve().parents[1] / "assets" / "nano"
 """The miniature that comes with the repository."""
@@ -54,3 +56,16 @@ class Settings(BaseSettings):
     @classmethod
     def _words(cls, value: Any) -> Any:
         return value.split() if isinstance(value, str) else value
+
+
+def read_settings(**flags: Any) -> Settings:
+    """Flags that were given, over the environment, over the defaults. Raises SetupError on what cannot be used."""
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SetupError(
+            f"The setting {name} is not usable: {first['msg']}.",
+            f"Correct --{name} or INTERNVL_{name.upper()}.",
+        ) from error

@@ -92,6 +92,7 @@ def test_a_plan_can_be_read_by_people(picture: Path) -> None:
         ["exam"],
         ["bench"],
         ["bench", "turns"],
+        ["bench", "decode"],
         ["capacity"],
         ["bench", "turbomind"],
         ["convert"],

@@ -21,14 +21,24 @@ FLOORS = {
     "cli": 9,
     "__main__": 10,
 }
-ABOVE = {f"nano/exam/{name}.py": {"answer", "backends"} for name in ("items", "marks", "run", "page")}
+ABOVE = {
+    f"nano/exam/{name}.py": {"answer", "backends", "overlay"} for name in ("items", "marks", "run", "page")
+}
 """The exam asks through the whole road, as a person does."""
 GPU_BENCH = ("bench/turbomind.py", "bench/random_weights.py")
 ROOMS = {
     "gradio": ("ui",),
     "openai": ("backends/server.py", "backends/server_errors.py"),
-    "torch": ("backends/local.py", "nano", "tiling.py", "convert", *GPU_BENCH),
-    "transformers": ("backends/local.py", "nano", "convert", "bench/random_weights.py"),
+    "torch": (
+        "backends/local.py",
+        "backends/steps.py",
+        "bench/decode.py",
+        "nano",
+        "tiling.py",
+        "convert",
+        *GPU_BENCH,
+    ),
+    "transformers": ("backends/local.py", "backends/steps.py", "nano", "convert", "bench/random_weights.py"),
     "safetensors": ("convert",),
     "prometheus_client": ("observe.py", "ui/probes.py"),
     "starlette": ("ui",),

@@ -4,7 +4,9 @@ import asyncio
 import time
 
 import pytest
+import torch
 from PIL import Image
+from transformers import DynamicCache
 
 from internvl_demo.answer import Answer, answer
 from internvl_demo.backends.base import Options, Usage
@@ -63,6 +65,25 @@ def test_a_model_that_fails_says_so_and_answers_the_next_question(
 def test_the_prompt_read_is_the_official_one(nano: LocalBackend, photo: Photo) -> None:
     conversation = Conversation().ask("One?", (Attachment(photo, 12), Attachment(photo, 1)))
     assert usage(ask(nano, conversation, max_new_tokens=4)).prompt_tokens == tokens(nano, conversation)
+
+
+def test_single_steps_say_what_transformers_says(nano: LocalBackend) -> None:
+    """The lean way through the decoder and the library's: the same logits, and the same cache behind them."""
+    decoder, config = nano.model.model.language_model, nano.model.config.text_config
+    assert nano._steps is not None
+    lean, whole = DynamicCache(config=config), DynamicCache(config=config)
+    with torch.inference_mode():
+        for cache in (lean, whole):
+            decoder(input_ids=torch.arange(20, 90)[None], past_key_values=cache, use_cache=True)
+        for token in (5, 700, 99, 5):
+            hidden = decoder(
+                input_ids=torch.tensor([[token]]), past_key_values=whole, use_cache=True
+            ).last_hidden_state
+            wanted = nano.model.lm_head(hidden[:, -1])[0]
+            assert torch.allclose(nano._steps.read(token, lean), wanted, atol=1e-3)
+    for mine, theirs in zip(lean.layers, whole.layers, strict=True):
+        assert torch.allclose(mine.keys, theirs.keys, atol=1e-3)
+        assert torch.allclose(mine.values, theirs.values, atol=1e-3)
 
 
 def test_turn_2_encodes_no_image_and_reads_only_what_is_new(nano: LocalBackend, photo: Photo) -> None:

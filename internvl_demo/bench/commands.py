@@ -1,0 +1,115 @@
+"""`python -m internvl_demo bench ...`: each command is a function from values to text on standard output."""
+
+import asyncio
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from internvl_demo.settings import NANO_CHECKPOINT, read_settings
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Endpoint = Annotated[str | None, typer.Option(help="An OpenAI-compatible server, such as LMDeploy's.")]
+Checkpoint = Annotated[
+    str | None, typer.Option(help="Directory or hub id of a checkpoint to run in process.")
+]
+
+
+class BenchPart(StrEnum):
+    """Parts of `bench turbomind`."""
+
+    miniature = "miniature"
+    giant = "giant"
+    all = "all"
+
+
+bench = typer.Typer(no_args_is_help=True, help="Measure speed, as ratios of one run.")
+
+
+@bench.command()
+def resolution(
+    limit: Annotated[int, typer.Option(min=1, help="Items of each skill and language.")] = 50,
+    endpoint: Endpoint = None,
+    checkpoint: Checkpoint = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw the scores into this PNG or SVG file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Accuracy of fine print, signs and descriptions at 1, 6, 12, 24 and 40 tiles."""
+    from internvl_demo.backends import open_backend
+    from internvl_demo.bench.figures import draw_resolution
+    from internvl_demo.bench.resolution import measure_resolution
+
+    backend = open_backend(read_settings(endpoint=endpoint, checkpoint=checkpoint))
+    rows = asyncio.run(measure_resolution(backend, ["en", "zh"], limit))
+    if figure:
+        draw_resolution(rows, figure)
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        print(f"{row['skill']:<10} {row['max_tiles']:>3} tiles {row['score']:6.1%}")
+
+
+@bench.command()
+def curves(
+    run: Annotated[Path, typer.Option(help="Where the training's log is.")] = Path("runs/nano"),
+    figure: Annotated[Path, typer.Option(help="PNG or SVG file to draw.")] = Path("curves.png"),
+) -> None:
+    """Draw the losses of a training run."""
+    from internvl_demo.bench.figures import draw_curves
+
+    draw_curves(run / "log.jsonl", figure)
+
+
+@bench.command()
+def turns(
+    repeats: Annotated[int, typer.Option(help="Conversations to measure.")] = 5,
+    checkpoint: Checkpoint = None,
+    as_json: Json = False,
+) -> None:
+    """Time to first token of turn 2 against turn 1, with an image of 12 tiles and a thumbnail."""
+    from internvl_demo.bench.turns import measure_turns
+
+    _print_rows(asyncio.run(measure_turns(checkpoint or str(NANO_CHECKPOINT), repeats)), as_json)
+
+
+@bench.command()
+def decode(
+    rounds: Annotated[int, typer.Option(min=1, help="Answers to measure, each both ways.")] = 5,
+    checkpoint: Checkpoint = None,
+    as_json: Json = False,
+) -> None:
+    """Time to first token with one tile, and tokens a second, against `model.generate` on the same weights."""
+    from internvl_demo.bench.decode import measure_decode
+
+    _print_rows(asyncio.run(measure_decode(checkpoint or str(NANO_CHECKPOINT), rounds)), as_json)
+
+
+@bench.command()
+def turbomind(
+    part: Annotated[BenchPart, typer.Option(help="Which part.")] = BenchPart.all,
+    scenes: Annotated[int, typer.Option(help="Scenes of the miniature's part.")] = 50,
+    layers: Annotated[int | None, typer.Option(help="Decoder layers, instead of all that fit.")] = None,
+    work: Annotated[Path | None, typer.Option(help="A folder for up to 52 GB of weights.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and say what would be done.")] = False,
+    gpu_memory: Annotated[float, typer.Option(help="With --dry-run: GiB of the GPU.")] = 79.2,
+    disk: Annotated[float, typer.Option(help="With --dry-run: GiB of free disk.")] = 64,
+) -> None:
+    """LMDeploy's TurboMind on this machine's GPU, against transformers on the same weights."""
+    from dataclasses import replace
+
+    from internvl_demo.bench.turbomind import measure, plan
+    from internvl_demo.serving.capacity import V1_5
+
+    shape = replace(V1_5, layers=layers) if layers else V1_5
+    if dry_run:
+        print(json.dumps(plan(shape, gpu_memory, disk), indent=2))
+        return
+    print(json.dumps(asyncio.run(measure(part.value, scenes, shape, work)), indent=2))
+
+
+def _print_rows(result: dict[str, Any], as_json: bool) -> None:
+    """A result for machines or for people."""
+    print(json.dumps(result, indent=2) if as_json else "\n".join(f"{k}: {v}" for k, v in result.items()))

@@ -1,0 +1,86 @@
+"""Where the decoder is taught to look: at what the word that it says is about."""
+
+import random
+from collections.abc import Callable
+
+import numpy
+import pytest
+from PIL import Image
+
+from internvl_demo.nano.lessons.lessons import TONGUES, ask_picture
+from internvl_demo.nano.pointing import CELLS, looks_at
+from internvl_demo.nano.world.charts import draw_chart
+from internvl_demo.nano.world.pictures import Picture, Thing
+from internvl_demo.nano.world.prints import draw_list, draw_sign
+from internvl_demo.nano.world.truth import views_of
+from internvl_demo.nano.world.vocabulary import kinds
+from internvl_demo.tiling import plan_tiles
+
+CAT, DOG = (next(kind for kind in kinds() if kind.en == name) for name in ("cat", "dog"))
+WHOLE = ((0.0, 0.0, 448.0, 448.0),)
+
+
+def scene() -> Picture:
+    """A cat in the upper left cell, a dog over the four cells of the lower right corner."""
+    things = (Thing(CAT, (0, 0, 56, 56)), Thing(DOG, (336, 336, 448, 448)))
+    return Picture(Image.new("RGB", (448, 448)), things)
+
+
+def cells(mask: numpy.ndarray) -> list[int]:
+    return [int(place) for place in mask.nonzero()[0]]
+
+
+def test_an_answer_about_nothing_looks_nowhere() -> None:
+    assert looks_at("There is no horse in the image.", scene(), WHOLE) == []
+    assert looks_at("A category of dogma.", scene(), WHOLE) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "start", "where"),
+    [
+        ("It is a cat.", 8, [0]),
+        ("The image shows 2 dogs.", 18, [54, 55, 62, 63]),
+        ("图中有1只猫。", 5, [0]),
+    ],
+)
+def test_a_name_looks_at_what_it_names(answer: str, start: int, where: list[int]) -> None:
+    (look,) = looks_at(answer, scene(), WHOLE)
+    assert (look.start, look.view, cells(look.cells)) == (start, 0, where)
+
+
+def test_each_number_of_a_box_looks_at_the_box() -> None:
+    looks = looks_at("<ref>this</ref><box>[[750, 750, 999, 999]]</box>", scene(), WHOLE)
+    assert [look.start for look in looks] == [22, 27, 32, 37]
+    assert all(cells(look.cells) == [54, 55, 62, 63] for look in looks)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    ("draw", "skill", "tiles"),
+    [(draw_sign, "read", 1), (draw_list, "price", 12), (draw_chart, "part_value", 1)],
+)
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_what_is_read_is_looked_at_letter_by_letter(
+    draw: Callable[[int], Picture], skill: str, tiles: int, lang: str, seed: int
+) -> None:
+    picture = draw(seed)
+    views = views_of(picture, plan_tiles(picture.image.size, tiles))
+    answer = ask_picture(random.Random(seed), picture, TONGUES[lang], skill).answer
+    looks = [
+        look
+        for look in looks_at(answer, picture, views)
+        if answer[look.start].isupper() or answer[look.start].isdigit()
+    ]
+    printed = picture.letters
+    assert looks
+    for look in looks:
+        x1, y1, x2, y2 = views[look.view]
+        (cell,) = cells(look.cells)
+        row, column = divmod(cell, CELLS)
+        here = [
+            letter.char
+            for letter in printed
+            if int(((letter.xyxy_px[0] + letter.xyxy_px[2]) / 2 - x1) / (x2 - x1) * CELLS) == column
+            and int(((letter.xyxy_px[1] + letter.xyxy_px[3]) / 2 - y1) / (y2 - y1) * CELLS) == row
+        ]
+        assert answer[look.start] in here
