@@ -28,8 +28,10 @@ class LineFull(BackendError):
 
     def __init__(self, running: int, waiting: int):
         super().__init__(
-            f"The model is busy: {running} questions are being answered and {waiting} are waiting.",
+            "The model is busy: {running} questions are being answered and {waiting} are waiting.",
             "Wait a moment, then send the question again.",
+            running=running,
+            waiting=waiting,
         )
         self.running, self.waiting = running, waiting
 

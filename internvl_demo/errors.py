@@ -3,7 +3,68 @@
 Every error that may reach a person is a `DemoError`: one sentence that says what happened and, in
 `next_step`, one that says what to do about it. Text of foreign exceptions, of people and of servers
 is data: it may stand inside a sentence, never decide its form.
+
+    raise PhotoError("{name} is larger than {limit} MB.", "Choose a smaller one.", name=name, limit=32)
+
+Both are English text, for logs, the command line and programs, and remember what they were made of, so that a
+page can say the same in another language.
 """
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+Value = str | int
+"""What may stand in a sentence: text or a number, which is data; a `Sentence` is words of ours."""
+
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+class Sentence(str):
+    """English words: a template with its values filled in, each once, whatever stands in them.
+
+    Sentence("{name} is empty.", name="a{b}.png") == "a{b}.png is empty."
+
+    A place without a value stays as it is.
+    """
+
+    template: str
+    values: Mapping[str, Value]
+
+    def __new__(cls, template: str, /, **values: Value) -> "Sentence":
+        sentence = super().__new__(cls, filled(template, values))
+        sentence.template = str(template)
+        sentence.values = {name: values[name] for name in _PLACE.findall(template) if name in values}
+        return sentence
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Sentence.of_data, (self.data(),)
+
+    def data(self) -> list[Any]:
+        """As JSON can hold it: the template, and the values by name."""
+        values = self.values.items()
+        return [
+            self.template,
+            {name: value.data() if isinstance(value, Sentence) else value for name, value in values},
+        ]
+
+    @staticmethod
+    def of_data(data: object) -> "Sentence":
+        """What `data` gave, or whatever has become of it since: then some other words, or none."""
+        match data:
+            case [str(template), dict(values)]:
+                found = {str(name): _value(value) for name, value in values.items()}
+                return Sentence(template, **found)
+        return Sentence("{said}", said=data if isinstance(data, str) else "")
+
+
+def filled(template: str, values: Mapping[str, Value]) -> str:
+    """A template with its values. Not `str.format`, which would let a template look into them."""
+    return _PLACE.sub(lambda place: str(values.get(place[1], place[0])), template)
+
+
+def _value(data: object) -> Value:
+    return data if isinstance(data, (str, int)) else Sentence.of_data(data)
 
 
 class DemoError(Exception):
@@ -11,12 +72,16 @@ class DemoError(Exception):
 
     what: what happened, one sentence.
     next_step: what the person can do now, one sentence.
+    values: what stands in either.
     """
 
-    def __init__(self, what: str, next_step: str):
-        super().__init__(f"{what} {next_step}")
-        self.what = what
-        self.next_step = next_step
+    def __init__(self, what: str, next_step: str, /, **values: Value):
+        self.what, self.next_step = _sentence(what, values), _sentence(next_step, values)
+        super().__init__(f"{self.what} {self.next_step}")
+
+
+def _sentence(text: str, values: Mapping[str, Value]) -> Sentence:
+    return text if isinstance(text, Sentence) else Sentence(text, **values)
 
 
 class PhotoError(DemoError):

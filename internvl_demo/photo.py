@@ -36,7 +36,7 @@ from pathlib import Path
 from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.Image import Transpose
 
-from internvl_demo.errors import PhotoError
+from internvl_demo.errors import PhotoError, Sentence
 from internvl_demo.originals import plain_mime
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
@@ -66,8 +66,10 @@ ORIGINAL_MAX_BYTES = 8 * 1024 * 1024
 JPEG_MAX_SIDE_PX = 65_500
 """libjpeg's limit for a side."""
 
-SUPPORTED = "JPEG, PNG, WebP, GIF, BMP or TIFF"
+SUPPORTED = Sentence("JPEG, PNG, WebP, GIF, BMP or TIFF")
 """`FORMATS` in words, for sentences."""
+
+CHOOSE_SUPPORTED = Sentence("Choose a picture that is {formats}.", formats=SUPPORTED)
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -82,11 +84,11 @@ _UPRIGHT = {
 """EXIF orientation -> what makes the picture upright. 1 is upright; other values mean nothing."""
 
 _OTHER_KINDS = (
-    (re.compile(rb".{4}ftyp(hei|hev|mif1|msf1)", re.DOTALL), "a HEIC picture"),
-    (re.compile(rb".{4}ftypavi", re.DOTALL), "an AVIF picture"),
-    (re.compile(rb".{4}ftyp", re.DOTALL), "a video"),
-    (re.compile(rb"\s*(<\?xml[^>]*>\s*)?<svg", re.IGNORECASE), "an SVG drawing"),
-    (re.compile(rb"%PDF"), "a PDF document"),
+    (re.compile(rb".{4}ftyp(hei|hev|mif1|msf1)", re.DOTALL), Sentence("a HEIC picture")),
+    (re.compile(rb".{4}ftypavi", re.DOTALL), Sentence("an AVIF picture")),
+    (re.compile(rb".{4}ftyp", re.DOTALL), Sentence("a video")),
+    (re.compile(rb"\s*(<\?xml[^>]*>\s*)?<svg", re.IGNORECASE), Sentence("an SVG drawing")),
+    (re.compile(rb"%PDF"), Sentence("a PDF document")),
 )
 """How files begin that people often take for a picture that can be read here; HEIC is what iPhones write."""
 
@@ -126,7 +128,7 @@ def read_photo(data: bytes, name: str = "") -> Photo:
     Raises PhotoError if they are no such file, damaged, over 32 MB or 100 megapixels, or under 2 pixels a side.
     """
     if not data:
-        raise PhotoError("The file is empty.", f"Choose a picture that is {SUPPORTED}.")
+        raise PhotoError("The file is empty.", CHOOSE_SUPPORTED)
     _check_bytes(len(data))
     with _pillow():
         try:
@@ -148,7 +150,12 @@ def open_photo(path: str | PathLike[str]) -> Photo:
     except PhotoError as error:
         if name in error.what:
             raise
-        raise PhotoError(f"{name}: {error.what}", error.next_step) from error
+        raise called(name, error) from error
+
+
+def called(name: str, error: PhotoError) -> PhotoError:
+    """The error, which says of which file it speaks."""
+    return PhotoError("{name}: {problem}", error.next_step, name=name, problem=error.what)
 
 
 def _bytes_of(path: str | PathLike[str], name: str) -> bytes:
@@ -156,15 +163,17 @@ def _bytes_of(path: str | PathLike[str], name: str) -> bytes:
     try:
         status = Path(path).stat()
         if not stat.S_ISREG(status.st_mode):
-            raise PhotoError(f'"{name}" is a folder or a device, not a file.', "Choose a picture file.")
+            raise PhotoError(
+                '"{name}" is a folder or a device, not a file.', "Choose a picture file.", name=name
+            )
         _check_bytes(status.st_size)
         with Path(path).open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise PhotoError(f'There is no file "{name}".', "Check the name and the folder.") from None
+        raise PhotoError('There is no file "{name}".', "Check the name and the folder.", name=name) from None
     except (OSError, ValueError) as error:
         raise PhotoError(
-            f'The file "{name}" cannot be read.', "Check that you may open it, or choose another."
+            'The file "{name}" cannot be read.', "Check that you may open it, or choose another.", name=name
         ) from error
 
 
@@ -235,8 +244,9 @@ def _pillow() -> Iterator[None]:
 def _check_bytes(count: int) -> None:
     if count > MAX_BYTES:
         raise PhotoError(
-            f"The file is larger than {MAX_BYTES // 1024 // 1024} MB.",
+            "The file is larger than {limit} MB.",
             "Make the picture smaller or save it as JPEG, and send it again.",
+            limit=MAX_BYTES // 1024 // 1024,
         )
 
 
@@ -246,14 +256,19 @@ def _check_size(size_wh: tuple[int, int]) -> None:
         raise _too_many_pixels()
     if min(width, height) < MIN_SIDE_PX:
         raise PhotoError(
-            f"The picture is only {width} x {height} pixels.",
-            f"Choose one with at least {MIN_SIDE_PX} pixels on each side.",
+            "The picture is only {width} x {height} pixels.",
+            "Choose one with at least {least} pixels on each side.",
+            width=width,
+            height=height,
+            least=MIN_SIDE_PX,
         )
 
 
 def _too_many_pixels() -> PhotoError:
     return PhotoError(
-        f"The picture has more than {MAX_PIXELS // 1_000_000} megapixels.", "Scale it down and send it again."
+        "The picture has more than {most} megapixels.",
+        "Scale it down and send it again.",
+        most=MAX_PIXELS // 1_000_000,
     )
 
 
@@ -261,10 +276,15 @@ def _not_a_picture(data: bytes) -> PhotoError:
     """For bytes that no decoder wanted."""
     for beginning, kind in _OTHER_KINDS:
         if beginning.match(data):
-            return PhotoError(f"The file is {kind}, which cannot be read here.", f"Save it as {SUPPORTED}.")
+            return PhotoError(
+                "The file is {kind}, which cannot be read here.",
+                "Save it as {formats}.",
+                kind=kind,
+                formats=SUPPORTED,
+            )
     return PhotoError(
         "The file is not a picture of a supported format, or it is damaged.",
-        f"Choose a picture that is {SUPPORTED}.",
+        CHOOSE_SUPPORTED,
     )
 
 

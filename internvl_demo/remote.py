@@ -25,7 +25,7 @@ from urllib.parse import unquote
 import httpx
 
 from internvl_demo.errors import DemoError, PhotoError
-from internvl_demo.photo import MAX_BYTES, Photo, read_photo
+from internvl_demo.photo import MAX_BYTES, Photo, called, read_photo
 
 MAX_REDIRECTS = 3
 TOTAL_S = 20.0
@@ -108,13 +108,14 @@ async def fetch_photo(url: str, rules: Rules = Rules()) -> Photo:
             name, data = await _follow(_parsed(url), rules)
     except TimeoutError:
         raise AddressError(
-            f"The address has not sent a picture within {rules.total_s:.0f} seconds.",
+            "The address has not sent a picture within {seconds} seconds.",
             "Try again later, or save the picture and add it as a file.",
+            seconds=f"{rules.total_s:.0f}",
         ) from None
     try:
         return await asyncio.to_thread(read_photo, data, name)
     except PhotoError as error:
-        raise PhotoError(f"{name}: {error.what}", error.next_step) from error
+        raise called(name, error) from error
 
 
 async def _follow(url: httpx.URL, rules: Rules) -> tuple[str, bytes]:
@@ -125,7 +126,7 @@ async def _follow(url: httpx.URL, rules: Rules) -> tuple[str, bytes]:
         if isinstance(got, bytes):
             return _name(url), got
         url = got
-    raise AddressError(f"The address leads on more than {MAX_REDIRECTS} times.", _OTHER_ADDRESS)
+    raise AddressError("The address leads on more than {most} times.", _OTHER_ADDRESS, most=MAX_REDIRECTS)
 
 
 def _parsed(text: str) -> httpx.URL:
@@ -165,7 +166,7 @@ async def _step(url: httpx.URL, rules: Rules) -> httpx.URL | bytes:
     try:
         numbers = await rules.look_up(url.raw_host.decode("ascii"), _port(url))
     except (OSError, UnicodeError):
-        raise AddressError(f'There is no host "{url.host[:80]}".', _OTHER_ADDRESS) from None
+        raise AddressError('There is no host "{host}".', _OTHER_ADDRESS, host=url.host[:80]) from None
     if not numbers or not all(rules.is_public(number) for number in numbers):
         raise _not_public()
     for number in numbers[:_TRIED_NUMBERS]:
@@ -177,7 +178,7 @@ async def _step(url: httpx.URL, rules: Rules) -> httpx.URL | bytes:
             raise AddressError(
                 "The connection broke before the picture was there.", "Try again later."
             ) from None
-    raise AddressError(f'"{url.host[:80]}" cannot be reached.', _OTHER_ADDRESS)
+    raise AddressError('"{host}" cannot be reached.', _OTHER_ADDRESS, host=url.host[:80])
 
 
 async def _ask(url: httpx.URL, number: str, rules: Rules) -> httpx.URL | bytes:
@@ -193,7 +194,9 @@ async def _ask(url: httpx.URL, number: str, rules: Rules) -> httpx.URL | bytes:
         if response.status_code in _REDIRECTS and "location" in response.headers:
             return _onward(url, response.headers["location"])
         if response.status_code != 200:
-            raise AddressError(f"The address answers with error {response.status_code}.", _OTHER_ADDRESS)
+            raise AddressError(
+                "The address answers with error {status}.", _OTHER_ADDRESS, status=response.status_code
+            )
         return await _body(response, rules)
 
 
@@ -236,8 +239,9 @@ def _name(url: httpx.URL) -> str:
 
 def _too_large(rules: Rules) -> AddressError:
     return AddressError(
-        f"The file at the address is larger than {rules.max_bytes / 1024 / 1024:.0f} MB.",
+        "The file at the address is larger than {limit} MB.",
         "Choose a smaller picture.",
+        limit=f"{rules.max_bytes / 1024 / 1024:.0f}",
     )
 
 

@@ -81,8 +81,10 @@ def max_tiles_of(mode: str | int) -> int:
     if isinstance(mode, int) and not isinstance(mode, bool) and 1 <= mode <= MAX_TILES:
         return mode
     raise ModeError(
-        f"{str(mode)[:40]!r} is not a resolution mode.",
-        f"Choose low, standard, high, or a number of tiles from 1 to {MAX_TILES}.",
+        "{mode} is not a resolution mode.",
+        "Choose low, standard, high, or a number of tiles from 1 to {most}.",
+        mode=repr(str(mode)[:40]),
+        most=MAX_TILES,
     )
 
 

@@ -13,6 +13,7 @@ from internvl_demo.errors import BackendError
 from internvl_demo.store import Store
 from internvl_demo.ui import handlers
 from internvl_demo.ui.handlers import Desk, Person, View
+from internvl_demo.ui.session import spoken
 from internvl_demo.ui.strings import Words
 from tests.conftest import ScriptedModel
 from tests.scripted_server import in_a_loop
@@ -60,7 +61,7 @@ async def test_beyond_the_line_a_question_comes_back_with_a_notice(store: Store)
         await until(first, answers("One "))
         for words, what in ((ENGLISH, "1 questions are being answered"), (CHINESE, "模型正忙")):
             *_, last = [view async for view in asking(desk, "Second?", "b", words)]
-            assert last.notice and what in last.notice["what"] and last.notice["next_step"]
+            assert last.notice and what in spoken(last.notice, words)["what"] and last.notice["next_step"]
             assert last.text == "Second?" and not last.session.answers
             assert not last.running
         with pytest.raises(LineFull):

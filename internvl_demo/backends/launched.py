@@ -12,7 +12,7 @@ from contextlib import aclosing
 from internvl_demo.backends.base import ModelInfo, Options, Piece
 from internvl_demo.backends.server import ServerBackend
 from internvl_demo.chat import Conversation
-from internvl_demo.errors import BackendError, SetupError
+from internvl_demo.errors import BackendError, Sentence, SetupError
 from internvl_demo.serving.capacity import Room, refuse_if_too_small, room
 from internvl_demo.serving.command import MODEL_NAME, Serving, serving_of, session_len_of
 from internvl_demo.serving.gpus import free_gib
@@ -21,11 +21,11 @@ from internvl_demo.serving.progress import Stage
 from internvl_demo.settings import Settings
 
 _DOES = {
-    Stage.STARTING: "is being started",
-    Stage.DOWNLOADING: "downloads the model",
-    Stage.LOADING: "loads the model's weights",
-    Stage.CACHING: "allocates its cache",
-    Stage.OPENING: "is nearly ready",
+    Stage.STARTING: Sentence("is being started"),
+    Stage.DOWNLOADING: Sentence("downloads the model"),
+    Stage.LOADING: Sentence("loads the model's weights"),
+    Stage.CACHING: Sentence("allocates its cache"),
+    Stage.OPENING: Sentence("is nearly ready"),
 }
 _ASK_THEN = "Your question can be sent as soon as it is ready; this page tells when."
 _NOTICED_S = 1.0
@@ -108,21 +108,28 @@ def notice_of(status: Status) -> BackendError | None:
     """A status as people read it; None when the server can answer."""
     if status.stage is Stage.READY:
         return None
-    why = f": {status.reason}" if status.reason else ""
+    why = Sentence(": {reason}", reason=status.reason) if status.reason else ""
     if status.stage is Stage.FAILED:
         return BackendError(
-            f"The model server ended and was given up{why}.",
+            "The model server ended and was given up{why}.",
             "Remove the cause, then start the app again; the server's log is in the app's terminal.",
+            why=why,
         )
     if status.stage is Stage.ENDED:
         return BackendError("The model server has been ended.", "Start the app again.")
     if status.stage is Stage.WAITING:
         return BackendError(
-            f"The model server ended{why}. It is started again (restart {status.restarts}).", _ASK_THEN
+            "The model server ended{why}. It is started again (restart {count}).",
+            _ASK_THEN,
+            why=why,
+            count=status.restarts,
         )
-    share = f" ({status.percent}%)" if status.percent is not None else ""
-    again = f" after restart {status.restarts}{why}" if status.restarts else ""
-    return BackendError(f"The model server {_DOES[status.stage]}{share}{again}.", _ASK_THEN)
+    share = Sentence(" ({percent}%)", percent=status.percent) if status.percent is not None else ""
+    again = Sentence(" after restart {count}{why}", count=status.restarts, why=why) if status.restarts else ""
+    does = _DOES[status.stage]
+    return BackendError(
+        "The model server {does}{share}{again}.", _ASK_THEN, does=does, share=share, again=again
+    )
 
 
 def _room(serving: Serving) -> Room | None:

@@ -137,7 +137,9 @@ class LocalBackend:
             self._kept.pop(conversation.id, None)
             say(
                 BackendError(
-                    f"The model failed: {str(error)[:200]}.", "Ask again, or start a new conversation."
+                    "The model failed: {reason}.",
+                    "Ask again, or start a new conversation.",
+                    reason=str(error)[:200],
                 )
             )
 
@@ -147,8 +149,10 @@ class LocalBackend:
         room = self.context_length - len(keys)
         if room < 1:
             raise ContextError(
-                f"The conversation takes {len(keys)} tokens, the model reads {self.context_length}.",
+                "The conversation takes {count} tokens, the model reads {most}.",
                 "Lower the resolution mode of its images, or start a new conversation.",
+                count=len(keys),
+                most=self.context_length,
             )
         kept = self._recall(conversation.id, keys, slots)
         cached = len(kept.keys)

@@ -203,12 +203,17 @@ class ServerBackend:
             raise refusal(500, data)
         offered = {card.id: card for card in page.data}
         if not offered:
-            raise BackendError(f"The server at {self._endpoint} offers no model.", CHECK_ENDPOINT)
+            raise BackendError(
+                "The server at {endpoint} offers no model.", CHECK_ENDPOINT, endpoint=self._endpoint
+            )
         name = self._model or next(iter(offered))
         if name not in offered:
             raise BackendError(
-                f"The server at {self._endpoint} has no model {short(name)!r}.",
-                f"Set INTERNVL_MODEL to one that it offers: {short(', '.join(offered))}.",
+                "The server at {endpoint} has no model {name}.",
+                "Set INTERNVL_MODEL to one that it offers: {offered}.",
+                endpoint=self._endpoint,
+                name=repr(short(name)),
+                offered=short(", ".join(offered)),
             )
         return offered[name]
 

@@ -19,27 +19,30 @@ from types import MappingProxyType
 
 import openai
 
-from internvl_demo.errors import BackendError, ContextError, DemoError
+from internvl_demo.errors import BackendError, ContextError, DemoError, Sentence
 
 SAID_CHARS = 200
 """How much of a server's own words goes into a message."""
 
-CHECK_ENDPOINT = "Check that the model server runs and that --endpoint (INTERNVL_ENDPOINT) names it."
-CHECK_PROXY = (
+CHECK_ENDPOINT = Sentence(
+    "Check that the model server runs and that --endpoint (INTERNVL_ENDPOINT) names it."
+)
+CHECK_PROXY = Sentence(
     "Check that --endpoint (INTERNVL_ENDPOINT) names a model server and that no proxy answers in its place."
 )
-CHECK_KEY = "Set INTERNVL_API_KEY to a key that the model server accepts."
-AGAIN = "Send the question again."
-_CHECK_MODEL = (
+CHECK_KEY = Sentence("Set INTERNVL_API_KEY to a key that the model server accepts.")
+AGAIN = Sentence("Send the question again.")
+_CHECK_MODEL = Sentence(
     "Check that INTERNVL_MODEL names a model of that server, and --endpoint (INTERNVL_ENDPOINT) the server."
 )
-_LATER = "Wait a moment, then send the question again."
-_FAILED = "Send the question again; if it fails again, look into the model server's log."
-_REFUSED = "Change the question or its photos and send it again; the model server's log says more."
-_SHORTER = "Remove photos or turns, or choose a lower resolution mode, and send the question again."
-_SMALLER = "Send fewer or smaller photos, or raise the size limit of the proxy before the model server."
-
-_NEXT_STEPS: Mapping[int, str] = MappingProxyType(
+_LATER = Sentence("Wait a moment, then send the question again.")
+_FAILED = Sentence("Send the question again; if it fails again, look into the model server's log.")
+_REFUSED = Sentence("Change the question or its photos and send it again; the model server's log says more.")
+_SHORTER = Sentence("Remove photos or turns, or choose a lower resolution mode, and send the question again.")
+_SMALLER = Sentence(
+    "Send fewer or smaller photos, or raise the size limit of the proxy before the model server."
+)
+_NEXT_STEPS: Mapping[int, Sentence] = MappingProxyType(
     {401: CHECK_KEY, 403: CHECK_KEY, 404: _CHECK_MODEL, 405: CHECK_PROXY, 413: _SMALLER}
     | dict.fromkeys((408, 409, 429, 502, 503, 504), _LATER)
 )
@@ -53,12 +56,22 @@ def as_our_error(error: Exception, endpoint: str) -> DemoError:
     if isinstance(error, openai.APITimeoutError):
         return late(endpoint)
     if isinstance(error, openai.APIConnectionError):
-        return BackendError(f"The connection to {endpoint} failed ({_cause(error)}).", CHECK_ENDPOINT)
+        return BackendError(
+            "The connection to {endpoint} failed ({cause}).",
+            CHECK_ENDPOINT,
+            endpoint=endpoint,
+            cause=_cause(error),
+        )
     if isinstance(error, openai.APIStatusError):
         return refusal(error.status_code, error.body)
     if isinstance(error, openai.APIError) and not isinstance(error, openai.APIResponseValidationError):
         return refusal(500, error.body)  # inside a stream, which began with HTTP 200
-    return BackendError(f"What came from {endpoint} is not an answer ({type(error).__name__}).", CHECK_PROXY)
+    return BackendError(
+        "What came from {endpoint} is not an answer ({kind}).",
+        CHECK_PROXY,
+        endpoint=endpoint,
+        kind=type(error).__name__,
+    )
 
 
 def is_connection_lost(error: BaseException) -> bool:
@@ -75,13 +88,18 @@ def refusal(status: int, body: object) -> DemoError:
     status = _own_status(body) or status
     said = short(_words(body))
     if _TOO_LONG.search(str(body)):
-        return ContextError(f"The conversation is too long for the model ({said}).", _SHORTER)
+        return ContextError("The conversation is too long for the model ({said}).", _SHORTER, said=said)
     if said.lower().startswith(("<!doctype", "<html", "<?xml")):
-        said, otherwise = "a web page", CHECK_PROXY
+        said, otherwise = Sentence("a web page"), CHECK_PROXY
     else:
         otherwise = _FAILED if status >= 500 else _REFUSED
     next_step = _NEXT_STEPS.get(status, otherwise)
-    return BackendError(f"The model server refused (HTTP {status}: {said or 'no reason'}).", next_step)
+    return BackendError(
+        "The model server refused (HTTP {status}: {said}).",
+        next_step,
+        status=status,
+        said=said or Sentence("no reason"),
+    )
 
 
 def not_a_stream(content_type: str, body: bytes, endpoint: str) -> DemoError:
@@ -92,8 +110,13 @@ def not_a_stream(content_type: str, body: bytes, endpoint: str) -> DemoError:
         found = None
     if is_error(found):
         return refusal(500, found)
-    kind = short(content_type) or "no type"
-    return BackendError(f"What answers at {endpoint} is not a model server ({kind}).", CHECK_PROXY)
+    kind = short(content_type) or Sentence("no type")
+    return BackendError(
+        "What answers at {endpoint} is not a model server ({kind}).",
+        CHECK_PROXY,
+        endpoint=endpoint,
+        kind=kind,
+    )
 
 
 def is_error(data: object) -> bool:
@@ -105,14 +128,17 @@ def is_error(data: object) -> bool:
 
 def late(endpoint: str) -> BackendError:
     """For a server that is slow beyond all patience."""
-    return BackendError(f"The model server at {endpoint} did not answer in time.", CHECK_ENDPOINT)
+    return BackendError(
+        "The model server at {endpoint} did not answer in time.", CHECK_ENDPOINT, endpoint=endpoint
+    )
 
 
 def stalled(endpoint: str) -> BackendError:
     """For a server that says nothing and does not answer when asked how it is."""
     return BackendError(
-        f"The model server at {endpoint} has stopped answering.",
+        "The model server at {endpoint} has stopped answering.",
         "Wait until it runs again, then send the question again; the host can check it and its log.",
+        endpoint=endpoint,
     )
 
 
@@ -130,7 +156,9 @@ def broke_off() -> BackendError:
 
 def gave_up(finish: str) -> BackendError:
     """For an answer whose end is not a good one."""
-    return BackendError(f"The model server gave up before the answer's end ({short(finish)}).", AGAIN)
+    return BackendError(
+        "The model server gave up before the answer's end ({reason}).", AGAIN, reason=short(finish)
+    )
 
 
 def short(said: object) -> str:

@@ -78,6 +78,9 @@ _MIGRATIONS = (
         UNIQUE (question, number)
     );
     """,
+    """
+    ALTER TABLE versions ADD COLUMN failure TEXT;  -- JSON: what and next_step, as templates with values
+    """,
 )
 """Script n brings a database of version n to version n + 1. Those that were released are never changed."""
 

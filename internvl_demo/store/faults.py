@@ -7,11 +7,11 @@ where the server keeps its files.
 import errno
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from internvl_demo.errors import DemoError
+from internvl_demo.errors import DemoError, Sentence
 
 
 class StoreError(DemoError):
@@ -44,13 +44,16 @@ _STARTING = {
 }
 """For whoever starts the demo."""
 
-_TELL = "Copy what you need from this page, and tell whoever runs the demo."
+_TELL = Sentence("Copy what you need from this page, and tell whoever runs the demo.")
 
 _RUNNING = {
-    _FULL: ("The server's disk is full, so the conversation could not be kept.", _TELL),
-    _FORBIDDEN: ("The server cannot write its files, so the conversation could not be kept.", _TELL),
-    _DAMAGED: ("The server's store of conversations is damaged.", _TELL),
-    _OTHER: ("The server's store of conversations does not work.", _TELL),
+    _FULL: (Sentence("The server's disk is full, so the conversation could not be kept."), _TELL),
+    _FORBIDDEN: (
+        Sentence("The server cannot write its files, so the conversation could not be kept."),
+        _TELL,
+    ),
+    _DAMAGED: (Sentence("The server's store of conversations is damaged."), _TELL),
+    _OTHER: (Sentence("The server's store of conversations does not work."), _TELL),
 }
 """For people on the page."""
 
@@ -84,7 +87,9 @@ def plainly(folder: Path, *, starting: bool = False) -> Iterator[None]:
         raise _plain(error, folder, _STARTING if starting else _RUNNING) from error
 
 
-def _plain(error: sqlite3.Error | OSError, folder: Path, sentences: dict[str, tuple[str, str]]) -> StoreError:
+def _plain(
+    error: sqlite3.Error | OSError, folder: Path, sentences: Mapping[str, tuple[str, str]]
+) -> StoreError:
     if isinstance(error, OSError):
         kind = _DISK.get(error.errno or 0, _OTHER)
     else:
@@ -93,4 +98,4 @@ def _plain(error: sqlite3.Error | OSError, folder: Path, sentences: dict[str, tu
         _LOG.error("%s: %s", folder, error)
     what, next_step = sentences.get(kind, sentences[_OTHER])
     wrong = DamagedError if kind == _DAMAGED else StoreError
-    return wrong(what.format(folder=folder, error=error), next_step)
+    return wrong(what, next_step, folder=str(folder), error=str(error))

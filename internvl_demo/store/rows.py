@@ -8,6 +8,7 @@ from typing import Any
 
 from internvl_demo.backends.base import Usage
 from internvl_demo.chat import Origin
+from internvl_demo.errors import DemoError, Sentence
 from internvl_demo.store.faults import GoneError
 from internvl_demo.store.photos import Kept
 from internvl_demo.store.records import Entry, Failure, Image, Question, Record, Version
@@ -120,8 +121,22 @@ def _question(db: sqlite3.Connection, row: sqlite3.Row) -> Question:
 
 def _version(row: sqlite3.Row) -> Version:
     names = ("id", "raw", "state", "model", "started_at", "ttft_s", "total_s")
-    failure = Failure(row["what"], row["next_step"] or "") if row["what"] else None
+    failure = _failure(row) if row["what"] else None
     return Version(**{name: row[name] for name in names}, usage=_usage(row["usage"]), failure=failure)
+
+
+def failure_json(failure: Failure) -> str:
+    """What a page needs to say it in another language."""
+    error = DemoError(*failure)
+    return json.dumps([error.what.data(), error.next_step.data()])
+
+
+def _failure(row: sqlite3.Row) -> Failure:
+    """A row of before that was kept, or of an answer that the app's end broke off, has its words only."""
+    if not row["failure"]:
+        return Failure(row["what"], row["next_step"] or "")
+    what, next_step = map(Sentence.of_data, json.loads(row["failure"]))
+    return Failure(what, next_step)
 
 
 def _origin(text: str | None) -> Origin | None:

@@ -249,7 +249,7 @@ class Store:
             most = "SELECT coalesce(max(number), 0) FROM versions WHERE question = ?"
             (number,) = db.execute(most, (question,)).fetchone()
             db.execute(
-                "INSERT INTO versions VALUES (?, ?, ?, '', 'running', ?, ?, NULL, 0, NULL, NULL, NULL)",
+                "INSERT INTO versions VALUES (?, ?, ?, '', 'running', ?, ?, NULL, 0, NULL, NULL, NULL, NULL)",
                 (version_id, question, number + 1, model, self._clock()),
             )
             return rows.record(db, owner, conversation_id)
@@ -275,11 +275,12 @@ class Store:
         """The end of a running version. If there is an answer in it, the conversation goes on from it."""
         what, next_step = failure or (None, None)
         cost = json.dumps(asdict(usage)) if usage else None
+        said = rows.failure_json(failure) if failure else None
         with self._db.transaction() as db:
             ended = db.execute(
                 "UPDATE versions SET state = ?, raw = ?, ttft_s = ?, total_s = ?, usage = ?, what = ?,"
-                " next_step = ? WHERE id = ? AND state = 'running'",
-                (state, well_formed(raw), ttft_s, total_s, cost, what, next_step, version_id),
+                " next_step = ?, failure = ? WHERE id = ? AND state = 'running'",
+                (state, well_formed(raw), ttft_s, total_s, cost, what, next_step, said, version_id),
             )
             if ended.rowcount == 0:
                 return  # the conversation was deleted meanwhile

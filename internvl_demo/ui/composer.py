@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from internvl_demo.budget import Budget, Fix, budget, estimate
 from internvl_demo.chat import Conversation, Origin
-from internvl_demo.errors import DemoError
+from internvl_demo.errors import DemoError, Sentence
 from internvl_demo.photo import Photo, open_photo
 from internvl_demo.regions import derived
 from internvl_demo.remote import fetch_photo
@@ -80,12 +80,12 @@ def draft_of(value: object, store: Store) -> Draft:
     return tuple(draft)
 
 
-def _problem_of(value: object) -> dict[str, str] | None:
-    """What `Composer.fetched` says went wrong."""
-    told = value.get("problem") if isinstance(value, dict) else None
-    if not isinstance(told, dict):
-        return None
-    return {"what": str(told.get("what") or ""), "next_step": str(told.get("next_step") or "")}
+def _problem_of(value: object) -> DemoError | None:
+    """What `Composer.fetched` says went wrong, by way of the browser."""
+    match value:
+        case {"problem": [what, next_step]}:
+            return DemoError(Sentence.of_data(what), Sentence.of_data(next_step))
+    return None
 
 
 class Drafts:
@@ -159,14 +159,13 @@ class Composer:
             photo = await fetch_photo(url)
             await aside(self.desk.store.add_photo, photo)
         except DemoError as error:
-            return {"problem": {"what": error.what, "next_step": error.next_step}}
+            return {"problem": [error.what.data(), error.next_step.data()]}
         return {"id": photo.id, "name": photo.name}
 
     def with_fetched(self, waiting: Waiting, got: object, words: Words, tab: str) -> Shown:
         """With what `fetched` gave."""
         if problem := _problem_of(got):
-            error = DemoError(problem["what"], problem["next_step"])
-            return self._put(tab, waiting, waiting.draft, words, error)
+            return self._put(tab, waiting, waiting.draft, words, problem)
         fresh = draft_of({"chips": [got]}, self.desk.store)
         return self._put(tab, waiting, (*waiting.draft, *fresh), words)
 

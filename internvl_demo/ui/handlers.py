@@ -15,7 +15,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from internvl_demo.admission import Admission, LineFull
+from internvl_demo.admission import Admission
 from internvl_demo.answer import Answer, answer, report
 from internvl_demo.backends.base import Backend, ModelInfo, Options
 from internvl_demo.budget import estimate
@@ -61,6 +61,7 @@ class View:
     text: str | None = None
     images: tuple[Attachment, ...] = ()
     notice: dict[str, str] | None = None
+    """Of an error in English: whoever shows it speaks the person's language (`session.spoken`)."""
     entries: list[Entry] | None = None
     """The person's conversations; None: as before."""
 
@@ -130,7 +131,7 @@ class Desk:
     ) -> AsyncGenerator[View, None]:
         """A question sent. options: of its answer, instead of the page's."""
         try:
-            asked = (person.owner, conversation_id or None, _text(text, words), images)
+            asked = (person.owner, conversation_id or None, _text(text), images)
             conversation_id = await aside(self.store.ask, *asked)
         except DemoError as error:
             self.observer.refused(error)
@@ -145,7 +146,7 @@ class Desk:
     ) -> AsyncGenerator[View, None]:
         """An earlier question in other words, its images kept; what followed it is gone."""
         try:
-            asked = (person.owner, conversation_id, question_id, _text(text, words))
+            asked = (person.owner, conversation_id, question_id, _text(text))
             await aside(self.store.edit, *asked)
         except DemoError as error:
             self.observer.refused(error)
@@ -158,7 +159,7 @@ class Desk:
     async def retry(self, person: Person, conversation_id: str, words: Words) -> AsyncGenerator[View, None]:
         """The last question again; its earlier answers stay as versions."""
         if not conversation_id:
-            error = DemoError(words("nothing_to_retry"), words("nothing_to_retry_next"))
+            error = DemoError("There is nothing to ask again yet.", "Ask a question first.")
             yield View(notice=notice(error))
             return
         async with aclosing(self._answering(person, conversation_id, words)) as views:
@@ -274,18 +275,19 @@ class Desk:
                     if not progress.ended:
                         line = _place(progress.place, words) if progress.place else None
                         yield View(session.following(progress.said), running=True, notice=line)
-            yield await self._ended(person, conversation_id, progress, words)
+            yield await self._ended(person, conversation_id, progress)
         except DemoError as error:
             yield View(await self.as_kept(person, conversation_id), notice=notice(error))
 
-    async def _ended(self, person: Person, conversation_id: str, progress: Progress, words: Words) -> View:
+    async def _ended(self, person: Person, conversation_id: str, progress: Progress) -> View:
         """How the page looks after an answer: an error that came before any of it gives the question back."""
         session = await self._session(person, conversation_id)
-        error = _told(progress.error, words)
+        error = progress.error
         if error is None:
             return View(session, entries=await self.entries(person))
         if progress.said:
-            return View(session, notice=notice(error, before=words("broke_off") + " "))
+            broke = DemoError("The answer broke off. {problem}", error.next_step, problem=error.what)
+            return View(session, notice=notice(broke))
         assert session.record
         question = session.record.questions[-1]
         if question.answer is not None:  # an earlier version, which stays
@@ -332,18 +334,11 @@ async def _problem(change: Callable[..., None], *values: str) -> dict[str, str] 
     return None
 
 
-def _text(text: str | None, words: Words) -> str:
+def _text(text: str | None) -> str:
     text = (text or "").strip()
     if not text:
-        raise DemoError(words("ask_something"), words("ask_something_next"))
+        raise DemoError("There is no question yet.", "Write what you want to know, then send.")
     return text
-
-
-def _told(error: DemoError | None, words: Words) -> DemoError | None:
-    if isinstance(error, LineFull):
-        busy = words("line_full", running=error.running, waiting=error.waiting)
-        return DemoError(busy, words("line_full_next"))
-    return error
 
 
 def _place(place: int, words: Words) -> dict[str, str]:

@@ -109,6 +109,7 @@ def lay_out(note: str | None) -> Parts:
             with gr.Row(elem_id="examples"):
                 title = gr.Markdown(I18N("examples"), elem_id="examples-title", container=False)
                 examples = _examples()
+    widget("names", _names())
     files, room, got = _hidden("files-chosen", "[]"), _hidden("room"), _hidden("fetched")
     labelled = [
         (conversation, _named(label="conversation", placeholder="conversation_empty")),
@@ -208,6 +209,16 @@ def _modes(text: Callable[[str], Any]) -> list[tuple[Any, str]]:
 def _named(**keys: str) -> Callable[[Words], dict[str, Any]]:
     """Properties that are texts of the table."""
     return lambda words: {name: words(key) for name, key in keys.items()}
+
+
+def _names() -> dict[str, dict[str, str]]:
+    """What `static/names.js` names, in both languages."""
+    keys = {key.removeprefix("names_"): key for key in TABLE if key.startswith("names_")}
+    keys |= {key: key for key in ("conversation", "composer", "max_tiles")}
+    columns = (("en", 0), ("zh", 1))
+    return {
+        language: {name: TABLE[key][column] for name, key in keys.items()} for language, column in columns
+    }
 
 
 def _hidden(name: str, value: str = "") -> gr.Textbox:

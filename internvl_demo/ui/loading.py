@@ -4,28 +4,37 @@ Only for a backend that has `progress()`; there is nothing for any other. The ta
 something to say, and seldom afterwards, so that the notice comes again when the server is started again.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
 from internvl_demo.backends.base import Backend
+from internvl_demo.errors import DemoError
 from internvl_demo.ui.layout import widget
-from internvl_demo.ui.session import notice
+from internvl_demo.ui.session import notice, spoken
+from internvl_demo.ui.strings import words_for
 
 SOON_S = 1.0
 SELDOM_S = 10.0
 
 
-def show_progress(backend: Backend) -> None:
-    """Places the notice into the current gr.Blocks."""
-    progress = getattr(backend, "progress", None)
-    if progress is None:
+def place_progress(backend: Backend) -> gr.HTML | None:
+    """Places the notice into the current gr.Blocks, if there ever is one."""
+    return widget("server-state", notice()) if hasattr(backend, "progress") else None
+
+
+def follow_progress(backend: Backend, state: gr.HTML | None, language: gr.Textbox) -> None:
+    """Lets the notice tell how it stands, in the language of the tab."""
+    if state is None:
         return
-    state = widget("server-state", notice(progress()))
+    progress: Callable[[], DemoError | None] = backend.progress  # type: ignore[attr-defined]
     timer = gr.Timer(SOON_S)
 
-    def tell() -> tuple[dict[str, str], Any]:
+    def tell(language: str) -> tuple[dict[str, str], Any]:
         problem = progress()
-        return notice(problem), gr.Timer(SOON_S if problem else SELDOM_S)
+        return spoken(notice(problem), words_for(language)), gr.Timer(SOON_S if problem else SELDOM_S)
 
-    timer.tick(tell, None, [state, timer], show_progress="hidden", api_visibility="private")
+    tick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    timer.tick(tell, language, [state, timer], **tick)
+    language.change(tell, language, [state, timer], **tick)  # also at once, when the tab knows its language

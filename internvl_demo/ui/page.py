@@ -22,7 +22,7 @@ from internvl_demo.settings import NANO_CHECKPOINT, Settings
 from internvl_demo.store import open_store
 from internvl_demo.ui.handlers import Desk, Message
 from internvl_demo.ui.layout import CSS, EXAMPLES, I18N, lay_out, theme
-from internvl_demo.ui.loading import show_progress
+from internvl_demo.ui.loading import follow_progress, place_progress
 from internvl_demo.ui.probes import probes
 from internvl_demo.ui.session import plain
 from internvl_demo.ui.shelf import use_own_folder
@@ -46,8 +46,9 @@ def build_page(
     desk = Desk(backend, info, options_of(settings), gate, store, observer, how_of(settings, info))
     miniature = not (settings.endpoint or settings.serve) and settings.checkpoint == str(NANO_CHECKPOINT)
     with gr.Blocks(title="InternVL 1.5", analytics_enabled=False, fill_width=True) as page:
-        show_progress(backend)
+        state = place_progress(backend)
         parts = lay_out(None if miniature else plain(info.name))
+        follow_progress(backend, state, parts.language)
         Wiring(page, parts, desk)
         _wire_api(desk)
     page.queue(default_concurrency_limit=None)

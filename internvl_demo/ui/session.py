@@ -6,7 +6,7 @@ Markdown without HTML.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -153,8 +153,13 @@ def preview(
     return {"lines": lines, "total": total}
 
 
-def notice(error: DemoError | None = None, **more: str) -> dict[str, str]:
-    """What went wrong and what to do now; empty when nothing did."""
+def notice(error: DemoError | None = None) -> dict[str, str]:
+    """What went wrong and what to do now, in English until it is `spoken`; empty when nothing did."""
     if error is None:
         return {"what": "", "next_step": ""}
-    return {"what": more.get("before", "") + error.what, "next_step": error.next_step}
+    return {"what": error.what, "next_step": error.next_step}
+
+
+def spoken(notice: Mapping[str, str], words: Words) -> dict[str, str]:
+    """A notice in the person's language."""
+    return {name: words.said(text) for name, text in notice.items()}

@@ -1,11 +1,13 @@
 """Every text of the page, in one table: key -> (English, Chinese).
 
-`Words` speaks one language to one person; the page's fixed labels go to the browser in both, and it
-chooses (`gr.I18n`).
+The Chinese of errors is in `errors_zh`. `Words` speaks one language to one person; the page's fixed labels go to
+the browser in both, and it chooses (`gr.I18n`).
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
+
+from internvl_demo.ui.errors_zh import in_chinese
 
 TABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -47,22 +49,18 @@ TABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "receipt_length": ("cut at the longest answer", "已达回答长度上限"),
         "receipt_broke_off": ("broken off before its end", "回答未完，已中断"),
         "receipt_guess": ("which image is meant is a guess", "所指图片为推测"),
-        "ask_something": ("There is no question yet.", "还没有问题。"),
-        "ask_something_next": ("Write what you want to know, then send.", "请写下问题，然后发送。"),
-        "nothing_to_retry": ("There is nothing to ask again yet.", "还没有可以重试的问题。"),
-        "nothing_to_retry_next": ("Ask a question first.", "请先提问。"),
-        "broke_off": ("The answer broke off.", "回答中断。"),
         "in_line": ("You are number {place} in the line.", "您正在排队，排在第 {place} 位。"),
         "in_line_next": (
             "The answer begins by itself; Stop gives the place up.",
             "轮到后会自动开始回答；点击“停止”即放弃排队。",
         ),
-        "line_full": (
-            "The model is busy: {running} questions are being answered and {waiting} are waiting.",
-            "模型正忙：正在回答 {running} 个问题，另有 {waiting} 个在排队。",
-        ),
-        "line_full_next": ("Wait a moment, then send the question again.", "请稍等片刻，再重新发送问题。"),
         "language": ("中文", "English"),
+        "names_question": ("Question", "问题"),
+        "names_picture": ("Picture", "图片"),
+        "names_answer": ("Answer", "回答"),
+        "names_scroll": ("Scroll down", "滚动到底部"),
+        "names_upload": ("Add pictures from files", "从文件添加图片"),
+        "names_reset": ("Default", "恢复默认值"),
         "panel_conversations": ("Conversations", "对话列表"),
         "panel_new": ("New conversation", "新对话"),
         "panel_untitled": ("Without a name", "未命名"),
@@ -272,6 +270,10 @@ class Words:
     def __call__(self, key: str, **values: object) -> str:
         """The text of a key, with its {values} filled in."""
         return TABLE[key][self.column].format(**values)
+
+    def said(self, sentence: str) -> str:
+        """What an error says, which is English, in the person's language."""
+        return in_chinese(sentence) if self.column else str(sentence)
 
 
 def words_for(language: str | None) -> Words:

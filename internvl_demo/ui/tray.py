@@ -23,7 +23,7 @@ from internvl_demo.errors import DemoError
 from internvl_demo.photo import Photo
 from internvl_demo.tiling import MODES
 from internvl_demo.ui.draft import Draft, attachments
-from internvl_demo.ui.session import notice, plan_of, preview
+from internvl_demo.ui.session import notice, plan_of, preview, spoken
 from internvl_demo.ui.strings import TABLE, Words
 
 _PREFIX = "tray_"
@@ -69,7 +69,7 @@ def tray(
         "before": earlier,
         "most": most,
         "total": costs["total"],
-        "problem": notice(problem) if problem else None,
+        "problem": spoken(notice(problem), words) if problem else None,
     }
 
 

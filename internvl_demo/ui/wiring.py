@@ -23,7 +23,7 @@ from internvl_demo.ui.draft import Chip, added, attachments
 from internvl_demo.ui.handlers import Desk, Message, Person, View, aside
 from internvl_demo.ui.layout import STATIC, Parts
 from internvl_demo.ui.panel import panel
-from internvl_demo.ui.session import messages, notice
+from internvl_demo.ui.session import messages, notice, spoken
 from internvl_demo.ui.shelf import Shelf
 from internvl_demo.ui.strings import Words, words_for
 from internvl_demo.ui.tray import empty, tray
@@ -180,7 +180,7 @@ class Wiring:
             gr.skip() if kept else {"text": view.text, "files": []},
             messages(session, info, words, self.shelf.path),
             viewer(session, info, self.shelf.url, words),
-            view.notice or notice(),
+            spoken(view.notice or notice(), words),
             conversation_id,
             {"beat": next(self.beats), "running": view.running},
             gr.skip() if view.entries is None else panel(view.entries, conversation_id, words),

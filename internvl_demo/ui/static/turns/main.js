@@ -16,13 +16,14 @@ function makeTurns(widget) {
       place('asked', index + 1, turn, asked)
       if (turn.answer !== null) place('receipt', index + 1, turn, answered)
     })
+    if (shown.turns.length) conversation.querySelectorAll('.turn-edit').forEach(label)
     watcher.takeRecords() // what was just changed is no news
   }
 
   function place(mark, number, turn, draw) {
     const message = messageOf(mark, number)
     if (!message) return
-    const key = JSON.stringify([turn, number === shown.turns.length])
+    const key = JSON.stringify([turn, number === shown.turns.length, words.edit])
     const old = message.querySelector(':scope > .turn-acts')
     if (old?.dataset.key === key) return
     const fresh = make('div', { class: 'turn-acts', role: 'group', 'data-key': key }, ...draw(turn, number, message))
@@ -94,12 +95,21 @@ function makeTurns(widget) {
     }, 1500)
   }
 
+  function label(form) {
+    const [send, leave] = form.querySelectorAll('button')
+    form.querySelector('textarea').setAttribute('aria-label', words.edit)
+    for (const [node, text] of [[form.querySelector('p'), words.edit_note], [send, words.edit_send], [leave, words.edit_leave]]) {
+      if (node.textContent !== text) node.textContent = text
+    }
+  }
+
   function edit({ question, text }, message) {
     if (message.querySelector('.turn-edit')) return
-    const area = make('textarea', { 'aria-label': words.edit, rows: Math.min(8, text.split('\n').length + 1) })
+    const area = make('textarea', { rows: Math.min(8, text.split('\n').length + 1) })
     area.value = text
-    const form = make('form', { class: 'turn-edit' }, make('p', {}, words.edit_note), area,
-      make('div', {}, make('button', { type: 'submit', class: 'main' }, words.edit_send), button({}, leave, words.edit_leave)))
+    const form = make('form', { class: 'turn-edit' }, make('p'), area,
+      make('div', {}, make('button', { type: 'submit', class: 'main' }), button({}, leave)))
+    label(form)
     function leave() {
       form.remove()
       message.querySelector('[data-act="edit"]')?.focus()

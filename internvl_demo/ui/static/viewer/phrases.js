@@ -21,6 +21,7 @@ function makePhrases(words, { signal, onLight, onClick, onChoose, onImage, capti
         'data-turn': index + 1, 'data-chosen': index + 1 === chosen,
         tabindex: answer.boxes.length ? '0' : null, 'aria-current': index + 1 === chosen && answers.length > 1 ? 'true' : null,
       })
+      for (const span of node.querySelectorAll('.ground-phrase[tabindex]')) set(span, { 'aria-description': words.phrase })
       const missing = answer.phrases.map((phrase, order) => ({ ...phrase, order })).filter(({ order }) => !spans(node, order).length)
       if (missing.length) wrap(node, index + 1, missing)
     })

@@ -1,0 +1,29 @@
+// What Gradio names in English only, named in the page's language; its messages are named after who speaks, for
+// Gradio reads out their markup. Gradio draws anew as it likes, so whatever changes is looked at again.
+const NAMED = [
+  ['#conversation [role=log]', 'conversation'],
+  ['#conversation [data-testid=user]:has(.asked)', 'question'],
+  ['#conversation [data-testid=user]:has(img):not(:has(.asked))', 'picture'],
+  ['#conversation [data-testid=bot]', 'answer'],
+  ['#conversation .scroll-down-button-container button', 'scroll'],
+  ['#composer .full-container, #composer textarea', 'composer'],
+  ['#composer .upload-button', 'upload'],
+  ['#max-tiles input', 'max_tiles'],
+  ['#max-tiles .reset-button', 'reset'],
+]
+
+function name() {
+  const words = props.value[document.documentElement.dataset.language === 'zh' ? 'zh' : 'en']
+  for (const [which, key] of NAMED) {
+    for (const node of document.querySelectorAll(which)) {
+      if (node.getAttribute('aria-label') !== words[key]) node.setAttribute('aria-label', words[key])
+      if (node.title && node.title !== words[key]) node.title = words[key]
+      if (node.tagName === 'DIV' && !node.hasAttribute('role')) node.setAttribute('role', 'group')
+    }
+  }
+}
+
+const named = new MutationObserver(name)
+named.observe(document.body, { childList: true, subtree: true, attributeFilter: ['aria-label', 'title'] })
+named.observe(document.documentElement, { attributeFilter: ['data-language'] })
+name()
