@@ -23,12 +23,14 @@ $(VENV)/installed-tests: $(VENV)/installed tests/requirements.txt
 	$(BIN)/pip install --quiet -r tests/requirements.txt
 	touch $@
 
-# Playwright's own node wants libatomic1, which a bare Debian lacks.
-/usr/bin/chromium /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf:
+# Typefaces draw the miniature's world. Playwright's own node wants libatomic1, which a bare Debian lacks.
+FONTS := $(addprefix /usr/share/fonts/truetype/,noto/NotoColorEmoji.ttf dejavu/DejaVuSerif.ttf liberation/LiberationMono-Bold.ttf)
+/usr/bin/chromium $(FONTS) &:
 	$(SUDO) apt-get update
-	$(SUDO) apt-get install -y --no-install-recommends chromium fonts-noto-color-emoji libatomic1
+	$(SUDO) apt-get install -y --no-install-recommends chromium libatomic1 \
+	  fonts-noto-color-emoji fonts-dejavu-core fonts-liberation
 
-test: $(VENV)/installed-tests /usr/bin/chromium /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf
+test: $(VENV)/installed-tests /usr/bin/chromium $(FONTS)
 	$(BIN)/python -m pytest
 
 # LMDeploy's own server, without a GPU, in an environment of its own; and HAProxy before two of them.
@@ -42,7 +44,7 @@ $(CONTRACT)/installed: tests/contract/requirements.txt
 	$(SUDO) apt-get update
 	$(SUDO) apt-get install -y --no-install-recommends haproxy
 
-test-contract: $(VENV)/installed-tests $(CONTRACT)/installed /usr/bin/chromium /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf /usr/sbin/haproxy
+test-contract: $(VENV)/installed-tests $(CONTRACT)/installed /usr/bin/chromium $(FONTS) /usr/sbin/haproxy
 	$(BIN)/python -m pytest tests/contract
 
 check: $(VENV)/installed-tests
@@ -50,7 +52,7 @@ check: $(VENV)/installed-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-examples: $(VENV)/installed /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf
+examples: $(VENV)/installed $(FONTS)
 	$(BIN)/python -m internvl_demo.nano.examples
 
 screenshots: $(VENV)/installed-tests /usr/bin/chromium

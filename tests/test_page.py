@@ -265,6 +265,15 @@ def test_examples_fill_the_composer(page: Page, scripted: ScriptedModel) -> None
     assert len(scripted.asked[-1].images) == 2
 
 
+def test_examples_ask_in_the_pages_language(open_page: Callable[..., Page], scripted_url: str) -> None:
+    page = open_page(scripted_url, locale="zh-CN")
+    page.click("button.example:has-text('乌龟在哪里？')")
+    expect(page.locator("#composer textarea")).to_have_value("乌龟在哪里？")
+    page.click("#switch-language")
+    page.click("button.example:has-text('Where is the turtle?')")
+    expect(page.locator("#composer textarea")).to_have_value("Where is the turtle?")
+
+
 def test_enter_sends(page: Page) -> None:
     write(page, "Hello?")
     page.press("#composer textarea", "Enter")
@@ -335,5 +344,5 @@ def test_two_people_do_not_see_each_other(
 def test_the_examples_are_those_of_the_repository() -> None:
     folder = Path(__file__).parents[1] / "assets" / "examples"
     rows = json.loads((folder / "examples.json").read_text("utf-8"))
-    assert len(rows) >= 6
+    assert len(rows) >= 6 and all(row["en"] and row["zh"] for row in rows)
     assert all((folder / name).is_file() for row in rows for name in row["files"])

@@ -1,18 +1,22 @@
-"""The page's examples: scenes drawn for it, each with a question. `python -m internvl_demo.nano.examples`.
+"""The page's examples: pictures drawn for it, each with a question. `python -m internvl_demo.nano.examples`.
 
-Writes assets/examples/*.webp and examples.json: `[{"text": "...", "files": ["farm.webp"]}, ...]`.
+Writes assets/examples/*.webp and examples.json: `[{"en": "...", "zh": "...", "files": ["farm.webp"]}, ...]`.
 """
 
 import json
 from pathlib import Path
 
+from PIL import Image
+
+from internvl_demo.nano.world.charts import draw_chart
 from internvl_demo.nano.world.pictures import EXAM_SEEDS
+from internvl_demo.nano.world.prints import draw_sign
 from internvl_demo.nano.world.scenes import draw_scene
 from internvl_demo.nano.world.vocabulary import kinds
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "examples"
 
-PICTURES: dict[str, tuple[int, tuple[int, int], str]] = {
+SCENES: dict[str, tuple[int, tuple[int, int], str]] = {
     "animals": (11, (448, 448), "cat dog dog penguin"),
     "stars": (25, (448, 448), "star star star star balloon"),
     "table": (37, (448, 448), "cake pizza banana"),
@@ -21,13 +25,21 @@ PICTURES: dict[str, tuple[int, tuple[int, int], str]] = {
     "pond": (65, (448, 448), "turtle frog duck fish"),
     "sky": (81, (1792, 896), "balloon balloon balloon airplane rocket bee"),
 }
+"""Seed, size and what there is, by name."""
+PRINTS = {"sign": (draw_sign, 3), "chart": (draw_chart, 2)}
 QUESTIONS = (
-    ("Where is the cat?", ("animals",)),
-    ("How many stars are there?", ("stars",)),
-    ("Please identify and label all objects in the following image.", ("table",)),
-    ("Where is the turtle?", ("garden", "pond")),
-    ("What is in the picture?", ("street",)),
-    ("Find all balloons.", ("sky",)),
+    ("Where is the cat?", "猫在哪里？", ("animals",)),
+    ("How many stars are there?", "有几颗星星？", ("stars",)),
+    (
+        "Please identify and label all objects in the following image.",
+        "请在以下图像中进行目标检测，并标出所有物体。",
+        ("table",),
+    ),
+    ("Where is the turtle?", "乌龟在哪里？", ("garden", "pond")),
+    ("What is in the picture?", "图片里有什么？", ("street",)),
+    ("Find all balloons.", "找出所有气球。", ("sky",)),
+    ("What does the sign say?", "牌子上写着什么？", ("sign",)),
+    ("Which is the largest?", "哪个最大？", ("chart",)),
 )
 
 
@@ -35,12 +47,21 @@ def draw_examples(folder: Path = FOLDER) -> None:
     """Draws all of them into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     by_name = {kind.en: kind for kind in kinds()}
-    for name, (seed, size_wh, members) in PICTURES.items():
+    for name, (seed, size_wh, members) in SCENES.items():
         wanted = {by_name[one]: members.split().count(one) for one in dict.fromkeys(members.split())}
-        scene = draw_scene(EXAM_SEEDS + seed, size_wh=size_wh, wanted=wanted)
-        scene.image.save(folder / f"{name}.webp", quality=88, method=6)
-    rows = [{"text": text, "files": [f"{name}.webp" for name in names]} for text, names in QUESTIONS]
-    (folder / "examples.json").write_text(json.dumps(rows, indent=2) + "\n", "utf-8")
+        _save(draw_scene(EXAM_SEEDS + seed, size_wh=size_wh, wanted=wanted).image, folder, name)
+    for name, (draw, seed) in PRINTS.items():
+        _save(draw(EXAM_SEEDS + seed).image, folder, name)
+    rows = [
+        {"en": english, "zh": chinese, "files": [f"{name}.webp" for name in names]}
+        for english, chinese, names in QUESTIONS
+    ]
+    text = json.dumps(rows, indent=2, ensure_ascii=False)
+    (folder / "examples.json").write_text(text + "\n", "utf-8")
+
+
+def _save(image: Image.Image, folder: Path, name: str) -> None:
+    image.save(folder / f"{name}.webp", quality=88, method=6)
 
 
 if __name__ == "__main__":

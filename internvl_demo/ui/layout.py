@@ -31,7 +31,15 @@ CSS = [
     STATIC / "inspector.css",
 ]
 
-_ENGLISH, _CHINESE = ({key: texts[column] for key, texts in TABLE.items()} for column in (0, 1))
+_EXAMPLES = {
+    f"example_{number}": row
+    for number, row in enumerate(json.loads((EXAMPLES / "examples.json").read_text("utf-8")))
+}
+_ENGLISH, _CHINESE = (
+    {key: texts[column] for key, texts in TABLE.items()}
+    | {name: row[language] for name, row in _EXAMPLES.items()}
+    for column, language in ((0, "en"), (1, "zh"))
+)
 I18N = gr.I18n(en=_ENGLISH, zh=_CHINESE, **{"zh-CN": _CHINESE, "zh-TW": _CHINESE})
 
 
@@ -42,6 +50,19 @@ _FORMULAS: list[dict[str, str | bool]] = [
     {"left": "\\(", "right": "\\)", "display": False},
 ]
 """The longer first: `$$` is not twice `$`."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A question in both languages, the paths of its pictures, and the button that puts them into the composer."""
+
+    button: gr.Button
+    texts: tuple[str, str]
+    files: list[str]
+
+    def message(self, words: Words) -> Message:
+        """As it is asked in a language."""
+        return {"text": words.either(self.texts), "files": self.files}
 
 
 @dataclass(frozen=True)
@@ -70,7 +91,7 @@ class Parts:
     retry: gr.Button
     clear: gr.Button
     viewer: gr.HTML
-    examples: tuple[tuple[gr.Button, Message], ...]
+    examples: tuple["Example", ...]
     files: gr.Textbox
     labelled: tuple[tuple[Any, Callable[[Words], dict[str, Any]]], ...]
     """What has a fixed text, and that text in a language."""
@@ -120,6 +141,7 @@ def lay_out(note: str | None) -> Parts:
         (title, _named(value="examples")),
         (switch, _named(value="language")),
         *((button, _named(value=button.elem_id)) for button in (send, stop, retry, clear)),
+        *((example.button, _asking(example)) for example in examples),
     ]
     if note is None:
         labelled.append((about, _named(value="model_miniature")))
@@ -230,14 +252,18 @@ def _button(name: str, **settings: Any) -> gr.Button:
     return gr.Button(I18N(name), elem_id=name, min_width=80, **settings)
 
 
-def _examples() -> tuple[tuple[gr.Button, Message], ...]:
-    """A button for each example, and what it puts into the composer."""
+def _examples() -> tuple[Example, ...]:
+    """The repository's, each with its button."""
     made = []
-    for row in json.loads((EXAMPLES / "examples.json").read_text("utf-8")):
-        files = [str(EXAMPLES / name) for name in row["files"]]
-        button = gr.Button(row["text"], icon=files[-1], size="sm", elem_classes="example", min_width=150)
-        made.append((button, {"text": row["text"], "files": files}))
+    for name, row in _EXAMPLES.items():
+        files = [str(EXAMPLES / file) for file in row["files"]]
+        button = gr.Button(I18N(name), icon=files[-1], size="sm", elem_classes="example", min_width=150)
+        made.append(Example(button, (row["en"], row["zh"]), files))
     return tuple(made)
+
+
+def _asking(example: Example) -> Callable[[Words], dict[str, Any]]:
+    return lambda words: {"value": words.either(example.texts)}
 
 
 def widget(name: str, value: dict[str, Any], **settings: Any) -> gr.HTML:

@@ -142,8 +142,8 @@ TABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "viewer_region_again": ("Zoom and ask again", "放大再问"),
         "viewer_region_again_of": ("Zoom and ask again: {label}", "放大再问：{label}"),
         "model_miniature": (
-            "The embedded miniature answers: it knows drawn objects and English, no photographs.",
-            "当前由内置的微型模型回答：它只认识简单的绘制物体，只懂英语，不认识照片。",
+            "The embedded miniature answers: it knows drawn objects, signs and charts, no photographs.",
+            "当前由内置的微型模型回答：它认识绘制的物体、牌子和图表，不认识照片。",
         ),
         "inspector_open": ("Prompt and call", "提示词与调用"),
         "inspector_title": ("Prompt and call of answer {turn}", "第 {turn} 个回答的提示词与调用"),
@@ -269,7 +269,11 @@ class Words:
 
     def __call__(self, key: str, **values: object) -> str:
         """The text of a key, with its {values} filled in."""
-        return TABLE[key][self.column].format(**values)
+        return self.either(TABLE[key]).format(**values)
+
+    def either(self, texts: tuple[str, str]) -> str:
+        """Of English and Chinese, the person's."""
+        return texts[self.column]
 
     def said(self, sentence: str) -> str:
         """What an error says, which is English, in the person's language."""

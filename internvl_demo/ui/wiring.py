@@ -21,7 +21,7 @@ from internvl_demo.tiling import max_tiles_of
 from internvl_demo.ui.composer import Composer, Shown, Waiting, fixed, too_long
 from internvl_demo.ui.draft import Chip, added, attachments
 from internvl_demo.ui.handlers import Desk, Message, Person, View, aside
-from internvl_demo.ui.layout import STATIC, Parts
+from internvl_demo.ui.layout import STATIC, Example, Parts
 from internvl_demo.ui.panel import panel
 from internvl_demo.ui.session import messages, notice, spoken
 from internvl_demo.ui.shelf import Shelf
@@ -166,8 +166,9 @@ class Wiring:
         mended = parts.bar.fix(self.on_fix, inputs, [*drafted, parts.room, parts.shown], **IN_TURN)
         mended.then(self.on_open, inputs, self.shown, **QUIET)
         parts.inspector.click(self.on_inspect, inputs, parts.inspector, **QUIET)
-        for button, message in parts.examples:
-            button.click(self._example(message), None, [parts.composer, parts.tray], **QUIET)
+        for example in parts.examples:
+            chosen = self._chosen(example)
+            example.button.click(chosen, parts.language, [parts.composer, parts.tray], **QUIET)
 
     # What is shown
 
@@ -349,10 +350,10 @@ class Wiring:
         drafted = await aside(self.composer.shown, waiting, seen.words)
         return [*drafted, str(waiting.answer_tokens), shown]
 
-    def _example(self, message: Message) -> Any:
-        def on_example(request: gr.Request) -> list[Any]:
+    def _chosen(self, example: Example) -> Any:
+        def on_example(language: str, request: gr.Request) -> list[Any]:
             self.composer.drafts.put(request.session_hash or "", ())
-            return [message, empty()]
+            return [example.message(words_for(language)), empty()]
 
         return on_example
 
