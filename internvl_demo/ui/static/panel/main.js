@@ -2,6 +2,7 @@
 function makePanel(widget) {
   let value = { entries: [], words: {} }
   let asking = null // the conversation that is about to be deleted
+  let naming = null // the one that is being renamed, and its name so far
 
   const count = make('span', { class: 'count' })
   const label = make('span')
@@ -24,44 +25,49 @@ function makePanel(widget) {
   }
 
   function line({ id, title: text, when: seconds }) {
-    const open = button({ class: 'open', 'aria-current': id === value.shown ? 'true' : null }, () => { dialog.close(); trigger('select', { id }) },
-      make('span', { class: 'title' }, text || value.words.untitled), make('time', {}, when(seconds)))
-    const name = button({ class: 'small', 'aria-label': `${value.words.rename}: ${text}`, title: value.words.rename }, () => rename(row, id, text), pencil())
-    const drop = button({ class: 'small', 'aria-label': `${value.words.delete}: ${text}`, title: value.words.delete }, () => { asking = id; draw(); list.querySelector('.danger')?.focus() }, bin())
-    const row = make('li', {}, open, name, drop)
+    const act = (name, attributes, deed, ...inside) => button({ 'data-key': `${name} ${id}`, ...attributes }, deed, ...inside)
     if (asking === id) {
-      row.replaceChildren(make('span', { class: 'sure' }, value.words.sure),
-        button({ class: 'danger' }, () => { asking = null; trigger('delete', { id }) }, value.words.delete),
-        button({ class: 'keep' }, () => { asking = null; draw() }, value.words.keep))
+      return make('li', {}, make('span', { class: 'sure' }, value.words.sure),
+        act('sure', { class: 'danger' }, () => { asking = null; trigger('delete', { id }); fresh.focus() }, value.words.delete),
+        act('keep', { class: 'keep' }, () => { asking = null; draw(`drop ${id}`) }, value.words.keep))
     }
-    return row
+    if (naming?.id === id) return make('li', {}, form(id))
+    return make('li', {},
+      act('open', { class: 'open', 'aria-current': id === value.shown ? 'true' : null }, () => { dialog.close(); trigger('select', { id }) },
+        make('span', { class: 'title' }, text || value.words.untitled), make('time', {}, when(seconds))),
+      act('name', { class: 'small', 'aria-label': `${value.words.rename}: ${text}`, title: value.words.rename }, () => { naming = { id, text }; draw(`field ${id}`, true) }, pencil()),
+      act('drop', { class: 'small', 'aria-label': `${value.words.delete}: ${text}`, title: value.words.delete }, () => { asking = id; draw(`sure ${id}`) }, bin()))
   }
 
-  function rename(row, id, text) {
-    const field = make('input', { 'aria-label': value.words.rename, maxlength: '80' })
-    field.value = text
-    const form = make('form', {}, field, make('button', { type: 'submit' }, value.words.rename))
-    form.addEventListener('submit', (event) => {
-      event.preventDefault()
-      trigger('edit', { id, title: field.value })
-    })
+  function form(id) {
+    const field = make('input', { 'data-key': `field ${id}`, 'aria-label': value.words.rename, maxlength: '80' })
+    field.value = naming.text
+    field.addEventListener('input', () => { naming.text = field.value })
     field.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape') return
       event.preventDefault() // the list stays open
       event.stopPropagation()
-      draw()
+      naming = null
+      draw(`name ${id}`)
     })
-    row.replaceChildren(form)
-    field.focus()
-    field.select()
+    const form = make('form', {}, field, make('button', { type: 'submit', 'data-key': `done ${id}` }, value.words.rename))
+    form.addEventListener('submit', (event) => {
+      event.preventDefault()
+      naming = null
+      trigger('edit', { id, title: field.value })
+      draw(`name ${id}`)
+    })
+    return form
   }
 
   const small = (path) => vector('svg', { viewBox: '0 0 16 16', class: 'icon', 'aria-hidden': 'true' }, vector('path', { d: path }))
   const pencil = () => small('M3 13l1-4 7-7 3 3-7 7zM9 4l3 3')
   const bin = () => small('M2 4h12M6 4V2h4v2M4 4l1 10h6l1-10')
 
-  function draw() {
+  // The list is drawn anew whenever something happens on the server: what has the focus keeps it.
+  function draw(focused = list.contains(document.activeElement) ? document.activeElement.dataset.key : null, whole = false) {
     const { words } = value
+    const { selectionStart: from, selectionEnd: to } = document.activeElement
     label.textContent = words.conversations
     count.textContent = value.entries.length || ''
     title.textContent = words.conversations
@@ -70,6 +76,11 @@ function makePanel(widget) {
     dialog.setAttribute('aria-label', words.conversations)
     empty.textContent = value.entries.length ? '' : words.empty
     list.replaceChildren(...value.entries.map(line))
+    if (!focused) return
+    const node = [...list.querySelectorAll('[data-key]')].find((one) => one.dataset.key === focused)
+    ;(node ?? fresh).focus()
+    if (whole) node?.select()
+    else if (node?.matches('input') && from !== undefined) node.setSelectionRange(from, to)
   }
 
   return { show(next) { value = next; draw() } }
