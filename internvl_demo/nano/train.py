@@ -66,9 +66,9 @@ RECIPES = {
         1200, 12, 1e-3, {**_VISION, "model.model.multi_modal": 2.0}, ("vision-448", "language"), seed=5
     ),
     "all": Recipe(
-        2500,
+        2600,
         12,
-        1e-3,
+        1.6e-3,
         {**_VISION, **_DECODER, "vision": 0.5, "model.model.multi_modal": 1.0},
         ("align",),
         seed=6,
