@@ -6,11 +6,7 @@ Writes assets/examples/*.webp and examples.json: `[{"en": "...", "zh": "...", "f
 import json
 from pathlib import Path
 
-from PIL import Image
-
-from internvl_demo.nano.world.charts import draw_chart
 from internvl_demo.nano.world.pictures import EXAM_SEEDS
-from internvl_demo.nano.world.prints import draw_sign
 from internvl_demo.nano.world.scenes import draw_scene
 from internvl_demo.nano.world.vocabulary import kinds
 
@@ -26,7 +22,6 @@ SCENES: dict[str, tuple[int, tuple[int, int], str]] = {
     "sky": (81, (1792, 896), "balloon balloon balloon airplane rocket bee"),
 }
 """Seed, size and what there is, by name."""
-PRINTS = {"sign": (draw_sign, 3), "chart": (draw_chart, 2)}
 QUESTIONS = (
     ("Where is the cat?", "猫在哪里？", ("animals",)),
     ("How many stars are there?", "有几颗星星？", ("stars",)),
@@ -38,8 +33,6 @@ QUESTIONS = (
     ("Where is the turtle?", "乌龟在哪里？", ("garden", "pond")),
     ("What is in the picture?", "图片里有什么？", ("street",)),
     ("Find all balloons.", "找出所有气球。", ("sky",)),
-    ("What does the sign say?", "牌子上写着什么？", ("sign",)),
-    ("Which is the largest?", "哪个最大？", ("chart",)),
 )
 
 
@@ -49,19 +42,14 @@ def draw_examples(folder: Path = FOLDER) -> None:
     by_name = {kind.en: kind for kind in kinds()}
     for name, (seed, size_wh, members) in SCENES.items():
         wanted = {by_name[one]: members.split().count(one) for one in dict.fromkeys(members.split())}
-        _save(draw_scene(EXAM_SEEDS + seed, size_wh=size_wh, wanted=wanted).image, folder, name)
-    for name, (draw, seed) in PRINTS.items():
-        _save(draw(EXAM_SEEDS + seed).image, folder, name)
+        scene = draw_scene(EXAM_SEEDS + seed, size_wh=size_wh, wanted=wanted)
+        scene.image.save(folder / f"{name}.webp", quality=88, method=6)
     rows = [
         {"en": english, "zh": chinese, "files": [f"{name}.webp" for name in names]}
         for english, chinese, names in QUESTIONS
     ]
     text = json.dumps(rows, indent=2, ensure_ascii=False)
     (folder / "examples.json").write_text(text + "\n", "utf-8")
-
-
-def _save(image: Image.Image, folder: Path, name: str) -> None:
-    image.save(folder / f"{name}.webp", quality=88, method=6)
 
 
 if __name__ == "__main__":
