@@ -123,7 +123,7 @@ def test_random_weights_say_words_until_the_end(tmp_path: Path) -> None:
         row = found["by_tiles"][tiles]
         assert row["turn1_ttft_s"] > 0
         assert 0 < row["turn2_cached_tokens"] < row["turn2_prompt_tokens"]
-    assert config_of(TINY).text_config.vocab_size == 2400
+    assert config_of(TINY).text_config.vocab_size == TINY.vocabulary
 
 
 def test_answers_are_compared_letter_by_letter_and_boxes_by_place() -> None:
