@@ -59,7 +59,10 @@ def fill(page: Page, scripted: ScriptedModel) -> None:
 
 
 def point(page: Page) -> None:
-    """The tile X-ray, a region drawn, and the box for editing a question open."""
+    """Boxes in the image and in words, the tile X-ray, a region drawn, the box for editing a question open."""
+    page.locator("#conversation .bot").first.click()  # the answer with boxes
+    expect(page.locator("#viewer .chip")).to_have_count(2)
+    page.locator("#viewer .box-list").evaluate("(list) => { list.open = true }")
     page.locator("#viewer .thumb").first.click()
     page.locator("#viewer figcaption button").first.click()
     page.click("#viewer .select")
@@ -67,3 +70,11 @@ def point(page: Page) -> None:
     expect(page.locator("#viewer .region")).to_be_visible()
     page.locator("#conversation [data-act=edit]").first.click()
     expect(page.locator(".turn-edit textarea")).to_be_visible()
+
+
+def unpoint(page: Page) -> None:
+    """Without them again."""
+    page.locator(".turn-edit button").last.click()
+    page.click("#viewer .select")
+    page.locator("#viewer figcaption button").first.click()
+    expect(page.locator("#viewer .region")).to_be_hidden()

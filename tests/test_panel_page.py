@@ -1,240 +1,372 @@
-"""The list of conversations: open, rename, delete, begin anew; in real Chromium."""
+"""The list of a person's conversations: open, name, delete, leave and come back; in real Chromium."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.conftest import ScriptedModel
-from tests.test_page import CAT, picture, send, wait_answer
+from tests.test_page import CAT, drawn, picture, send, wait_answer
+from tests.test_turns_page import tab_to
 
 Open = Callable[..., Page]
 
-HOSTILE = "<img src=x onerror=alert(1)> **b** $x$ \u202egnp.exe {name}"
+HOSTILE = {
+    "markup": "<img src=x onerror=alert(1)><script>alert(2)</script>",
+    "Markdown and formulas": "**b** $x$ [a](javascript:alert(3)) {{id}} ${title}",
+    "right to left": "\u202egnp.exe \u2067\u202d",
+    "without an end": "x" * 10_000,
+}
+"""What a conversation may be called by its first question, or by its owner."""
+WHOLE = 80
+"""Characters of a name that are kept."""
 
 
 @pytest.fixture
-def page(open_page: Open, scripted_url: str, scripted: ScriptedModel) -> Page:
+def page(open_page: Open, scripted_url: str, scripted: ScriptedModel) -> Iterator[Page]:
     scripted.script, scripted.stopped = ["Hello."], 0
     scripted.asked.clear()
     page = open_page(scripted_url)
-    page.on("dialog", lambda _: pytest.fail("a script ran"))
-    return page
+    ran: list[str] = []
+    page.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
+    yield page
+    assert not ran, "a script ran"
 
 
-def talk(page: Page, text: str, *files: dict[str, object]) -> None:
-    """A conversation of one question, and the page empty again."""
-    send(page, text, *files)
-    wait_answer(page, "Hello.")
-    page.click("#clear")
+def begun(page: Page, scripted: ScriptedModel, question: str, *files: dict[str, object], said: str) -> None:
+    """A conversation of its own, with one answer."""
+    fresh(page)
+    scripted.script = [said]
+    send(page, question, *files)
+    expect(page.locator("#conversation .bot")).to_contain_text(said.split()[0])
+    expect(page.locator("#conversation [data-act=undo]")).to_have_count(1)
+
+
+def fresh(page: Page) -> None:
+    """A new conversation."""
+    if page.locator("#conversation .user").count():
+        page.click("#clear")
     expect(page.locator("#conversation .user")).to_have_count(0)
 
 
-def listed(page: Page) -> Locator:
-    """Opens the list, if it is not open: its lines."""
-    if not page.locator("dialog.conversations").is_visible():
-        page.click("#panel .panel-toggle")
-    return page.locator(".conversations li")
+def three(page: Page, scripted: ScriptedModel) -> None:
+    """Alpha, Beta and Gamma; Gamma is shown."""
+    for name, said in (("Alpha", "First."), ("Beta", "Second."), ("Gamma", "Third.")):
+        begun(page, scripted, name, said=said)
 
 
-def titles(page: Page) -> Locator:
-    listed(page)
-    return page.locator(".conversations .title")
+def opened(page: Page) -> Locator:
+    """The list, open."""
+    page.click("#panel .panel-toggle")
+    panel = page.get_by_role("dialog", name="Conversations")
+    expect(panel).to_be_visible()
+    return panel
 
 
-def small(line: Locator, name: str) -> Locator:
-    return line.get_by_role("button", name=name)
+def titles(panel: Locator) -> Locator:
+    return panel.locator(".title")
+
+
+def row(panel: Locator, title: str) -> Locator:
+    return panel.locator("li", has=panel.page.get_by_text(title, exact=True))
+
+
+def act(panel: Locator, title: str, deed: str) -> Locator:
+    return panel.get_by_role("button", name=f"{deed}: {title}", exact=True)
+
+
+def rename(panel: Locator, title: str, name: str) -> None:
+    act(panel, title, "Rename").click()
+    panel.get_by_role("textbox", name="Rename").fill(name)
+    panel.page.keyboard.press("Enter")
+    expect(panel.get_by_role("textbox")).to_have_count(0)
+
+
+def says(page: Page, question: str, answer: str) -> None:
+    """The conversation is shown, and no other."""
+    expect(page.locator("#conversation .user .asked")).to_have_count(1)
+    expect(page.locator("#conversation .user")).to_contain_text(question)
+    expect(page.locator("#conversation .bot")).to_contain_text(answer)
+
+
+def another_tab(page: Page, url: str) -> Page:
+    """Of the same person."""
+    other = page.context.new_page()
+    other.goto(url)
+    other.wait_for_selector("#send")
+    return other
 
 
 # What goes wrong.
 
 
-def test_hostile_words_are_shown_as_they_are_and_run_nothing(page: Page) -> None:
-    talk(page, HOSTILE)
-    expect(titles(page)).to_have_text([HOSTILE])
-    small(listed(page), "Rename").click()
-    page.fill(".conversations input", f"Mine: {HOSTILE}")
-    page.keyboard.press("Enter")
-    expect(titles(page)).to_have_text([f"Mine: {HOSTILE}"[:80]])
-    expect(page.locator(".conversations img, .conversations b, .conversations .katex")).to_have_count(0)
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_name_is_text_and_spoils_nothing_around_it(
+    page: Page, scripted: ScriptedModel, name: str
+) -> None:
+    shown = name if len(name) <= WHOLE else f"{name[: WHOLE - 1]}…"
+    given = name[:WHOLE]
+    begun(page, scripted, "Plain", said="First.")
+    begun(page, scripted, name, said="Second.")
+    panel = opened(page)
+    expect(titles(panel)).to_have_text([shown, "Plain"])
+    rename(panel, "Plain", name)
+    expect(titles(panel)).to_have_text([shown, given])
+    assert titles(panel).all_text_contents() == [shown, given], "to the letter"
+    expect(titles(panel).locator("*")).to_have_count(0)
+    for deed in ("Rename", "Delete"):
+        for place, one in enumerate((shown, given)):
+            expect(panel.get_by_label(f"{deed}: ").nth(place)).to_have_attribute(
+                "aria-label", f"{deed}: {one}"
+            )
+    assert panel.locator("time").evaluate_all(READ_FORWARDS) == [True, True]
+    assert panel.evaluate("(node) => node.scrollWidth <= node.clientWidth")
+    heights = panel.locator("li").evaluate_all("(rows) => rows.map((row) => row.offsetHeight)")
+    assert max(heights) < 70, "a row each"
+    panel.locator(".small").first.click()
+    expect(panel.get_by_role("textbox", name="Rename")).to_have_value(shown)
 
 
-def test_a_very_long_question_leaves_the_list_in_shape(page: Page) -> None:
-    talk(page, "W" * 10_000)
-    line = listed(page)
-    expect(line).to_have_count(1)
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    frame, inside = page.locator("dialog.conversations").bounding_box(), line.bounding_box()
-    assert frame and inside and inside["width"] <= frame["width"] and inside["height"] < 120
+READ_FORWARDS = """(times) => times.map((time) => {
+    const place = (at) => {
+        const range = document.createRange()
+        range.setStart(time.firstChild, at)
+        range.setEnd(time.firstChild, at + 1)
+        return range.getBoundingClientRect().left
+    }
+    return place(0) < place(time.textContent.length - 1)
+})"""
+"""Whether the letters of a time stand in their order, whatever stands before them."""
 
 
-def test_an_empty_name_changes_nothing(page: Page) -> None:
-    talk(page, "First?")
-    small(listed(page), "Rename").click()
-    page.fill(".conversations input", "   ")
-    page.keyboard.press("Enter")
-    expect(page.locator(".conversations input")).to_have_count(0)
-    expect(titles(page)).to_have_text(["First?"])
+@pytest.mark.parametrize("nothing", ["", " \t ", "\u3000"], ids=["empty", "spaces", "a wide space"])
+def test_an_empty_name_keeps_the_old_one(page: Page, scripted: ScriptedModel, nothing: str) -> None:
+    begun(page, scripted, "Alpha", said="First.")
+    panel = opened(page)
+    rename(panel, "Alpha", "My cats")
+    expect(titles(panel)).to_have_text(["My cats"])
+    rename(panel, "My cats", nothing)
+    expect(titles(panel)).to_have_text(["My cats"])
+    expect(act(panel, "My cats", "Rename")).to_be_focused()
+    page.reload()
+    expect(titles(opened(page))).to_have_text(["My cats"])
 
 
-def test_a_name_being_typed_outlasts_news_from_the_server(page: Page, scripted: ScriptedModel) -> None:
-    talk(page, "First?")
-    go_on: list[bool] = []
-    scripted.script = ["Half ", lambda: bool(go_on), "and half."]
-    send(page, "Second?")
-    expect(page.locator("#conversation .bot")).to_contain_text("Half")
-    small(listed(page).last, "Rename").click()
-    page.keyboard.type("A better na")
-    go_on.append(True)
-    expect(page.locator("#conversation .bot")).to_contain_text("and half.")
-    page.wait_for_selector("#send:not([disabled])", state="attached")
-    field = page.locator(".conversations input")
-    expect(field).to_be_focused()
-    page.keyboard.type("me")
-    expect(field).to_have_value("A better name")
-    page.keyboard.press("Enter")
-    expect(titles(page)).to_contain_text(["A better name"])
+def test_a_conversation_that_was_deleted_in_another_tab_says_so_when_it_is_opened(
+    page: Page, scripted: ScriptedModel, scripted_url: str
+) -> None:
+    three(page, scripted)
+    other = another_tab(page, scripted_url)
+    there = opened(other)
+    act(there, "Alpha", "Delete").click()
+    there.get_by_role("button", name="Delete", exact=True).click()
+    expect(titles(there)).to_have_text(["Gamma", "Beta"])
+    panel = opened(page)
+    row(panel, "Alpha").locator(".open").click()
+    expect(page.locator("#notice")).to_contain_text("The conversation is no longer here.")
+    expect(page.locator("#conversation .user")).to_have_count(0)
+    panel = opened(page)
+    expect(titles(panel)).to_have_text(["Gamma", "Beta"])
+    expect(panel.locator("[aria-current]")).to_have_count(0)
+    row(panel, "Beta").locator(".open").click()
+    says(page, "Beta", "Second.")
+    expect(page.locator("#notice [role=alert]")).to_be_hidden()
 
 
-def test_a_conversation_deleted_in_another_tab_is_told_plainly(page: Page, scripted_url: str) -> None:
-    talk(page, "First?")
-    expect(listed(page)).to_have_count(1)
-    other = page.context.new_page()
-    other.goto(scripted_url)
-    small(listed(other), "Delete").click()
-    other.locator(".conversations .danger").click()
-    expect(other.locator(".conversations li")).to_have_count(0)
-    page.locator(".conversations .open").click()
-    expect(page.locator("#notice [role=alert]")).to_contain_text("The conversation is no longer here.")
+def test_nobody_else_sees_a_conversation_even_by_its_number(
+    page: Page, open_page: Open, scripted: ScriptedModel, scripted_url: str
+) -> None:
+    begun(page, scripted, "My secret", said="First.")
+    number = page.evaluate("sessionStorage.getItem('internvl-conversation')")
+    assert number
+    stranger = open_page(scripted_url)
+    panel = opened(stranger)
+    expect(panel.locator("li")).to_have_count(0)
+    expect(panel).to_contain_text("Conversations that you begin here are kept for this browser.")
+    stranger.evaluate("(number) => sessionStorage.setItem('internvl-conversation', number)", number)
+    stranger.reload()
+    expect(stranger.locator("#notice")).to_contain_text("The conversation is no longer here.")
+    assert "secret" not in stranger.locator("body").inner_text()
+    assert "First." not in stranger.locator("body").inner_text()
 
 
-def test_nobody_sees_another_persons_conversations(page: Page, open_page: Open, scripted_url: str) -> None:
-    talk(page, "Mine.")
-    other = open_page(scripted_url)
-    expect(listed(other)).to_have_count(0)
-    expect(other.locator(".conversations .empty")).to_be_visible()
-    expect(listed(page)).to_have_count(1)
+# What a person can do.
 
 
-# What it is for.
-
-
-def test_the_newest_comes_first_and_an_older_one_comes_back_whole(
+def test_the_newest_comes_first_and_the_one_that_is_shown_is_marked(
     page: Page, scripted: ScriptedModel
 ) -> None:
-    scripted.script = [f"Hello. See {CAT}."]
-    talk(page, "With pictures?", picture("a.png"), picture("b.png", (400, 200), "navy"))
-    scripted.script = ["Hello."]
-    talk(page, "Without?")
-    expect(titles(page)).to_have_text(["Without?", "With pictures?"])
-    page.locator(".conversations .open").last.click()
-    wait_answer(page, "the cat")
-    expect(page.locator("#viewer .thumb")).to_have_text(["Image-1", "Image-2"])
+    three(page, scripted)
+    expect(page.locator("#panel .count")).to_have_text("3")
+    panel = opened(page)
+    expect(titles(panel)).to_have_text(["Gamma", "Beta", "Alpha"])
+    expect(panel.locator("[aria-current=true] .title")).to_have_text(["Gamma"])
+    row(panel, "Alpha").locator(".open").click()
+    says(page, "Alpha", "First.")
+    send(page, "Once more?")
+    wait_answer(page, "Third.")
+    panel = opened(page)
+    expect(titles(panel)).to_have_text(["Alpha", "Gamma", "Beta"])
+    expect(panel.locator("[aria-current=true] .title")).to_have_text(["Alpha"])
+    panel.get_by_role("button", name="New conversation").click()
+    expect(page.locator("#conversation .user")).to_have_count(0)
+    expect(opened(page).locator("[aria-current]")).to_have_count(0)
+
+
+def test_what_is_opened_again_has_its_turns_images_and_boxes_and_goes_on(
+    page: Page, scripted: ScriptedModel
+) -> None:
+    images = [picture("a.png"), picture("b.png", (400, 200), "navy")]
+    begun(page, scripted, "Where is it?", *images, said=f"In Image-2 is {CAT}.")
+    send(page, "Really?")
+    expect(page.locator("#conversation .bot")).to_have_count(2)
+    expect(page.locator("#send")).to_be_enabled()
+    begun(page, scripted, "Other", said="Nothing.")
+    expect(page.locator("#viewer img")).to_have_count(0)
+    row(opened(page), "Where is it?").locator(".open").click()
+    expect(page.locator("#conversation .user .asked")).to_have_count(2)
+    expect(page.locator("#conversation .bot")).to_have_count(2)
+    expect(page.locator("#viewer .thumb")).to_have_count(2)
     expect(page.locator("svg .ground-box")).to_have_count(1)
-    expect(listed(page).last.locator(".open")).to_have_attribute("aria-current", "true")
-    page.keyboard.press("Escape")
+    assert drawn(page) == [("the cat", "2", "100,200,300,400")]
+    scripted.script = ["Yes."]
     send(page, "And now?")
-    wait_answer(page, "Hello.")
-    first, second = scripted.asked[-1].turns
-    assert (first.text, len(first.images), second.text) == ("With pictures?", 2, "And now?")
-    expect(titles(page)).to_have_text(["With pictures?", "Without?"])
+    wait_answer(page, "Yes.")
+    assert [turn.text for turn in scripted.asked[-1].turns] == ["Where is it?", "Really?", "And now?"]
+    assert len(scripted.asked[-1].images) == 2
 
 
-def test_a_name_of_ones_own_stays(page: Page) -> None:
-    talk(page, "First?")
-    small(listed(page), "Rename").click()
-    expect(page.locator(".conversations input")).to_have_value("First?")
-    page.keyboard.type("The holiday")
-    page.keyboard.press("Enter")
-    expect(titles(page)).to_have_text(["The holiday"])
+def test_a_new_name_stays_and_escape_leaves_the_old_one(page: Page, scripted: ScriptedModel) -> None:
+    three(page, scripted)
+    panel = opened(page)
+    rename(panel, "Beta", "  The   cats ")
+    expect(titles(panel)).to_have_text(["Gamma", "The cats", "Alpha"])
+    act(panel, "Alpha", "Rename").click()
+    panel.get_by_role("textbox", name="Rename").fill("Dogs")
+    page.keyboard.press("Escape")
+    expect(titles(panel)).to_have_text(["Gamma", "The cats", "Alpha"])
+    expect(act(panel, "Alpha", "Rename")).to_be_focused()
+    says(page, "Gamma", "Third.")
     page.reload()
-    page.wait_for_selector("#send")
-    expect(titles(page)).to_have_text(["The holiday"])
+    says(page, "Gamma", "Third.")
+    expect(titles(opened(page))).to_have_text(["Gamma", "The cats", "Alpha"])
 
 
-def test_deleting_asks_first_and_takes_the_shown_conversation_off_the_page(page: Page) -> None:
-    talk(page, "First?")
-    send(page, "Second?")
-    wait_answer(page, "Hello.")
-    small(listed(page).first, "Delete").click()
-    page.locator(".conversations .keep").click()
-    expect(titles(page)).to_have_text(["Second?", "First?"])
-    small(listed(page).first, "Delete").click()
-    page.locator(".conversations .danger").click()
-    expect(titles(page)).to_have_text(["First?"])
+def test_deleting_asks_first_and_the_page_keeps_what_it_shows_unless_that_is_deleted(
+    page: Page, scripted: ScriptedModel
+) -> None:
+    three(page, scripted)
+    panel = opened(page)
+    act(panel, "Alpha", "Delete").click()
+    expect(panel).to_contain_text("Delete it for ever?")
+    panel.get_by_role("button", name="Keep").click()
+    expect(titles(panel)).to_have_text(["Gamma", "Beta", "Alpha"])
+    for name, left in (("Alpha", ["Gamma", "Beta"]), ("Gamma", ["Beta"])):
+        says(page, "Gamma", "Third.")
+        act(panel, name, "Delete").click()
+        panel.get_by_role("button", name="Delete", exact=True).click()
+        expect(titles(panel)).to_have_text(left)
     expect(page.locator("#conversation .user")).to_have_count(0)
     page.reload()
-    page.wait_for_selector("#send")
-    expect(titles(page)).to_have_text(["First?"])
+    expect(page.locator("#panel .count")).to_have_text("1")
+    expect(page.locator("#conversation .user")).to_have_count(0)
+    expect(page.locator("#notice [role=alert]")).to_be_hidden()
 
 
-def test_one_can_leave_an_answer_that_is_coming_and_come_back_to_it(
-    page: Page, scripted: ScriptedModel
-) -> None:
-    talk(page, "First?")
-    go_on: list[bool] = []
-    scripted.script = ["Half ", lambda: bool(go_on), "and half."]
-    send(page, "Second?")
-    expect(page.locator("#conversation .bot")).to_contain_text("Half")
-    listed(page).last.locator(".open").click()
-    expect(page.locator("#conversation .bot")).to_contain_text("Hello.")
-    listed(page).first.locator(".open").click()
-    expect(page.locator("#conversation .bot")).to_contain_text("Half")
-    go_on.append(True)
-    wait_answer(page, "Half and half.")
-    assert len(scripted.asked) == 2 and scripted.stopped == 0
+def test_an_answer_that_comes_can_be_left_and_is_caught_up_with(page: Page, scripted: ScriptedModel) -> None:
+    away: list[bool] = []
+    back: list[bool] = []
+    begun(page, scripted, "Alpha", said="First.")
+    fresh(page)
+    scripted.script = ["Half, ", lambda: bool(away), "more, ", lambda: bool(back), "all of it."]
+    send(page, "Beta")
+    expect(page.locator("#conversation .bot")).to_contain_text("Half,")
+    row(opened(page), "Alpha").locator(".open").click()
+    says(page, "Alpha", "First.")
+    expect(page.locator("#send")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
+    away.append(True)
+    row(opened(page), "Beta").locator(".open").click()
+    says(page, "Beta", "Half, more,")
+    expect(page.locator("#stop")).to_be_enabled()
+    back.append(True)
+    wait_answer(page, "Half, more, all of it.")
+    says(page, "Beta", "Half, more, all of it.")
+    assert len(scripted.asked) == 2 and scripted.stopped == 0, "asked once, and never stopped"
 
 
 # For everyone.
 
 
-def test_everything_is_done_by_keyboard_alone(page: Page) -> None:
-    talk(page, "First?")
-    talk(page, "Second?")
-    page.focus("#panel .panel-toggle")
-    page.keyboard.press("Enter")
-    lines = page.locator(".conversations li")
-    reach(page, small(lines.last, "Rename"))
-    page.keyboard.press("Enter")
-    page.keyboard.press("Escape")
-    expect(small(lines.last, "Rename")).to_be_focused()
-    page.keyboard.press("Enter")
-    page.keyboard.type("Named")
-    page.keyboard.press("Enter")
-    expect(titles(page)).to_have_text(["Second?", "Named"])
-    expect(small(lines.last, "Rename")).to_be_focused()
-    reach(page, small(lines.last, "Delete"))
-    page.keyboard.press("Enter")
-    expect(page.locator(".conversations .danger")).to_be_focused()
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    expect(small(lines.last, "Delete")).to_be_focused()
-    page.keyboard.press("Enter")
-    page.keyboard.press("Enter")
-    expect(titles(page)).to_have_text(["Second?"])
-    expect(page.locator(".panel-new")).to_be_focused()
-    page.keyboard.press("Escape")
-    expect(page.locator("#panel .panel-toggle")).to_be_focused()
-
-
-@pytest.mark.parametrize("view", [{}, {"viewport": {"width": 390, "height": 844}, "has_touch": True}])
-def test_the_list_fits_the_window(
-    open_page: Open, scripted_url: str, scripted: ScriptedModel, view: dict[str, Any]
+def test_everything_works_by_keyboard_and_the_focus_stays_where_it_was(
+    page: Page, scripted: ScriptedModel
 ) -> None:
-    scripted.script = ["Hello."]
-    page = open_page(scripted_url, **view)
-    talk(page, "A question that is longer than any line of the list can be on a telephone?")
-    line = listed(page)
-    for one in (line.locator(".open"), small(line, "Rename"), small(line, "Delete")):
-        place = one.bounding_box()
-        assert place and place["x"] >= 0 and place["x"] + place["width"] <= page.evaluate("innerWidth")
+    three(page, scripted)
+    toggle, keys = page.locator("#panel .panel-toggle"), page.keyboard
+    panel = page.get_by_role("dialog", name="Conversations")
+    page.focus("#composer textarea")
+    tab_to(page, "Shift+Tab", toggle)
+    keys.press("Enter")
+    tab_to(page, "Tab", act(panel, "Beta", "Rename"))
+    keys.press("Enter")
+    expect(panel.get_by_role("textbox", name="Rename")).to_be_focused()
+    keys.type("In other words")  # the old name is selected whole
+    keys.press("Enter")
+    expect(titles(panel)).to_have_text(["Gamma", "In other words", "Alpha"])
+    expect(act(panel, "In other words", "Rename")).to_be_focused()
+    tab_to(page, "Tab", act(panel, "Alpha", "Delete"))
+    keys.press("Enter")
+    expect(panel.get_by_role("button", name="Delete", exact=True)).to_be_focused()
+    keys.press("Tab")
+    keys.press("Enter")
+    expect(act(panel, "Alpha", "Delete")).to_be_focused()
+    keys.press("Enter")
+    keys.press("Enter")
+    expect(titles(panel)).to_have_text(["Gamma", "In other words"])
+    expect(panel.get_by_role("button", name="New conversation")).to_be_focused()
+    tab_to(page, "Tab", row(panel, "In other words").locator(".open"))
+    keys.press("Enter")
+    says(page, "Beta", "Second.")
+    expect(toggle).to_be_focused()
+    keys.press("Enter")
+    keys.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(toggle).to_be_focused()
 
 
-def reach(page: Page, wanted: Locator) -> None:
-    """By the tabulator alone."""
-    for _ in range(40):
-        if wanted.evaluate("node => node === document.activeElement"):
-            return
-        page.keyboard.press("Tab")
-    pytest.fail(f"{wanted} cannot be reached")
+def test_a_name_half_typed_outlives_the_end_of_an_answer(page: Page, scripted: ScriptedModel) -> None:
+    go_on: list[bool] = []
+    scripted.script = ["Half ", lambda: bool(go_on), "done."]
+    send(page, "Alpha")
+    expect(page.locator("#conversation .bot")).to_contain_text("Half")
+    panel = opened(page)
+    act(panel, "Alpha", "Rename").click()
+    field = panel.get_by_role("textbox", name="Rename")
+    page.keyboard.type("My ca")
+    page.keyboard.press("ArrowLeft")
+    go_on.append(True)
+    expect(page.locator("#conversation [data-act=undo]")).to_have_count(1)
+    page.keyboard.type("big ")
+    expect(field).to_have_value("My cbig a")
+    page.keyboard.press("Enter")
+    expect(titles(panel)).to_have_text(["My cbig a"])
+
+
+def test_on_a_phone_the_list_is_beside_the_page_and_all_of_it_is_within_reach(
+    open_page: Open, scripted_url: str, scripted: ScriptedModel
+) -> None:
+    page = open_page(scripted_url, viewport={"width": 390, "height": 844}, has_touch=True)
+    begun(page, scripted, "A long question, " * 20, said="First.")
+    begun(page, scripted, "Beta", said="Second.")
+    page.get_by_role("button", name="Conversations").tap()
+    panel = page.get_by_role("dialog", name="Conversations")
+    for one in panel.locator("button").all():
+        area = one.bounding_box()
+        assert area and area["x"] >= 0 and area["x"] + area["width"] <= 390 and area["height"] >= 34, one
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    panel.locator(".open").last.tap()
+    expect(panel).to_be_hidden()
+    says(page, "A long question, A long", "First.")
+    page.get_by_role("button", name="Conversations").tap()
+    page.touchscreen.tap(380, 400)  # beside it
+    expect(panel).to_be_hidden()

@@ -100,14 +100,15 @@ class Desk:
 
     async def open(self, person: Person, conversation_id: str, words: Words) -> AsyncGenerator[View, None]:
         """A conversation as it stands, and its answer while that is coming; "" for none."""
+        entries = None
         try:
-            entries = await aside(self.store.entries, person.owner)
+            entries = await self.entries(person)
             if not conversation_id:
                 yield View(entries=entries)
                 return
             session = await self._session(person, conversation_id)
         except DemoError as error:
-            yield View(notice=notice(error))
+            yield View(notice=notice(error), entries=entries)
             return
         assert session.record
         if running := session.record.running:

@@ -183,7 +183,7 @@ def theme() -> gr.Theme:
         radius_size=gr.themes.sizes.radius_md,
         font=["system-ui", "Segoe UI", "PingFang SC", "Noto Sans CJK SC", "sans-serif"],
         font_mono=["ui-monospace", "Menlo", "monospace"],
-    )
+    ).set(button_secondary_background_fill_hover_dark="*neutral_700")  # on Soft's teal white cannot be read
 
 
 def _conversation() -> gr.Chatbot:

@@ -54,7 +54,7 @@ function makePanel(widget) {
     form.addEventListener('submit', (event) => {
       event.preventDefault()
       naming = null
-      trigger('edit', { id, title: field.value })
+      if (field.value.trim()) trigger('edit', { id, title: field.value })
       draw(`name ${id}`)
     })
     return form

@@ -118,7 +118,8 @@ function makePhrases(words, { signal, onLight, onClick, onChoose, onImage, capti
     onClick(phrase)
   })
   listen('focusin', (event) => {
-    choose(event.target)
+    // By keys. Under a finger nothing may move before the click, or the click goes elsewhere.
+    if (event.target.matches(':focus-visible')) choose(event.target)
     const phrase = phraseOf(event.target)
     focused = phrase ? key(event.target) : ''
     onLight(phrase || null)
