@@ -15,7 +15,7 @@ _TEXTS = """(root) => {
     const walk = (node) => {
         if (node.nodeType === Node.TEXT_NODE) found.push(node.data)
         if (node.nodeType !== Node.ELEMENT_NODE) return
-        if (node.matches('script, style, noscript, .example, .example *') || !node.checkVisibility()) return
+        if (node.matches('script, style, noscript') || !node.checkVisibility()) return
         for (const name of ['aria-label', 'aria-description', 'title', 'placeholder', 'alt']) {
             if (node.hasAttribute(name)) found.push(node.getAttribute(name))
         }

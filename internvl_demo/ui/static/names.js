@@ -21,9 +21,10 @@ function name() {
       if (node.tagName === 'DIV' && !node.hasAttribute('role')) node.setAttribute('role', 'group')
     }
   }
+  for (const icon of document.querySelectorAll('#examples img')) if (icon.alt) icon.alt = '' // the question says it
 }
 
 const named = new MutationObserver(name)
-named.observe(document.body, { childList: true, subtree: true, attributeFilter: ['aria-label', 'title'] })
+named.observe(document.body, { childList: true, subtree: true, attributeFilter: ['aria-label', 'title', 'alt'] })
 named.observe(document.documentElement, { attributeFilter: ['data-language'] })
 name()
