@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from internvl_demo.backends.base import Options
 from internvl_demo.backends.dialects import DIALECTS, Dialect, dialect_of, messages_of, request_fields
 from internvl_demo.chat import Attachment, Conversation
-from internvl_demo.cli import _settings
 from internvl_demo.errors import SetupError
 from internvl_demo.prompt import STOP_STRINGS, SYSTEM, prompt_text
-from internvl_demo.settings import Settings
+from internvl_demo.settings import Settings, read_settings
 from internvl_demo.tiling import plan_tiles
 from tests.scripted_server import (
     CARD,
@@ -50,7 +49,7 @@ def test_an_owner_that_says_nothing_is_taken_for_lmdeploy(owner: object) -> None
 def test_a_dialect_that_nobody_speaks_is_refused_as_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTERNVL_DIALECT", "klingon")
     with pytest.raises(SetupError, match="INTERNVL_DIALECT"):
-        _settings()
+        read_settings()
 
 
 def test_the_setting_knows_the_dialects_that_there_are() -> None:

@@ -9,6 +9,7 @@ function makePhrases(words, { signal, onLight, onClick, onChoose, onImage, capti
   let answers = []
   let chosen = 0
   let lit = null
+  let pressing = false // the focus comes from a press, whose click will choose
   let focused = '' // `turn/phrase`: kept when streaming replaces the span
 
   const answerOf = (turn) => conversation.querySelector(`.receipt.turn-${turn}`)?.closest('[data-testid="bot"]')
@@ -117,9 +118,13 @@ function makePhrases(words, { signal, onLight, onClick, onChoose, onImage, capti
     event.preventDefault()
     onClick(phrase)
   })
+  // Under a mouse or a finger nothing may move before the click, or the click goes elsewhere.
+  listen('mousedown', () => {
+    pressing = true
+    setTimeout(() => { pressing = false })
+  })
   listen('focusin', (event) => {
-    // By keys. Under a finger nothing may move before the click, or the click goes elsewhere.
-    if (event.target.matches(':focus-visible')) choose(event.target)
+    if (!pressing) choose(event.target)
     const phrase = phraseOf(event.target)
     focused = phrase ? key(event.target) : ''
     onLight(phrase || null)
