@@ -14,7 +14,7 @@ Open = Callable[..., Page]
 HOSTILE = {
     "markup": "<img src=x onerror=alert(1)><script>alert(2)</script>",
     "Markdown and formulas": "**b** $x$ [a](javascript:alert(3)) {{id}} ${title}",
-    "right to left": "\u202egnp.exe \u2067\u202d",
+    "right to left": "\u2067\u202egnp.exe",
     "without an end": "x" * 10_000,
 }
 """What a conversation may be called by its first question, or by its owner."""
