@@ -157,7 +157,9 @@ def test_whatever_has_the_focus_shows_it_and_has_a_name(state: Page) -> None:
 
 def test_each_box_is_a_line_of_a_list_that_screen_readers_read(page: Page) -> None:
     point(page)
-    lines = page.get_by_role("listitem").filter(has_text=re.compile("the cat|a dog")).filter(has_text="Image-1")
+    lines = (
+        page.get_by_role("listitem").filter(has_text=re.compile("the cat|a dog")).filter(has_text="Image-1")
+    )
     expect(lines).to_have_count(2)
     unpoint(page)
 
@@ -170,7 +172,12 @@ def test_the_empty_page_with_its_examples_and_a_notice(empty: Page) -> None:
 
 
 POINTED = (
-    *("#panel .panel-toggle", "#switch-language", "#conversation [data-act=undo]", "#conversation [data-act=copy]"),
+    *(
+        "#panel .panel-toggle",
+        "#switch-language",
+        "#conversation [data-act=undo]",
+        "#conversation [data-act=copy]",
+    ),
     *("#tray .tool", "#tray .remove", "#mode label", "#mode label.selected", "#send", "#retry", "#clear"),
     *("#viewer .thumb", "#viewer .zoom button", "#viewer figcaption button"),
 )

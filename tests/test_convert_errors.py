@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -158,6 +159,11 @@ def test_the_wrong_direction_says_so(own: Path) -> None:
     refused(own, "official format already.*Leave out --to official", to="official")
 
 
+def deeper(config: dict[str, Any]) -> None:
+    """A layer more than the weights have."""
+    config["text_config"]["num_hidden_layers"] += 1
+
+
 @pytest.mark.parametrize(
     ("edit", "says"),
     [
@@ -165,7 +171,7 @@ def test_the_wrong_direction_says_so(own: Path) -> None:
         (lambda config: config["text_config"].update(model_type="qwen2"), r"text_config\.model_type"),
         (lambda config: config["text_config"].update(head_dim=32), r"text_config\.head_dim .* is 32"),
         (lambda config: config["vision_config"].update(num_hidden_layers="4"), "num_hidden_layers"),
-        (lambda config: config["text_config"].update(num_hidden_layers=5), "lacks the tensors 'language"),
+        (deeper, "lacks the tensors 'language"),
     ],
 )
 def test_what_the_official_format_cannot_say_is_refused(tmp_path: Path, edit: Edit, says: str) -> None:
