@@ -7,11 +7,15 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from internvl_demo.errors import SetupError
-from internvl_demo.nano.batches import token_truth
+from internvl_demo.nano.batches import pack_views, token_truth
 from internvl_demo.nano.data import LessonBatches, VisionBatches
-from internvl_demo.nano.model import TOKENS_PER_TILE, fresh_vision, see
+from internvl_demo.nano.model import fresh_vision, see
+from internvl_demo.nano.muon import Muon, orthogonal
+from internvl_demo.nano.shape import TOKENS_PER_TILE
 from internvl_demo.nano.tokenizer import CONTROL, build_tokenizer
 from internvl_demo.nano.train import RECIPES, rate_at, train
+from internvl_demo.nano.world.prints import draw_card, printed_words
+from internvl_demo.nano.world.truth import view_truth, word_numbers
 from internvl_demo.nano.world.vocabulary import NANO_DIR, kinds
 
 
@@ -29,7 +33,8 @@ def test_every_number_capital_name_and_control_string_is_one_token(
     box = f"<box>[[{', '.join(str(number) for number in range(1000))}]]</box>"
     assert len(tokenizer.tokenize(box)) == 4 + 1000 + 999
     assert tokenizer.tokenize(" 437") == [tokenizer.tokenize(" ")[0], "4", "3", "7"]
-    assert tokenizer.tokenize("STOP") == ["S", "T", "O", "P"]
+    for word in printed_words():
+        assert len(tokenizer.tokenize(word)) == 1, word
     for kind in kinds():
         assert len(tokenizer.tokenize(f" {kind.en}")) == 1, kind.en
         assert len(tokenizer.tokenize(kind.zh)) <= len(kind.zh), kind.zh
@@ -75,12 +80,52 @@ def test_a_question_sees_the_images_and_not_the_other_questions(
 
 def test_the_truth_as_tokens_tells_boxes_and_letters() -> None:
     truth = VisionBatches(2, 4, 448)[1].truth
-    looks, boxes, letters = token_truth(truth)
-    assert looks.shape == (4, 64)
-    assert (letters > 0).sum() == (truth.letters > 0).sum()
-    on = looks > 0
+    told = token_truth(truth)
+    assert told.looks.shape == (4, 64)
+    assert (told.letters > 0).sum() == (truth.letters > 0).sum()
+    on = told.looks > 0
     assert on.any()
-    assert (boxes[on][:, 2] >= boxes[on][:, 0]).all()
+    assert (told.boxes[on][:, 2] >= told.boxes[on][:, 0]).all()
+    assert told.shows[on].all()
+
+
+def test_a_card_of_prices_is_told_its_words_and_numbers_as_tokens() -> None:
+    card = next(card for seed in range(20) if len((card := draw_card(seed)).rows) >= 3)
+    width, height = card.image.size
+    batch = pack_views([view_truth(card, (0, 0, width, height))], [])
+    told = token_truth(batch.truth)
+    numbers = word_numbers()
+    for name, value in card.rows:
+        here = told.words[0] == numbers[name]
+        assert here.any(), name
+        assert (told.digits[0][here] == torch.tensor([0, *(1 + int(digit) for digit in str(value))])).all()
+
+
+def test_muon_makes_every_direction_learn_alike() -> None:
+    torch.manual_seed(0)
+    stretched = torch.randn(3, 16, 40) * torch.logspace(0, -2, 16)[:, None]
+    for matrices in (stretched, stretched.transpose(1, 2)):
+        values = torch.linalg.svdvals(orthogonal(matrices))
+        assert values.min() > 0.3
+        assert values.max() < 1.3
+
+
+def test_muon_steps_as_torch_does() -> None:
+    torch.manual_seed(0)
+    start = [torch.randn(8, 12), torch.randn(8, 12), torch.randn(12, 8)]
+    ours, theirs = ([torch.nn.Parameter(part.clone()) for part in start] for _ in range(2))
+    optimisers = (
+        Muon([{"params": ours, "lr": 0.1}], weight_decay=0.05),
+        torch.optim.Muon(theirs, lr=0.1, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+    )
+    for _ in range(3):
+        for parameters, optimiser in zip((ours, theirs), optimisers, strict=True):
+            optimiser.zero_grad()
+            sum((part**2).sum() + part.sum() for part in parameters).backward()
+            optimiser.step()
+    for one, other, begun in zip(ours, theirs, start, strict=True):
+        assert not torch.allclose(one, begun)
+        assert torch.allclose(one, other, atol=0.02), "bfloat16 there, float32 here"
 
 
 def test_a_small_view_is_seen_as_part_of_a_tile() -> None:

@@ -13,6 +13,7 @@ from internvl_demo.nano.world.charts import draw_chart
 from internvl_demo.nano.world.pictures import EXAM_SEEDS, Letter, Picture, Thing
 from internvl_demo.nano.world.prints import (
     WORDS,
+    draw_card,
     draw_list,
     draw_scrap,
     draw_sign,
@@ -21,7 +22,7 @@ from internvl_demo.nano.world.prints import (
     write,
 )
 from internvl_demo.nano.world.scenes import draw_crowd, draw_scene
-from internvl_demo.nano.world.truth import LETTERS, view_truth, views_of
+from internvl_demo.nano.world.truth import LETTERS, legible, view_truth, views_of, word_numbers
 from internvl_demo.nano.world.vocabulary import COLOURS_ZH, kinds, looks
 from internvl_demo.tiling import plan_tiles
 
@@ -32,6 +33,7 @@ DRAWN = {
     "sign": draw_sign,
     "list": draw_list,
     "chart": draw_chart,
+    "card": draw_card,
     "scrap": lambda seed: draw_scrap(seed, 224),
 }
 
@@ -120,6 +122,33 @@ def test_small_print_can_be_read_in_twelve_tiles_and_not_in_one() -> None:
         assert legible[12] > 0.9 * len(page.letters)
 
 
+def test_a_card_can_be_read_in_one_tile() -> None:
+    for seed in range(30):
+        card = draw_card(seed)
+        width, height = card.image.size
+        assert card.rows
+        assert legible(card, [(0, 0, width, height)])
+        assert all(one.xyxy_px[2] <= width for one in card.prints), "no price leaves the card"
+
+
+def test_a_row_of_a_chart_is_told_as_a_whole() -> None:
+    """Name, value and bar of each row are told the row's word and number, the extremes that they are."""
+    charts = [chart for seed in range(40) if (chart := draw_chart(seed)).form == "bar"]
+    for chart in charts:
+        width, height = chart.image.size
+        truth = view_truth(chart, (0, 0, width, height))
+        words, ranks = truth.words.reshape(16, 16), truth.ranks.reshape(16, 16)
+        largest = max(chart.rows, key=lambda row: row[1])
+        for (name, value), (x1, y1, x2, y2) in zip(chart.rows, chart.marks, strict=True):
+            place = int((y1 + y2) / 2 * 16 / height), int((x1 + x2) / 2 * 16 / width)
+            assert words[place] == word_numbers()[name]
+            assert truth.digits.reshape(16, 16, 3)[place].tolist() == [
+                0, *(1 + int(digit) for digit in str(value))
+            ]  # fmt: skip
+            assert (ranks[place] == 1) == ((name, value) == largest)
+    assert charts
+
+
 def test_exams_use_other_typefaces_than_training() -> None:
     faces = [{pick_face(random.Random(n), exam) for n in range(200)} for exam in (False, True)]
     assert faces[0] and faces[1] and not faces[0] & faces[1]
@@ -144,8 +173,8 @@ def test_every_patch_is_told_what_covers_it() -> None:
     assert (named[2:5, 1:4] == looks()["cat", ""]).all()
     assert (named > 0).sum() == 9
     assert numpy.allclose(truth.sides.reshape(16, 16, 4)[2, 1] * 448, [14, 14, 70, 70])
-    (place,) = numpy.argwhere(truth.letters.reshape(16, 16, 4))
-    assert place.tolist() == [11, 10, 1]
+    places = numpy.argwhere(truth.letters.reshape(16, 16, 4))
+    assert places.tolist() == [[10, 10, 3], [11, 10, 1]], "the quarters whose centres it covers"
 
 
 def test_a_tile_is_told_its_own_part_only() -> None:

@@ -4,8 +4,10 @@
     lessons/    questions about pictures and their answers, in English and Chinese
     tokenizer   byte-level BPE with the template's control tokens
     model       the architecture at small scale, freshly initialised
+    shape       numbers that several rooms need: patches a side, visual tokens a tile
     batches     lessons -> tensors; losses are asked for where the answers stand
     data        seeds -> batches
+    muon        the optimiser of the matrices
     train       the stages, resumable                    -> runs/, then assets/nano/
     exam/       fresh pictures, asked about through the same road as a person's questions
     examples    the page's examples, drawn

@@ -17,8 +17,8 @@ import numpy
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from internvl_demo.nano.model import GRID, TOKENS_PER_TILE, spread_loss
 from internvl_demo.nano.pointing import Look
+from internvl_demo.nano.shape import GRID, TOKENS_PER_TILE
 from internvl_demo.nano.world.truth import PATCH_PX, ViewTruth
 from internvl_demo.tiling import IMAGENET_MEAN, IMAGENET_STD, TILE_PX
 
@@ -27,6 +27,8 @@ _FILLED = 0.75
 
 COORDINATE_SHARE = 1.0
 """What a coordinate's loss weighs beside that of a word that nobody could expect."""
+SPREAD_SIGMA = 4.0
+"""How far a coordinate's loss spreads, in thousandths."""
 _SURE = 0.05
 """What a word's loss weighs that is quite sure."""
 
@@ -73,18 +75,41 @@ class Talk:
 @dataclass
 class Truth:
     """What views show, by patch: looks (views, patches) int64, sides (views, patches, 4) float32, letters
-    (views, patches, 4) int64; see `world.truth.ViewTruth`."""
+    (views, patches, 4) int64, words (views, patches), digits (views, patches, 3) and ranks (views, patches) int64;
+    see `world.truth.ViewTruth`."""
 
     looks: torch.Tensor
     sides: torch.Tensor
     letters: torch.Tensor
+    words: torch.Tensor
+    digits: torch.Tensor
+    ranks: torch.Tensor
 
     def to(self, device: torch.device) -> "Truth":
         """The same on another device."""
         return Truth(**{name: part.to(device, non_blocking=True) for name, part in vars(self).items()})
 
     def __getitem__(self, chosen: torch.Tensor) -> "Truth":
-        return Truth(self.looks[chosen], self.sides[chosen], self.letters[chosen])
+        return Truth(**{name: part[chosen] for name, part in vars(self).items()})
+
+
+@dataclass
+class TokenTruth:
+    """What visual tokens show, each a square of four patches: looks (views, 64), boxes (views, 64, 4) in
+    thousandths of the view, letters (views, 64, 16), words (views, 64), digits (views, 64, 3), ranks (views, 64)."""
+
+    looks: torch.Tensor
+    boxes: torch.Tensor
+    letters: torch.Tensor
+    words: torch.Tensor
+    digits: torch.Tensor
+    ranks: torch.Tensor
+
+    @property
+    def shows(self) -> torch.Tensor:
+        """Which tokens show something, (views, 64) bool."""
+        printed = (self.letters > 0).any(-1) | (self.words > 0) | (self.digits > 0).any(-1)
+        return printed | (self.looks > 0)
 
 
 @dataclass
@@ -122,11 +147,8 @@ def pack_views(
     corners: list[tuple[int, int]] | None = None,
 ) -> Batch:
     """Views (side, side, 3) uint8, or none, and what they show."""
-    truth = Truth(
-        torch.from_numpy(numpy.stack([truth.looks for truth in truths])),
-        torch.from_numpy(numpy.stack([truth.sides for truth in truths])),
-        torch.from_numpy(numpy.stack([truth.letters for truth in truths])),
-    )
+    parts = {name: numpy.stack([vars(truth)[name] for truth in truths]) for name in vars(truths[0])}
+    truth = Truth(**{name: torch.from_numpy(part) for name, part in parts.items()})
     places = torch.tensor(corners or [(0, 0)] * len(truths))
     chosen = torch.tensor(range(len(truths)) if learned is None else learned, dtype=torch.long)
     if not pixels:
@@ -223,9 +245,10 @@ class SequenceWriter:
         encoded = self.tokenizer.backend_tokenizer.encode(answer, add_special_tokens=False)
         question, said = self._ids(asked), encoded.ids
         ends, before = [end for _, end in encoded.offsets], len(sequence.ids) + len(question)
-        for look in looks:
+        places = {before + bisect(ends, look.start): look for look in looks}  # one a token
+        for place, look in places.items():
             view = sequence.images_from + look.view * TOKENS_PER_TILE
-            sequence.points.append((before + bisect(ends, look.start), view, look.cells))
+            sequence.points.append((place, view, look.cells))
         sequence.ids += question + said
         sequence.blocks += [block] * (len(question) + len(said))
         sequence.losses += [False] * len(question) + [True] * len(said)
@@ -265,10 +288,17 @@ def answer_loss(
     return (weight * loss).sum() / weight.sum()
 
 
-def token_truth(truth: Truth) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Truth of the patches of whole tiles -> of visual tokens, each a square of four patches: looks (views,
-    64), boxes (views, 64, 4) in thousandths of the view, letters (views, 64, 16). The first patch of the
-    four that shows something speaks for all."""
+def spread_loss(said: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy (places,) of log-probabilities (places, 1000) with each true value spread over its
+    neighbours: 498 is nearly right where 499 is meant."""
+    numbers = torch.arange(said.shape[1], device=said.device)
+    weight = torch.exp(-0.5 * ((numbers - values[:, None]) / SPREAD_SIGMA) ** 2)
+    return -(weight / weight.sum(1, keepdim=True) * said).sum(1)
+
+
+def token_truth(truth: Truth) -> TokenTruth:
+    """Truth of the patches of whole tiles -> of visual tokens. The first patch of the four that shows something
+    speaks for all."""
     centres = (torch.arange(GRID, device=truth.sides.device) + 0.5) * PATCH_PX / TILE_PX
     middle = torch.stack([centres[None].expand(GRID, GRID), centres[:, None].expand(GRID, GRID)], dim=-1)
     grid = truth.sides.reshape(-1, GRID, GRID, 4)
@@ -277,8 +307,20 @@ def token_truth(truth: Truth) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]
     boxes = _squares(corners.flatten(1, 2))
     chosen = (squares > 0).float().argmax(-1, keepdim=True)
     box = boxes.gather(2, chosen[..., None].expand(-1, -1, 1, 4))[:, :, 0]
-    letters = _squares(truth.letters).flatten(2)
-    return squares.gather(2, chosen)[..., 0], (1000 * box).round().long().clamp(0, 999), letters
+    return TokenTruth(
+        looks=squares.gather(2, chosen)[..., 0],
+        boxes=(1000 * box).round().long().clamp(0, 999),
+        letters=_squares(truth.letters).flatten(2),
+        words=_first(_squares(truth.words[..., None]))[..., 0],
+        digits=_first(_squares(truth.digits)),
+        ranks=_first(_squares(truth.ranks[..., None]))[..., 0],
+    )
+
+
+def _first(squares: torch.Tensor) -> torch.Tensor:
+    """(views, 64, 4, n) -> (views, 64, n): of the first of four patches that holds anything."""
+    holds = (squares > 0).any(-1, keepdim=True).float().argmax(2, keepdim=True)
+    return squares.gather(2, holds.expand(-1, -1, 1, squares.shape[-1]))[:, :, 0]
 
 
 def _squares(patches: torch.Tensor) -> torch.Tensor:

@@ -23,13 +23,13 @@ from internvl_demo.nano.lessons.lessons import (
     follow_up,
     random_tongue,
 )
-from internvl_demo.nano.model import GRID
 from internvl_demo.nano.pointing import Look, looks_at
+from internvl_demo.nano.shape import GRID
 from internvl_demo.nano.world.charts import draw_chart
 from internvl_demo.nano.world.pictures import EXAM_SEEDS, Picture
-from internvl_demo.nano.world.prints import draw_list, draw_scrap, draw_sign
+from internvl_demo.nano.world.prints import draw_card, draw_list, draw_scrap, draw_sign
 from internvl_demo.nano.world.scenes import draw_crowd, draw_scene
-from internvl_demo.nano.world.truth import PATCH_PX, ViewTruth, view_truth, views_of
+from internvl_demo.nano.world.truth import PATCH_PX, ViewTruth, legible, view_truth, views_of
 from internvl_demo.nano.world.vocabulary import kinds
 from internvl_demo.prompt import system_text
 from internvl_demo.tiling import TILE_PX, cut, plan_tiles
@@ -78,7 +78,8 @@ class VisionBatches(Dataset[Batch]):
     def _large(self, rng: random.Random) -> Picture:
         seed = rng.randrange(EXAM_SEEDS)
         draw = rng.choices(
-            (draw_crowd, draw_scene, draw_sign, draw_chart, draw_list, None), (28, 20, 14, 12, 12, 14)
+            (draw_crowd, draw_scene, draw_sign, draw_chart, draw_list, draw_card, None),
+            (24, 18, 16, 14, 10, 6, 12),
         )[0]
         return draw(seed) if draw else draw_scrap(seed, TILE_PX)
 
@@ -116,7 +117,7 @@ class _Drawing:
         return batch
 
     def _single(self) -> None:
-        draw = self.rng.choices((draw_scene, draw_sign, draw_chart), (62, 20, 18))[0]
+        draw = self.rng.choices((draw_scene, draw_sign, draw_chart, draw_card), (56, 17, 17, 10))[0]
         self._about(draw(self._seed()), 1)
 
     def _print(self) -> None:
@@ -132,13 +133,13 @@ class _Drawing:
         count = self._show(picture, max_tiles)
         chained = self.rng.random() < _CHAINED
         opening: list[str | int] = [f"{system_text()}{_USER}<img>", count, "</img>\n"]
-        legible = picture.form != "list" or max_tiles >= 6
+        parts = views_of(picture, plan_tiles(picture.image.size, max_tiles))
+        readable = legible(picture, parts)
         lessons: list[Lesson] = []
         while len(lessons) < _QUESTIONS + count // 2:  # the more is read, the more is asked
             tongue = random_tongue(self.rng)
             lesson = self._following(picture, lessons, tongue) if chained and lessons else None
-            lessons.append(lesson or ask_picture(self.rng, picture, tongue, legible=legible))
-        parts = views_of(picture, plan_tiles(picture.image.size, max_tiles))
+            lessons.append(lesson or ask_picture(self.rng, picture, tongue, legible=readable))
         self._talk(opening, lessons, chained, first_view, lambda said: looks_at(said, picture, parts))
 
     def _following(self, picture: Picture, lessons: list[Lesson], tongue: ModuleType) -> Lesson | None:

@@ -7,9 +7,9 @@ model is loaded like any other checkpoint. Patches of 28 pixels make 64 visual t
 
 Three things exist in training only, because the language loss alone takes hours to teach what they teach in
 minutes. `DenseHead` asks the vision encoder, for every patch, what is there, how far its object's four sides
-are, and which letters. `TruthReader` writes the truth itself as visual tokens, in the decoder's own words: the
-decoder learns its language from them, before it ever meets pixels, and they are then what the vision encoder
-and the MLP shall say.
+are, and which letters, which word and which number are printed there. `TruthReader` writes the truth itself as
+visual tokens, in the decoder's own words: the decoder learns its language from them, before it ever meets
+pixels, and they are then what the vision encoder and the MLP shall say.
 `Pointer` asks one head of the decoder to look at what is being named, boxed or read.
 """
 
@@ -27,19 +27,15 @@ from transformers import (
 from transformers.models.internvl.modeling_internvl import InternVLVisionModel
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
-from internvl_demo.nano.world.truth import LETTERS, PATCH_PX
+from internvl_demo.nano.batches import TokenTruth, Truth
+from internvl_demo.nano.shape import GRID, TOKENS_PER_TILE
+from internvl_demo.nano.world.truth import DIGITS, LETTERS, PATCH_PX, WORD_CHOICES
 from internvl_demo.nano.world.vocabulary import looks
 from internvl_demo.prompt import IMG_CONTEXT
 from internvl_demo.tiling import TILE_PX
 
-GRID = TILE_PX // PATCH_PX
-TOKENS_PER_TILE = (GRID // 2) ** 2
 CONTEXT_LENGTH = 8192
 """Three images at 40 tiles fit (3 x 41 x 64 tokens and the text), as in the 26B's 32,768."""
-
-
-SPREAD_SIGMA = 4.0
-"""How far a coordinate's loss spreads, in thousandths."""
 
 
 def vision_config() -> InternVLVisionConfig:
@@ -152,24 +148,42 @@ class DenseHead(nn.Module):
         self.looks = nn.Linear(width, len(looks()) + 1)
         self.sides = nn.Linear(width, 4)
         self.letters = nn.Linear(width, 4 * (len(LETTERS) + 1))
+        self.words = nn.Linear(width, WORD_CHOICES)
+        self.digits = nn.Linear(width, DIGITS * 11)
+        self.ranks = nn.Linear(width, 3)
 
-    def loss(
-        self, patches: torch.Tensor, looks: torch.Tensor, sides: torch.Tensor, letters: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        """Against truth: `looks` (views, patches) int64, `sides` (views, patches, 4), `letters` (views, patches,
-        4) int64. Nothing is most of every picture, so it weighs a quarter."""
+    def loss(self, patches: torch.Tensor, truth: Truth) -> dict[str, torch.Tensor]:
+        """Against the truth of the same views. Nothing is most of every picture, so it weighs a quarter."""
         patches = self.norm(patches)
         said = self.looks(patches).float()
-        losses = {"looks": _naming(said, looks)}
-        on = looks > 0
+        losses = {"looks": _naming(said, truth.looks)}
+        on = truth.looks > 0
         if on.any():
-            losses["sides"] = 8 * (self.sides(patches).float()[on] - sides[on]).abs().mean()
-        # half of the patches without letters are not asked
-        asked = (letters > 0).any(-1) | (torch.rand(looks.shape, device=looks.device) < 0.15)
+            sides = self.sides(patches[on]).float()
+            losses["sides"] = 8 * (sides - truth.sides[on]).abs().mean()
+            losses["overlap"] = 1 - _overlap(sides, truth.sides[on]).mean()
+        # most of the patches without print are not asked
+        printed = (truth.letters > 0).any(-1) | (truth.words > 0) | (truth.digits > 0).any(-1)
+        asked = printed | (torch.rand(printed.shape, device=printed.device) < 0.15)
         if asked.any():
-            spelled = self.letters(patches[asked]).unflatten(-1, (4, -1)).float()
-            losses["letters"] = _naming(spelled, letters[asked])
+            chosen = patches[asked]
+            spelled = self.letters(chosen).unflatten(-1, (4, -1)).float()
+            losses["letters"] = _naming(spelled, truth.letters[asked])
+            losses["words"] = _naming(self.words(chosen).float(), truth.words[asked])
+            numbers = self.digits(chosen).unflatten(-1, (DIGITS, -1)).float()
+            losses["digits"] = _naming(numbers, truth.digits[asked])
+            losses["ranks"] = _naming(self.ranks(chosen).float(), truth.ranks[asked])
         return losses
+
+
+def _overlap(sides: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Intersection over union (n,) of the boxes that two sets of distances (n, 4) to four sides span. Small
+    objects ask for finer sides than large ones."""
+    sides = sides.clamp(min=1e-3)
+    shared = torch.minimum(sides, truth).clamp(min=0)
+    inner = (shared[:, 0] + shared[:, 2]) * (shared[:, 1] + shared[:, 3])
+    areas = [(box[:, 0] + box[:, 2]) * (box[:, 1] + box[:, 3]) for box in (sides, truth)]
+    return inner / (areas[0] + areas[1] - inner + 1e-6)
 
 
 def _naming(said: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
@@ -180,11 +194,12 @@ def _naming(said: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
 
 class TruthReader(nn.Module):
-    """Writes the truth of whole tiles as visual tokens (views, 64, width): what there is, its box, the letters.
+    """Writes the truth of whole tiles as visual tokens (views, 64, width): what there is, its box, what is printed.
 
     What there is, is written with the embeddings of its names in both languages, and a letter with its own: what
     the decoder has learned about repeating a word of the question then serves for saying what it sees. `names`
-    (looks, n): the ids of the names' tokens, -1: none. `letters` (letters,): those of the letters.
+    (looks, n): the ids of the names' tokens, -1: none. `letters` (letters,), `words` (words,): those of the letters
+    and the printed words.
     """
 
     SIZE = 0.1
@@ -193,31 +208,48 @@ class TruthReader(nn.Module):
     numbers: torch.Tensor
     name_ids: torch.Tensor
     letter_ids: torch.Tensor
+    word_ids: torch.Tensor
 
-    def __init__(self, width: int, names: torch.Tensor, letters: torch.Tensor):
+    def __init__(self, width: int, names: torch.Tensor, letters: torch.Tensor, words: torch.Tensor):
         super().__init__()
         self.looks = nn.Embedding(len(looks()) + 1, width)
         self.letters = nn.Embedding(16 * (len(LETTERS) + 1), width)
+        self.words = nn.Embedding(WORD_CHOICES, width)
+        self.digits = nn.Embedding(DIGITS * 11, width)
+        self.ranks = nn.Embedding(3, width)
         self.places = nn.Parameter(_sines(GRID // 2, width) / 2)
         self.corners = nn.Linear(4 * width, width, bias=False)
         nn.init.normal_(self.looks.weight, std=0.3)
-        nn.init.normal_(self.letters.weight, std=0.5)
+        nn.init.normal_(self.letters.weight, std=0.3)
+        nn.init.normal_(self.words.weight, std=0.3)
+        nn.init.normal_(self.digits.weight, std=0.5)
+        nn.init.normal_(self.ranks.weight, std=0.5)
         nn.init.normal_(self.corners.weight, std=0.7)
         self.register_buffer("numbers", number_rows(width), persistent=False)
         self.register_buffer("name_ids", names, persistent=False)
         self.register_buffer("letter_ids", letters, persistent=False)
+        self.register_buffer("word_ids", words, persistent=False)
 
-    def forward(
-        self, looks: torch.Tensor, boxes: torch.Tensor, letters: torch.Tensor, words: torch.Tensor
-    ) -> torch.Tensor:
-        """looks (views, 64), boxes (views, 64, 4) in thousandths, letters (views, 64, 16): `batches.token_truth`.
-        words (vocabulary, width): the decoder's embeddings."""
-        on = (looks > 0)[..., None]
-        corners = self.corners(self.numbers[boxes].flatten(-2))
-        slots = torch.arange(16, device=letters.device) * (len(LETTERS) + 1)
-        spelled = self.letters(slots + letters) + 0.5 * self._row(words, self.letter_ids[:, None])[letters]
-        named = self.looks(looks) + self._row(words, self.name_ids)[looks]
-        sums = (named + corners) * on + (spelled * (letters > 0)[..., None]).sum(-2) + self.places
+    def forward(self, truth: TokenTruth, embeddings: torch.Tensor) -> torch.Tensor:
+        """`embeddings` (vocabulary, width): the decoder's."""
+        corners = self.corners(self.numbers[truth.boxes].flatten(-2))
+        slots = torch.arange(16, device=embeddings.device) * (len(LETTERS) + 1)
+        letter_rows = self._row(embeddings, self.letter_ids[:, None])
+        spelled = self.letters(slots + truth.letters) + 0.2 * letter_rows[truth.letters]
+        named = self.looks(truth.looks) + self._row(embeddings, self.name_ids)[truth.looks]
+        words = self.words(truth.words) + self._row(embeddings, self.word_ids[:, None])[truth.words]
+        # a digit is a letter, too: the row after the last capital's is that of 0
+        digit_rows = letter_rows[(truth.digits + LETTERS.index("0")).clamp(max=len(LETTERS))]
+        places = torch.arange(DIGITS, device=embeddings.device) * 11
+        numbers = self.digits(places + truth.digits) + 0.5 * digit_rows
+        sums = (
+            (named + corners) * (truth.looks > 0)[..., None]
+            + (spelled * (truth.letters > 0)[..., None]).sum(-2)
+            + words * (truth.words > 0)[..., None]
+            + (numbers * (truth.digits > 0)[..., None]).sum(-2)
+            + self.ranks(truth.ranks) * (truth.ranks > 0)[..., None]
+            + self.places
+        )
         return self.SIZE * nn.functional.rms_norm(sums, sums.shape[-1:])
 
     @staticmethod
@@ -232,14 +264,6 @@ class TruthReader(nn.Module):
         far = ((visual.float() - tokens) / self.SIZE).square().mean(-1)
         weight = torch.where(shows, 1.0, 0.25)
         return (weight * far).sum() / weight.sum()
-
-
-def spread_loss(said: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy (places,) of log-probabilities (places, 1000) with each true value spread over its
-    neighbours: 498 is nearly right where 499 is meant."""
-    numbers = torch.arange(said.shape[1], device=said.device)
-    weight = torch.exp(-0.5 * ((numbers - values[:, None]) / SPREAD_SIGMA) ** 2)
-    return -(weight / weight.sum(1, keepdim=True) * said).sum(1)
 
 
 class Pointer:

@@ -1,7 +1,7 @@
 """Where the decoder should look while it says a word: at the object that it names, boxes or reads.
 
     <ref>the cat</ref><box>[[120, 80, 402, 377]]</box>     "cat" and each number: the cat
-    The sign says "STOP".                                   each letter: that letter
+    The sign says "STOP".                                   the word: where it stands
 
 The training loss that asks for it (`model.Pointer`) is what ends the hours in which answers are fluent and blind.
 Only of conversations about one picture.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy
 
-from internvl_demo.nano.world.pictures import Box, Letter, Picture
+from internvl_demo.nano.world.pictures import Box, Picture
 from internvl_demo.nano.world.truth import PATCH_PX
 from internvl_demo.tiling import TILE_PX
 
@@ -35,7 +35,7 @@ class Look:
 def looks_at(answer: str, picture: Picture, views: Sequence[Box]) -> list[Look]:
     """All looks of an answer. `views`: the parts of the picture that are seen, the whole last."""
     found = [*_at_boxes(answer, len(views) - 1), *_at_names(answer, picture, len(views) - 1)]
-    return found + list(_at_letters(answer, picture, views))
+    return found + list(_at_prints(answer, picture, views))
 
 
 def _at_boxes(answer: str, whole: int) -> Iterator[Look]:
@@ -55,40 +55,40 @@ def _at_names(answer: str, picture: Picture, whole: int) -> Iterator[Look]:
             yield Look(name.start(), whole, cells)
 
 
-def _at_letters(answer: str, picture: Picture, views: Sequence[Box]) -> Iterator[Look]:
-    """Names, values and a sign's words, letter by letter. A row's letters follow those of the row before."""
-    texts = [(picture.words, "")] if picture.words else [(name, str(value)) for name, value in picture.rows]
-    place = len(picture.letters) - sum(len("".join(row).replace(" ", "")) for row in texts)
-    for name, value in texts:
-        first, second = (value, name) if picture.form in ("bar", "line") else (name, value)
-        if re.search(rf"\b{name}\b", answer, re.ASCII):
-            for word in (first, second):
-                spans = (
-                    [found.start() for found in re.finditer(rf"\b{word}\b", answer, re.ASCII)] if word else []
-                )
-                printed = picture.letters[place : place + len(word.replace(" ", ""))]
-                for start in spans:
-                    places = [start + number for number, char in enumerate(word) if char != " "]
-                    for at, letter in zip(places, printed, strict=True):
-                        yield _at_letter(at, letter, views)
-                place += len(printed)
-        else:
-            place += len((name + value).replace(" ", ""))
+def _at_prints(answer: str, picture: Picture, views: Sequence[Box]) -> Iterator[Look]:
+    """A sign's words; of lists and charts the name and the value of a row whose name is said. Each character
+    looks at the whole print."""
+    said = {
+        one.row
+        for one in picture.prints
+        if one.row >= 0 and _spans(one.text, answer) and not one.text.isdigit()
+    }
+    for one in picture.prints:
+        if one.text == picture.words or one.row in said:
+            number, cells = _print_cells(one.xyxy_px, views)
+            for start in _spans(one.text, answer):
+                yield from (Look(start + place, number, cells) for place in range(len(one.text)))
 
 
-def _at_letter(start: int, letter: Letter, views: Sequence[Box]) -> Look:
-    """The letter in the first view that holds it: its tile, or the whole."""
-    x, y = (letter.xyxy_px[0] + letter.xyxy_px[2]) / 2, (letter.xyxy_px[1] + letter.xyxy_px[3]) / 2
-    number, (x1, y1, x2, y2) = next(
-        (
-            (number, view)
-            for number, view in enumerate(views)
-            if view[0] <= x < view[2] and view[1] <= y < view[3]
-        ),
-        (len(views) - 1, views[-1]),
-    )
-    x, y = (x - x1) / (x2 - x1), (y - y1) / (y2 - y1)
-    return Look(start, number, _cells((x, y, x, y)))
+def _spans(word: str, answer: str) -> list[int]:
+    """Where a word stands in an answer as a word of its own."""
+    return [found.start() for found in re.finditer(rf"\b{word}\b", answer, re.ASCII)]
+
+
+def _print_cells(box: Box, views: Sequence[Box]) -> tuple[int, numpy.ndarray]:
+    """The view that holds most of a print, and the print's visual tokens in it. Its tile before the whole."""
+    y = (box[1] + box[3]) / 2
+    held = [
+        max(0.0, min(box[2], view[2]) - max(box[0], view[0])) * (view[1] <= y < view[3]) for view in views
+    ]
+    number = held.index(max(held))
+    x1, y1, x2, y2 = views[number]
+    left, right = (min(max((x - x1) / (x2 - x1), 0.0), 0.999) for x in (box[0], box[2]))
+    middle = (y - y1) / (y2 - y1)
+    first, last, row = int(left * CELLS), int(right * CELLS), int(middle * CELLS)
+    on = numpy.zeros((CELLS, CELLS), bool)
+    on[row, first : last + 1] = True
+    return number, on.reshape(-1)
 
 
 def _cells(box: tuple[float, ...]) -> numpy.ndarray:

@@ -4,7 +4,7 @@ Control tokens are those of InternVL 1.5's template and grounding. In a box, eve
 token and `, ` another, so that `[[123, 45, 678, 900]]` is nine tokens and a coordinate one choice; elsewhere a
 number is spelled in digits, as it is read: `costs 47`.
 Words are learned from the lessons themselves; whatever they do not hold is spelled in bytes. Chinese
-characters and capitals, as printed on signs, are one token each.
+characters are one token each, and every word that the world prints is one, too: STOP is read as a whole.
 """
 
 import random
@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerFast
 from internvl_demo.nano.lessons.lessons import TONGUES, ask_nothing, ask_pair, ask_picture, follow_up
 from internvl_demo.nano.world.charts import draw_chart
 from internvl_demo.nano.world.pictures import EXAM_SEEDS
-from internvl_demo.nano.world.prints import draw_list, draw_sign
+from internvl_demo.nano.world.prints import draw_list, draw_sign, printed_words
 from internvl_demo.nano.world.scenes import draw_scene
 from internvl_demo.nano.world.truth import LETTERS
 from internvl_demo.nano.world.vocabulary import COLOURS_ZH, SIGN, kinds, looks
@@ -28,8 +28,10 @@ CONTROL = (
     *("<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<img>", "</img>", IMG_CONTEXT),
     *("<quad>", "</quad>", "<ref>", "</ref>", "<box>", "</box>"),
 )
-_WORDS = 2400
-_PIECES = Regex(r"(?<=\[|, )\p{N}{1,3}|\p{N}|, ?|\p{Han}| ?\p{Lu}?\p{Ll}+|\p{L}| ?[^\s\p{L}\p{N},]+|\s+")
+_WORDS = 2700
+_PIECES = Regex(
+    r"(?<=\[|, )\p{N}{1,3}|\p{N}|, ?|\p{Han}| ?\p{Lu}?\p{Ll}+|\p{Lu}+|\p{L}| ?[^\s\p{L}\p{N},]+|\s+"
+)
 
 
 def build_tokenizer(scenes: int = 400) -> PreTrainedTokenizerFast:
@@ -67,6 +69,7 @@ def _texts(scenes: int) -> Iterator[str]:
     yield from (f"[{value}, " for value in range(1000) for _ in range(60))
     yield from (f"the {kind.en} {kind.plural}{kind.zh}{kind.counter}" for kind in kinds() for _ in range(60))
     yield from (char for char in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" for _ in range(200))
+    yield from (word for word in printed_words() for _ in range(400))
     control = re.compile("|".join(map(re.escape, CONTROL)))
     for text in _lessons(random.Random(5), scenes):
         yield control.sub("\n", text)
@@ -88,9 +91,9 @@ def _lessons(rng: random.Random, scenes: int) -> Iterator[str]:
             yield from (f"{lesson.question}\n{lesson.answer}\n" for lesson in lessons)
 
 
-def truth_words(tokenizer: PreTrainedTokenizerFast) -> tuple[torch.Tensor, torch.Tensor]:
+def truth_words(tokenizer: PreTrainedTokenizerFast) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The ids that write what a patch shows: of names, singular, plural, Chinese and colour (looks, n), -1: none;
-    and of letters (letters,), -1: none. Row 0 of each is nothing."""
+    of letters (letters,) and of printed words (words,), -1: none. Row 0 of each is nothing."""
     by_name = {kind.en: kind for kind in (*kinds(), SIGN)}
     rows: list[list[int]] = [[]]
     for name, colour in looks():
@@ -105,4 +108,5 @@ def truth_words(tokenizer: PreTrainedTokenizerFast) -> tuple[torch.Tensor, torch
     width = max(map(len, rows))
     names = torch.tensor([row + [-1] * (width - len(row)) for row in rows])
     letters = [-1, *tokenizer.convert_tokens_to_ids(list(LETTERS))]
-    return names, torch.tensor(letters)
+    words = [-1, *tokenizer.convert_tokens_to_ids(list(printed_words())), -1]
+    return names, torch.tensor(letters), torch.tensor(words)

@@ -30,11 +30,14 @@ from internvl_demo.errors import SetupError
 from internvl_demo.nano.batches import Batch, Talk, Truth, answer_loss, normalise, token_truth
 from internvl_demo.nano.data import LessonBatches, VisionBatches
 from internvl_demo.nano.model import DenseHead, Pointer, TruthReader, fresh_model, fresh_vision, see
+from internvl_demo.nano.muon import Muon
 from internvl_demo.nano.tokenizer import build_tokenizer, truth_words
 from internvl_demo.tiling import TILE_PX
 
 _SAVE_SECONDS = 240
-_SHARES = {"looks": 0.5, "sides": 0.5, "letters": 0.5, "tokens": 0.5, "points": 0.5}
+_SHARES = dict.fromkeys(
+    ("looks", "sides", "overlap", "letters", "words", "digits", "ranks", "tokens", "points"), 0.5
+)
 """What the training-only losses weigh beside the answers'."""
 
 
@@ -116,7 +119,7 @@ class Learner(torch.nn.Module):
             return self._answers(batch, tokens + wrong)
         patches = self._see(batch)
         learned = batch.truth[batch.learned]
-        losses = self.dense.loss(patches[batch.learned], learned.looks, learned.sides, learned.letters)
+        losses = self.dense.loss(patches[batch.learned], learned)
         if self.model:
             visual = self._project(patches)
             tokens, shows = self._true_tokens(learned)
@@ -149,10 +152,9 @@ class Learner(torch.nn.Module):
 
     def _true_tokens(self, truth: Truth) -> tuple[torch.Tensor, torch.Tensor]:
         """The truth as visual tokens (views, 64, width), and which of them show something."""
-        look, boxes, letters = token_truth(truth)
+        told = token_truth(truth)
         assert self.model is not None
-        words = self.model.get_input_embeddings().weight
-        return self.truth(look, boxes, letters, words), (look > 0) | (letters > 0).any(-1)
+        return self.truth(told, self.model.get_input_embeddings().weight), told.shows
 
     def _answers(self, batch: Batch, visual: torch.Tensor) -> dict[str, torch.Tensor]:
         """The losses of all conversations: each token of an answer counts alike, and each coordinate."""
@@ -175,9 +177,10 @@ class Learner(torch.nn.Module):
         hidden = inner.language_model(
             inputs_embeds=embedded, attention_mask=talk.mask, position_ids=talk.positions, use_cache=False
         ).last_hidden_state
-        wanted = talk.losses[:, 1:]
-        logits = self.model.lm_head(hidden[:, :-1][wanted])
-        answers = answer_loss(logits, talk.ids[:, 1:][wanted], talk.numbers[:, 1:][wanted], self.number_ids)
+        wanted = talk.losses[:, 1:].flatten().nonzero()[:, 0]
+        said = hidden[:, :-1].flatten(0, 1).index_select(0, wanted)
+        targets, numbers = (part[:, 1:].flatten()[wanted] for part in (talk.ids, talk.numbers))
+        answers = answer_loss(self.model.lm_head(said), targets, numbers, self.number_ids)
         if not len(talk.points):
             return answers, answers.new_zeros(())
         return answers, self.pointer.loss(talk.points, talk.cells, talk.mask)
@@ -237,7 +240,7 @@ class _Stage:
         for (inner, share), parameters in groups.items():
             settings: dict[str, Any] = {"params": parameters, "full": self.recipe.rate * share}
             if inner:
-                made.append(torch.optim.Muon([settings], weight_decay=0.05, adjust_lr_fn="match_rms_adamw"))
+                made.append(Muon([settings], weight_decay=0.05))
             else:
                 made.append(torch.optim.AdamW([settings], betas=(0.9, 0.98), weight_decay=0.05))
         return made
@@ -288,7 +291,7 @@ class _Stage:
                 sums[name] = sums.get(name, 0.0) + loss
             self.step += 1
             summed += 1
-            if self.step % 100 == 0 or self.step == self.recipe.steps:
+            if self.step % 50 == 0 or self.step == self.recipe.steps:
                 seconds, logged = time.monotonic() - logged, time.monotonic()
                 means = {name: round(total / summed, 4) for name, total in sums.items()}
                 line = {"stage": self.name, "step": self.step, **means, "seconds": round(seconds, 1)}

@@ -6,13 +6,11 @@ import random
 from PIL import Image, ImageDraw, ImageFont
 
 from internvl_demo.nano.world.backgrounds import Colour, against
-from internvl_demo.nano.world.pictures import EXAM_SEEDS, Box, Letter, Picture
-from internvl_demo.nano.world.prints import pick_face, typeface, write
+from internvl_demo.nano.world.pictures import EXAM_SEEDS, Box, Letter, Picture, Print
+from internvl_demo.nano.world.prints import CHART_TITLES, MONTHS, pick_face, typeface, write
 from internvl_demo.nano.world.vocabulary import kinds
 
 FORMS = ("bar", "line", "pie")
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_TITLES = ("SALES", "VISITS", "COSTS", "VOTES", "RAIN", "POINTS")
 
 
 def draw_chart(seed: int) -> Picture:
@@ -36,9 +34,10 @@ class _Chart:
         self.ink = against(rng, self.ground)
         self.face = pick_face(rng, exam)
         self.letters: list[Letter] = []
+        self.prints: list[Print] = []
         self.marks: list[Box] = []
         short = [kind.en.upper() for kind in kinds() if len(kind.en) <= 4]
-        names = list(_MONTHS) if rng.random() < 0.4 else short
+        names = list(MONTHS) if rng.random() < 0.4 else short
         count = rng.randint(3, 6)
         chosen = names[(start := rng.randint(0, 6)) : start + count] if names[0] == "JAN" else None
         self.rows = tuple(
@@ -48,12 +47,12 @@ class _Chart:
     def draw(self, form: str) -> Picture:
         self._title()
         {"bar": self._bars, "line": self._line, "pie": self._pie}[form]()
-        marks, letters = tuple(self.marks), tuple(self.letters)
-        return Picture(self.image, form=form, rows=self.rows, letters=letters, marks=marks)
+        marks, letters, prints = tuple(self.marks), tuple(self.letters), tuple(self.prints)
+        return Picture(self.image, form=form, rows=self.rows, letters=letters, prints=prints, marks=marks)
 
     def _title(self) -> None:
         font = self._font(self.rng.uniform(15, 19))
-        self._centred(self.image.width / 2, 12, self.rng.choice(_TITLES), font)
+        self._centred(self.image.width / 2, 12, self.rng.choice(CHART_TITLES), font)
 
     def _bars(self) -> None:
         width, height = self.image.size
@@ -66,8 +65,8 @@ class _Chart:
             bar = (middle - step * 0.3, top, middle + step * 0.3, floor)
             self.canvas.rectangle(bar, paints[index])
             self.marks.append(bar)
-            self._centred(middle, top - 22, str(value), font)
-            self._centred(middle, floor + 12, name, font)
+            self._centred(middle, top - 22, str(value), font, index)
+            self._centred(middle, floor + 12, name, font, index)
 
     def _line(self) -> None:
         width, height = self.image.size
@@ -79,12 +78,12 @@ class _Chart:
         ]
         self.canvas.line((width * 0.03, floor, width * 0.97, floor), self.ink, 2)
         self.canvas.line(points, paint, 4)
-        for (x, y), (name, value) in zip(points, self.rows, strict=True):
+        for index, ((x, y), (name, value)) in enumerate(zip(points, self.rows, strict=True)):
             dot = (x - 6, y - 6, x + 6, y + 6)
             self.canvas.ellipse(dot, paint)
             self.marks.append(dot)
-            self._centred(x, y - 28, str(value), font)
-            self._centred(x, floor + 12, name, font)
+            self._centred(x, y - 28, str(value), font, index)
+            self._centred(x, floor + 12, name, font, index)
 
     def _pie(self) -> None:
         """Slices with the name and the value beside each, the value below the name."""
@@ -93,21 +92,23 @@ class _Chart:
         x0, y0 = width / 2, height / 2 + 14
         total, angle = sum(value for _, value in self.rows), self.rng.uniform(0, 360)
         paints = self._paints(len(self.rows))
-        for (name, value), paint in zip(self.rows, paints, strict=True):
+        for index, ((name, value), paint) in enumerate(zip(self.rows, paints, strict=True)):
             sweep = 360 * value / total
             circle = (x0 - radius, y0 - radius, x0 + radius, y0 + radius)
             self.canvas.pieslice(circle, angle, angle + sweep, paint, self.ground, 2)
             middle = math.radians(angle + sweep / 2)
             x, y = x0 + 1.36 * radius * math.cos(middle), y0 + 1.3 * radius * math.sin(middle)
-            self._centred(x, y - 20, name, font)
-            self._centred(x, y + 2, str(value), font)
+            self._centred(x, y - 20, name, font, index)
+            self._centred(x, y + 2, str(value), font, index)
             angle += sweep
 
     def _font(self, capital_px: float) -> ImageFont.FreeTypeFont:
         return typeface(self.face, round(capital_px * self.image.height / 448 / 0.72))
 
-    def _centred(self, x: float, y: float, text: str, font: ImageFont.FreeTypeFont) -> None:
-        self.letters += write(self.canvas, (x - font.getlength(text) / 2, y), text, font, self.ink)
+    def _centred(self, x: float, y: float, text: str, font: ImageFont.FreeTypeFont, row: int = -1) -> None:
+        written = write(self.canvas, (x - font.getlength(text) / 2, y), text, font, self.ink)
+        self.letters += written
+        self.prints.append(Print.of(written, row))
 
     def _paint(self) -> Colour:
         while True:

@@ -43,11 +43,29 @@ class Letter:
 
 
 @dataclass(frozen=True)
+class Print:
+    """One printed word or number: its text, the box of its capitals, and of which row of a list or chart it is
+    the name or the value (-1: of none)."""
+
+    text: str
+    xyxy_px: Box
+    row: int = -1
+
+    @staticmethod
+    def of(letters: list[Letter], row: int = -1) -> "Print":
+        """What letters in a line spell."""
+        boxes = [letter.xyxy_px for letter in letters]
+        box = (boxes[0][0], boxes[0][1], boxes[-1][2], boxes[0][3])
+        return Print("".join(letter.char for letter in letters), box, row)
+
+
+@dataclass(frozen=True)
 class Picture:
     """A picture and what it shows. `form` is scene, sign, list, or a chart's: bar, line, pie.
 
     things: the objects, from left to right. rows: of lists and charts, (name, value) in reading order.
-    words: what its sign says. letters: all print. marks: boxes of a chart's bars, which are no objects.
+    words: what its sign says. letters: all print, and prints: the same by words. marks: boxes of a chart's bars or
+    dots, one a row, which are no objects.
     """
 
     image: Image.Image
@@ -56,6 +74,7 @@ class Picture:
     rows: tuple[tuple[str, int], ...] = ()
     words: str = ""
     letters: tuple[Letter, ...] = ()
+    prints: tuple[Print, ...] = ()
     marks: tuple[Box, ...] = field(default=())
 
     def of(self, kind: Kind) -> tuple[Thing, ...]:

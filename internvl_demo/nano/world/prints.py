@@ -5,13 +5,14 @@ All print is in capitals and digits. A letter's truth is a box as high as a capi
 
 import random
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from internvl_demo.errors import SetupError
 from internvl_demo.nano.world.backgrounds import Colour, against, any_colour, draw_background
-from internvl_demo.nano.world.pictures import EXAM_SEEDS, Box, Letter, Picture, Thing
+from internvl_demo.nano.world.pictures import EXAM_SEEDS, Box, Letter, Picture, Print, Thing
 from internvl_demo.nano.world.scenes import SIZES_WH, from_left, place
 from internvl_demo.nano.world.vocabulary import SIGN, kinds
 
@@ -36,6 +37,16 @@ JAZZ ROCK GYM POOL BOXES WAX FOX VIEW QUIZ
 """
 WORDS = tuple(_WORDS.split())
 """What signs say, besides numbers and, in training, letters at random."""
+LIST_TITLE = "PRICES"
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+CHART_TITLES = ("SALES", "VISITS", "COSTS", "VOTES", "RAIN", "POINTS")
+
+
+@lru_cache
+def printed_words() -> tuple[str, ...]:
+    """All words that may be printed on anything, each once."""
+    names = (kind.en.upper() for kind in kinds())
+    return tuple(dict.fromkeys((*WORDS, *names, *MONTHS, *CHART_TITLES, LIST_TITLE)))
 
 
 @lru_cache(maxsize=512)
@@ -67,12 +78,12 @@ def write(
     x, y = xy
     _, top, _, bottom = face.getbbox("H")
     draw.text((x, y - top), text, font=face, fill=colour)
-    letters = []
-    for index, char in enumerate(text):
-        if char != " ":
-            left = x + face.getlength(text[:index])
-            letters.append(Letter(char, (left, y, left + face.getlength(char), y + bottom - top)))
-    return letters
+    edges = [x + face.getlength(text[:index]) for index in range(len(text) + 1)]
+    return [
+        Letter(char, (left, y, right, y + bottom - top))
+        for char, (left, right) in zip(text, pairwise(edges), strict=True)
+        if char != " "
+    ]
 
 
 def draw_sign(seed: int) -> Picture:
@@ -87,7 +98,8 @@ def draw_sign(seed: int) -> Picture:
         thing = place(rng, image, kind, things, 0.3)
         if thing:
             things.append(thing)
-    return Picture(image, from_left(things), "sign", words=words, letters=tuple(letters))
+    prints = (Print.of(letters),)
+    return Picture(image, from_left(things), "sign", words=words, letters=tuple(letters), prints=prints)
 
 
 def _sign_words(rng: random.Random, exam: bool) -> str:
@@ -139,7 +151,8 @@ def draw_list(seed: int, lines: int | None = None) -> Picture:
     columns = 2 if portrait else rng.choice((2, 3))
     names = [kind.en.upper() for kind in rng.sample(kinds(), per_column * columns)]
     rows: list[tuple[str, int]] = []
-    letters = write(draw, (width * 0.08, height * 0.04), "PRICES", typeface(face, size + 14), ink)
+    letters = write(draw, (width * 0.08, height * 0.04), LIST_TITLE, typeface(face, size + 14), ink)
+    prints = [Print.of(letters)]
     font = typeface(face, size)
     for column in range(columns):
         x = width * (0.06 + column * 0.94 / columns)
@@ -147,10 +160,48 @@ def draw_list(seed: int, lines: int | None = None) -> Picture:
         for line in range(per_column):
             y = height * 0.12 + line * step
             name, price = names[column * per_column + line], rng.randint(10, 99)
-            letters += write(draw, (x, y), name, font, ink)
-            letters += write(draw, (x + gap, y), str(price), font, ink)
+            for left, text in ((x, name), (x + gap, str(price))):
+                written = write(draw, (left, y), text, font, ink)
+                letters += written
+                prints.append(Print.of(written, len(rows)))
             rows.append((name, price))
-    return Picture(image, form="list", rows=tuple(rows), letters=tuple(letters))
+    return Picture(image, form="list", rows=tuple(rows), letters=tuple(letters), prints=tuple(prints))
+
+
+def draw_card(seed: int) -> Picture:
+    """A price list of two to six lines large enough to be read in one tile: capitals of 14 to 34 pixels."""
+    rng, exam = random.Random(seed), seed >= EXAM_SEEDS
+    width, height = rng.choice(((448, 448), (512, 512), (560, 448), (448, 560)))
+    ground = any_colour(rng)
+    image = Image.new("RGB", (width, height), ground)
+    draw, ink, face = ImageDraw.Draw(image), against(rng, ground), pick_face(rng, exam)
+    names = [kind.en.upper() for kind in rng.sample(kinds(), rng.randint(2, 6))]
+    capital = rng.uniform(14, 34) * height / 448
+    while True:
+        font = typeface(face, round(capital / 0.72))
+        longest = max(font.getlength(name) for name in names)
+        if longest + font.getlength("  99") < 0.9 * width or capital < 14 * height / 448:
+            break
+        capital *= 0.9
+    x = rng.uniform(0.03, 0.06) * width
+    gap = rng.uniform(longest + font.getlength(" "), max(longest + font.getlength("  "), 0.75 * width))
+    gap = min(gap, width - x - font.getlength("99 "))
+    step = rng.uniform(1.7 * capital, max(1.8 * capital, 0.85 * height / len(names)))
+    y = rng.uniform(0.03, 0.1) * height
+    letters: list[Letter] = []
+    prints: list[Print] = []
+    rows: list[tuple[str, int]] = []
+    for name in names:
+        if y + capital > height:
+            break
+        price = rng.randint(10, 99)
+        for left, text in ((x, name), (x + gap, str(price))):
+            written = write(draw, (left, y), text, font, ink)
+            letters += written
+            prints.append(Print.of(written, len(rows)))
+        rows.append((name, price))
+        y += step
+    return Picture(image, form="list", rows=tuple(rows), letters=tuple(letters), prints=tuple(prints))
 
 
 def draw_scrap(seed: int, size_px: int) -> Picture:
@@ -164,28 +215,31 @@ def draw_scrap(seed: int, size_px: int) -> Picture:
         image = draw_background(rng, (size_px, size_px), exam)
         ground = image.resize((1, 1)).getpixel((0, 0))  # type: ignore[assignment]
     draw, ink = ImageDraw.Draw(image), against(rng, ground)
-    capital = rng.uniform(11, min(60, size_px / 3))
+    capital = 11 * (min(60, size_px / 3) / 11) ** rng.random()
     font = typeface(pick_face(rng, exam), round(capital / 0.72))
     letters: list[Letter] = []
+    prints: list[Print] = []
     y = rng.uniform(-0.3, 0.6) * capital
     while y < size_px - 0.5 * capital:
         x = rng.uniform(-1, 1.5) * capital
         while x < size_px - 0.4 * capital:
             word = _scrap_word(rng)
-            letters += write(draw, (x, y), word, font, ink)
+            written = write(draw, (x, y), word, font, ink)
+            letters += written
+            prints.append(Print.of(written))
             x += font.getlength(word) + capital * rng.uniform(0.6, 2.5)
         y += capital * rng.uniform(1.4, 2.6)
     inside = tuple(letter for letter in letters if _within(letter.xyxy_px, size_px))
-    return Picture(image, form="scrap", letters=inside)
+    return Picture(image, form="scrap", letters=inside, prints=tuple(prints))
 
 
 def _scrap_word(rng: random.Random) -> str:
     form = rng.random()
-    if form < 0.35:
+    if form < 0.3:
         return str(rng.randint(0, 999))
-    if form < 0.7:
+    if form < 0.42:
         return "".join(rng.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ") for _ in range(rng.randint(2, 7)))
-    return rng.choice(WORDS) if form < 0.85 else rng.choice(kinds()).en.upper()
+    return rng.choice(printed_words())
 
 
 def _within(box: Box, size_px: int) -> bool:

@@ -1,0 +1,55 @@
+"""Muon for the matrices inside the layers: momentum made orthogonal, so that every direction learns alike.
+
+As `torch.optim.Muon` (Keller Jordan, 2024; rates matched to AdamW's as in arXiv 2502.16982), but matrices of one
+shape go through the iteration together, and in float32: torch's goes through one by one in bfloat16, which a
+processor without matrix units computes five times slower.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+_A, _B, _C = 3.4445, -4.775, 2.0315
+"""The quintic of the Newton-Schulz iteration."""
+
+
+class Muon(torch.optim.Optimizer):
+    """For matrices only; `lr` is AdamW's."""
+
+    def __init__(self, groups: Iterable[dict[str, Any]], *, weight_decay: float, momentum: float = 0.95):
+        super().__init__(groups, {"lr": 0.0, "weight_decay": weight_decay, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One step of every matrix that has a gradient."""
+        assert closure is None
+        for group in self.param_groups:
+            shapes: dict[torch.Size, list[torch.Tensor]] = {}
+            for matrix in group["params"]:
+                if matrix.grad is not None:
+                    shapes.setdefault(matrix.shape, []).append(matrix)
+            for shape, matrices in shapes.items():
+                steps = orthogonal(torch.stack([self._momentum(one, group["momentum"]) for one in matrices]))
+                rate = group["lr"] * 0.2 * max(shape) ** 0.5
+                for matrix, step in zip(matrices, steps, strict=True):
+                    matrix.mul_(1 - group["lr"] * group["weight_decay"]).add_(step, alpha=-rate)
+
+    def _momentum(self, matrix: torch.Tensor, momentum: float) -> torch.Tensor:
+        """The gradient with Nesterov's momentum."""
+        assert matrix.grad is not None
+        state = self.state[matrix]
+        kept = state.setdefault("momentum", torch.zeros_like(matrix))
+        kept.lerp_(matrix.grad, 1 - momentum)
+        return matrix.grad.lerp(kept, momentum)
+
+
+def orthogonal(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
+    """Matrices (n, rows, columns) -> with all singular values near 1 (0.7 .. 1.2)."""
+    wide = matrices if matrices.shape[1] <= matrices.shape[2] else matrices.transpose(1, 2)
+    wide = wide / wide.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
+    for _ in range(steps):
+        square = wide @ wide.transpose(1, 2)
+        wide = _A * wide + (_B * square + _C * square @ square) @ wide
+    turned: torch.Tensor = wide if matrices.shape[1] <= matrices.shape[2] else wide.transpose(1, 2)
+    return turned

@@ -1,0 +1,8 @@
+"""The miniature's shape where more than one room needs it: patches along a tile's side, visual tokens a tile."""
+
+from internvl_demo.nano.world.truth import PATCH_PX
+from internvl_demo.tiling import TILE_PX
+
+GRID = TILE_PX // PATCH_PX
+TOKENS_PER_TILE = (GRID // 2) ** 2
+"""Four patches make one visual token (pixel shuffle)."""
