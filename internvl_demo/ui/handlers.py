@@ -62,6 +62,8 @@ class View:
     images: tuple[Attachment, ...] = ()
     notice: dict[str, str] | None = None
     """Of an error in English: whoever shows it speaks the person's language (`session.spoken`)."""
+    noticed: bool = False
+    """What was noticed before stays."""
     entries: list[Entry] | None = None
     """The person's conversations; None: as before."""
 
@@ -98,28 +100,38 @@ class Desk:
 
     # The conversation
 
-    async def open(self, person: Person, conversation_id: str, words: Words) -> AsyncGenerator[View, None]:
-        """A conversation as it stands, and its answer while that is coming; "" for none."""
+    async def open(
+        self,
+        person: Person,
+        conversation_id: str,
+        words: Words,
+        problem: dict[str, str] | None = None,
+    ) -> AsyncGenerator[View, None]:
+        """A conversation as it stands, and its answer while that is coming; "" for none.
+
+        problem: to notice, why nothing more happens.
+        """
         entries = None
         try:
             entries = await self.entries(person)
             if not conversation_id:
-                yield View(entries=entries)
+                yield View(entries=entries, notice=problem)
                 return
             session = await self._session(person, conversation_id)
         except DemoError as error:
-            yield View(notice=notice(error), entries=entries)
+            yield View(notice=problem or notice(error), entries=entries)
             return
         assert session.record
         if running := session.record.running:
-            yield View(session, running=True, entries=entries)
-            async with aclosing(self._following(person, conversation_id, running.id, words)) as views:
+            first = View(notice=problem, entries=entries)
+            async with aclosing(self._following(person, conversation_id, running.id, words, first)) as views:
                 async for view in views:
                     yield view
         else:
             last = session.record.questions[-1] if session.record.questions else None
             failed = last.versions[-1].failure if last and last.versions and last.answer is None else None
-            yield View(session, entries=entries, notice=notice(DemoError(*failed)) if failed else None)
+            problem = problem or (notice(DemoError(*failed)) if failed else None)
+            yield View(session, entries=entries, notice=problem)
 
     async def ask(
         self,
@@ -135,8 +147,9 @@ class Desk:
             asked = (person.owner, conversation_id or None, _text(text), images)
             conversation_id = await aside(self.store.ask, *asked)
         except DemoError as error:
-            self.observer.refused(error)
-            yield View(await self.as_kept(person, conversation_id), notice=notice(error))
+            async with aclosing(self._refused(person, conversation_id, words, error)) as views:
+                async for view in views:
+                    yield view
             return
         async with aclosing(self._answering(person, conversation_id, words, "", options)) as views:
             async for view in views:
@@ -150,8 +163,9 @@ class Desk:
             asked = (person.owner, conversation_id, question_id, _text(text))
             await aside(self.store.edit, *asked)
         except DemoError as error:
-            self.observer.refused(error)
-            yield View(await self.as_kept(person, conversation_id), notice=notice(error))
+            async with aclosing(self._refused(person, conversation_id, words, error)) as views:
+                async for view in views:
+                    yield view
             return
         async with aclosing(self._answering(person, conversation_id, words)) as views:
             async for view in views:
@@ -192,27 +206,25 @@ class Desk:
             session = await self._session(person, conversation_id)
             return await self._without_last(person, session)
         except DemoError as error:
-            return View(await self.as_kept(person, conversation_id), notice=notice(error))
+            return replace(await self.look(person, conversation_id), notice=notice(error))
 
     async def choose(self, person: Person, conversation_id: str, version_id: str) -> View:
         """Another version of the last answer."""
         problem = await _problem(self.store.choose, person.owner, conversation_id, version_id)
-        return View(await self.as_kept(person, conversation_id), notice=problem)
+        view = await self.look(person, conversation_id)
+        return replace(view, notice=problem) if problem else view
 
-    async def rename(self, person: Person, conversation_id: str, title: str, shown: str) -> View:
-        """Another name for a conversation; `shown` is the one that the page shows."""
-        problem = await _problem(self.store.rename, person.owner, conversation_id, title)
-        return View(await self.as_kept(person, shown), notice=problem, entries=await self.entries(person))
+    async def rename(self, person: Person, conversation_id: str, title: str) -> dict[str, str] | None:
+        """Another name for a conversation; what went wrong."""
+        return await _problem(self.store.rename, person.owner, conversation_id, title)
 
-    async def delete(self, person: Person, conversation_id: str, shown: str) -> View:
-        """Without that conversation; `shown` is the one that the page shows."""
-        problem = None
+    async def delete(self, person: Person, conversation_id: str) -> dict[str, str] | None:
+        """Without that conversation; what went wrong."""
         try:
             await self.jobs.delete(person.owner, conversation_id)
         except DemoError as error:
-            problem = notice(error)
-        session = await self.as_kept(person, "" if shown == conversation_id else shown)
-        return View(session, notice=problem, entries=await self.entries(person))
+            return notice(error)
+        return None
 
     # What is not kept
 
@@ -255,19 +267,27 @@ class Desk:
             job = await self.jobs.start(person.owner, conversation_id, person.tab or None, options)
             session, entries = await self._session(person, conversation_id), await self.entries(person)
         except DemoError as error:
-            self.observer.refused(error)
-            yield View(await self.as_kept(person, conversation_id), notice=notice(error))
+            async with aclosing(self._refused(person, conversation_id, words, error)) as views:
+                async for view in views:
+                    yield view
             return
         yield View(session, running=True, text=text, entries=entries)
         async with aclosing(self._following(person, conversation_id, job, words)) as views:
             async for view in views:
                 yield view
 
-    async def _following(
-        self, person: Person, conversation_id: str, job: str, words: Words
+    def _refused(
+        self, person: Person, conversation_id: str, words: Words, error: DemoError
     ) -> AsyncGenerator[View, None]:
-        """An answer while it comes, and its end."""
-        progress = Progress()
+        """Why nothing is asked. An answer that comes, perhaps in another tab, goes on coming here."""
+        self.observer.refused(error)
+        return self.open(person, conversation_id, words, notice(error))
+
+    async def _following(
+        self, person: Person, conversation_id: str, job: str, words: Words, first: View | None = None
+    ) -> AsyncGenerator[View, None]:
+        """An answer while it comes, and its end. first: what the first view says besides."""
+        progress, place = Progress(), 0
         try:
             session = await self._session(person, conversation_id)
             async with aclosing(_ticking(self.jobs.watch(person.owner, job))) as seen:
@@ -275,7 +295,13 @@ class Desk:
                     progress = news or progress
                     if not progress.ended:
                         line = _place(progress.place, words) if progress.place else None
-                        yield View(session.following(progress.said), running=True, notice=line)
+                        same = progress.place == place
+                        view = View(session.following(progress.said), True, notice=line, noticed=same)
+                        if first:
+                            view = replace(view, notice=first.notice or line, noticed=False)
+                            view = replace(view, entries=first.entries)
+                        yield view
+                        first, place = None, progress.place
             yield await self._ended(person, conversation_id, progress)
         except DemoError as error:
             yield View(await self.as_kept(person, conversation_id), notice=notice(error))

@@ -1,8 +1,8 @@
 """What is wired to what: the page's events -> the handlers of `handlers` and `composer` -> the page's components.
 
 Every event says what the browser shows (`Seen`): whose page it is, which conversation, in which language, what
-waits in the composer. What streams (an answer that comes) is cancelled when the page turns to something else: the
-answer goes on, and whoever opens its conversation sees it.
+waits in the composer. What streams (an answer that comes) ends when the page turns to something else (`streams`):
+the answer goes on, and whoever opens its conversation sees it.
 """
 
 import itertools
@@ -25,6 +25,7 @@ from internvl_demo.ui.layout import STATIC, Example, Parts
 from internvl_demo.ui.panel import panel
 from internvl_demo.ui.session import messages, notice, spoken
 from internvl_demo.ui.shelf import Shelf
+from internvl_demo.ui.streams import Streams
 from internvl_demo.ui.strings import Words, words_for
 from internvl_demo.ui.tray import empty, tray
 from internvl_demo.ui.turns import turns
@@ -96,14 +97,14 @@ class Wiring:
     def __init__(self, page: gr.Blocks, parts: Parts, desk: Desk):
         self.parts, self.desk, self.shelf = parts, desk, Shelf()
         self.composer = Composer(desk, self.shelf.url)
-        self.beats = itertools.count(1)
+        self.beats, self.streams = itertools.count(1), Streams()
         who = [parts.owner, parts.shown, parts.language]
         self.inputs = [parts.tray, parts.composer, parts.mode, parts.most, parts.room, *who]
         self.shown = [
             *(parts.composer, parts.conversation, parts.viewer, parts.notice, parts.shown, parts.pulse),
             *(parts.panel, parts.turns, parts.tray, parts.room, parts.send, parts.stop, parts.retry),
         ]
-        self.drafted = [parts.tray, parts.bar]
+        self.drafted, self.listed = [parts.tray, parts.bar], [parts.notice, parts.panel]
         waiting = [parts.composer, parts.tray]
         remembered = page.load(None, parts.tray, [*who, *waiting], js=_REMEMBERED, **QUIET)
         following = self._answers(remembered)
@@ -129,13 +130,12 @@ class Wiring:
     def _conversations(self, following: list[Any]) -> list[Any]:
         """A new one, another one, a changed one; what else may change the one that is shown."""
         parts, inputs, shown = self.parts, self.inputs, self.shown
-        new = [parts.clear.click, parts.panel.clear]
-        begun = gr.on(new, self.on_new, inputs, shown, cancels=following, **QUIET)
+        begun = gr.on([parts.clear.click, parts.panel.clear], self.on_new, inputs, shown, **QUIET)
         # the browser knows first which conversation it shows; then that is opened as after a reload
-        selected = parts.panel.select(_selected, None, parts.shown, cancels=following, **QUIET)
-        deleted = parts.panel.delete(self.on_delete, inputs, shown, cancels=following, **QUIET)
+        selected = parts.panel.select(self.on_select, None, parts.shown, **QUIET)
+        deleted = parts.panel.delete(self.on_delete, inputs, shown, **QUIET)
         following.append(selected.then(self.on_open, inputs, shown, **QUIET))
-        parts.panel.edit(self.on_rename, inputs, shown, **QUIET)
+        parts.panel.edit(self.on_rename, inputs, self.listed, **QUIET)
         undone = parts.turns.undo(self.on_undo, inputs, shown, **QUIET)
         return [begun, deleted, undone, parts.turns.select(self.on_version, inputs, shown, **QUIET)]
 
@@ -146,7 +146,7 @@ class Wiring:
         changed = parts.switch.click(None, parts.language, parts.language, js=_OTHER_LANGUAGE, **QUIET)
         parts.language.change(_relabelled(parts), parts.language, labelled, **QUIET)
         parts.language.change(None, parts.language, js=_SPEAK, **QUIET)
-        following.append(changed.then(self.on_open, self.inputs, self.shown, cancels=following, **QUIET))
+        following.append(changed.then(self.on_open, self.inputs, self.shown, **QUIET))
 
     def _composer(self, conversation: list[Any]) -> None:
         """The tray, the context bar, the examples. `conversation`: what changes the one that is shown."""
@@ -181,7 +181,7 @@ class Wiring:
             gr.skip() if kept else {"text": view.text, "files": []},
             messages(session, info, words, self.shelf.path),
             viewer(session, info, self.shelf.url, words),
-            spoken(view.notice or notice(), words),
+            gr.skip() if view.noticed else spoken(view.notice or notice(), words),
             conversation_id,
             {"beat": next(self.beats), "running": view.running},
             gr.skip() if view.entries is None else panel(view.entries, conversation_id, words),
@@ -201,15 +201,18 @@ class Wiring:
         return tray(draft, 1, self.desk.info, self.shelf.url, words, before=before)
 
     async def _showing(self, views: AsyncGenerator[View, None], seen: Seen, person: Person) -> Updates:
-        async with aclosing(views):
-            async for view in views:
+        async with aclosing(self.streams.showing(person.tab, views)) as shown:
+            async for view in shown:
                 yield self.show(view, seen, person)
 
     async def _waiting(self, seen: Seen, person: Person) -> Waiting:
         """What would be sent now. What cannot be had is not there."""
         longest = self.desk.options.max_new_tokens
-        room = int(seen.room) if seen.room.isdecimal() else longest
-        conversation = (await self.desk.look(person, seen.shown)).session.conversation
+        room = int(seen.room) if (seen.room or "").isdecimal() else longest
+        view = await self.desk.look(person, seen.shown)
+        conversation = view.session.conversation
+        if view.running:
+            conversation = conversation.answered("")  # or its question would count as one that gives way
         draft, problem = await aside(self.composer.drafts.of, person.tab, seen.tray)
         text = (seen.message.get("text") or "").strip()
         answer_tokens = min(room, longest) or longest
@@ -237,11 +240,11 @@ class Wiring:
             problem = notice(error)
         if problem:
             self.composer.drafts.put(person.tab, waiting.draft)  # said once
-            yield self.show(replace(await self.desk.look(person, seen.shown), notice=problem), seen, person)
-            return
-        images = attachments(added(waiting.draft, files), waiting.most)
-        options = replace(self.desk.options, max_new_tokens=waiting.answer_tokens)
-        views = self.desk.ask(waiting.text, images, person, seen.shown, words, options)
+            views = self.desk.open(person, seen.shown, words, problem)
+        else:
+            images = attachments(added(waiting.draft, files), waiting.most)
+            options = replace(self.desk.options, max_new_tokens=waiting.answer_tokens)
+            views = self.desk.ask(waiting.text, images, person, seen.shown, words, options)
         async with aclosing(self._showing(views, seen, person)) as updates:
             async for update in updates:
                 yield update
@@ -270,17 +273,33 @@ class Wiring:
     async def on_new(self, request: gr.Request, *values: Any) -> list[Any]:
         seen = Seen(*values)
         person = seen.person(request)
+        await self.streams.end(person.tab)
         return self.show(View(text="", entries=await self.desk.entries(person)), seen, person)
+
+    async def on_select(self, request: gr.Request, event: gr.EventData) -> str:
+        await self.streams.end(request.session_hash or "")
+        return told(event, "id")[0]
 
     async def on_rename(self, request: gr.Request, event: gr.EventData, *values: Any) -> list[Any]:
         seen, (named, title) = Seen(*values), told(event, "id", "title")
         person = seen.person(request)
-        return self.show(await self.desk.rename(person, named, title, seen.shown), seen, person)
+        return await self._listed(await self.desk.rename(person, named, title), seen, person)
 
-    async def on_delete(self, request: gr.Request, event: gr.EventData, *values: Any) -> list[Any]:
+    async def on_delete(self, request: gr.Request, event: gr.EventData, *values: Any) -> Any:
         seen, (deleted,) = Seen(*values), told(event, "id")
         person = seen.person(request)
-        return self.show(await self.desk.delete(person, deleted, seen.shown), seen, person)
+        if deleted == seen.shown:
+            await self.streams.end(person.tab)
+        problem = await self.desk.delete(person, deleted)
+        if deleted == seen.shown:
+            return self.show(View(notice=problem, entries=await self.desk.entries(person)), seen, person)
+        return dict(zip(self.listed, await self._listed(problem, seen, person), strict=True))
+
+    async def _listed(self, problem: dict[str, str] | None, seen: Seen, person: Person) -> list[Any]:
+        """The values of `self.listed`, when nothing else changes: an answer may just be coming."""
+        entries = await self.desk.entries(person)
+        said = spoken(problem, seen.words) if problem else gr.skip()
+        return [said, panel(entries, seen.shown, seen.words)]
 
     async def on_undo(self, request: gr.Request, *values: Any) -> list[Any]:
         seen = Seen(*values)
@@ -344,6 +363,7 @@ class Wiring:
         person, shown = seen.person(request), seen.shown
         waiting = await self._waiting(seen, person)
         if fix := self.composer.fix(waiting, key):
+            await self.streams.end(person.tab)
             waiting = fixed(waiting, fix)
             self.composer.drafts.put(person.tab, waiting.draft)
             shown = "" if fix.new_conversation else shown
@@ -362,10 +382,6 @@ def told(event: gr.EventData, *names: str) -> list[str]:
     """What a widget says with an event: text, whatever it was."""
     data = event._data if isinstance(event._data, dict) else {}
     return [str(data.get(name) or "") for name in names]
-
-
-def _selected(event: gr.EventData) -> str:
-    return told(event, "id")[0]
 
 
 def _relabelled(parts: Parts) -> Any:
