@@ -31,6 +31,7 @@ from internvl_demo.store.records import Entry
 from internvl_demo.tiling import max_tiles_of
 from internvl_demo.ui.inspector_view import inspector, turns_until
 from internvl_demo.ui.session import Session, notice
+from internvl_demo.ui.streams import ticking
 from internvl_demo.ui.strings import Words
 
 Message = dict[str, Any]
@@ -54,10 +55,12 @@ class Person(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """What the page shows next. `text` None: the composer stays as it is; else it holds that and `images`."""
+    """What the page shows next. `text` None: the composer stays as it is; else that and `images` come back into it."""
 
     session: Session = field(default_factory=Session)
     running: bool = False
+    sent: bool = False
+    """A question is on its way: the composer lets go of it."""
     text: str | None = None
     images: tuple[Attachment, ...] = ()
     notice: dict[str, str] | None = None
@@ -151,33 +154,34 @@ class Desk:
                 async for view in views:
                     yield view
             return
-        async with aclosing(self._answering(person, conversation_id, words, "", options)) as views:
+        async with aclosing(self._answering(person, conversation_id, words, options, sent=True)) as views:
             async for view in views:
                 yield view
 
     async def edit(
         self, person: Person, conversation_id: str, question_id: str, text: str, words: Words
     ) -> AsyncGenerator[View, None]:
-        """An earlier question in other words, its images kept; what followed it is gone."""
+        """An earlier question in other words, its images kept, its answer as long; what followed it is gone."""
         try:
-            asked = (person.owner, conversation_id, question_id, _text(text))
-            await aside(self.store.edit, *asked)
+            options = await self._options(person, conversation_id, question_id)
+            await aside(self.store.edit, person.owner, conversation_id, question_id, _text(text))
         except DemoError as error:
             async with aclosing(self._refused(person, conversation_id, words, error)) as views:
                 async for view in views:
                     yield view
             return
-        async with aclosing(self._answering(person, conversation_id, words)) as views:
+        async with aclosing(self._answering(person, conversation_id, words, options)) as views:
             async for view in views:
                 yield view
 
     async def retry(self, person: Person, conversation_id: str, words: Words) -> AsyncGenerator[View, None]:
-        """The last question again; its earlier answers stay as versions."""
+        """The last question again, its answer as long; its earlier answers stay as versions."""
         if not conversation_id:
             error = DemoError("There is nothing to ask again yet.", "Ask a question first.")
             yield View(notice=notice(error))
             return
-        async with aclosing(self._answering(person, conversation_id, words)) as views:
+        options = await self._options(person, conversation_id)
+        async with aclosing(self._answering(person, conversation_id, words, options)) as views:
             async for view in views:
                 yield view
 
@@ -229,14 +233,16 @@ class Desk:
     # What is not kept
 
     def prompt(
-        self, conversation: Conversation, turn: object, url_of: Callable[[Photo], str], words: Words
+        self, session: Session, turn: object, url_of: Callable[[Photo], str], words: Words
     ) -> dict[str, Any] | None:
         """The prompt and the call of the answer to that turn, for the inspector; None where there is none."""
-        until = turns_until(conversation, turn)
-        if until is None:
+        until = turns_until(session.conversation, turn)
+        if until is None or session.record is None:
             return None
-        count = self.count_text
-        seen = inspect(until, self.options, self.info, self.how, count or estimate, exact=count is not None)
+        count, options = self.count_text, session.record.questions[len(until.turns) - 1].options
+        seen = inspect(
+            until, options or self.options, self.info, self.how, count or estimate, exact=count is not None
+        )
         return inspector(seen, len(until.turns), url_of, words)
 
     async def api_ask(self, message: Message, mode: str, person: str = "") -> dict[str, Any]:
@@ -259,10 +265,11 @@ class Desk:
         person: Person,
         conversation_id: str,
         words: Words,
-        text: str | None = None,
         options: Options | None = None,
+        *,
+        sent: bool = False,
     ) -> AsyncGenerator[View, None]:
-        """The last question's answer, from its beginning; the composer then holds `text`."""
+        """The last question's answer, from its beginning. sent: the question comes from the composer."""
         try:
             job = await self.jobs.start(person.owner, conversation_id, person.tab or None, options)
             session, entries = await self._session(person, conversation_id), await self.entries(person)
@@ -271,10 +278,20 @@ class Desk:
                 async for view in views:
                     yield view
             return
-        yield View(session, running=True, text=text, entries=entries)
+        yield View(session, running=True, sent=sent, text="" if sent else None, entries=entries)
         async with aclosing(self._following(person, conversation_id, job, words)) as views:
             async for view in views:
                 yield view
+
+    async def _options(self, person: Person, conversation_id: str, question_id: str = "") -> Options | None:
+        """For another answer to that question, or to the last: it may not fit with more room than it had."""
+        with suppress(GoneError):
+            record = await aside(self.store.record, person.owner, conversation_id)
+            named = [each for each in record.questions if each.id == question_id] or record.questions[-1:]
+            if named and (had := named[0].options):
+                most = min(had.max_new_tokens, self.options.max_new_tokens)
+                return replace(self.options, max_new_tokens=most)
+        return None
 
     def _refused(
         self, person: Person, conversation_id: str, words: Words, error: DemoError
@@ -290,7 +307,7 @@ class Desk:
         progress, place = Progress(), 0
         try:
             session = await self._session(person, conversation_id)
-            async with aclosing(_ticking(self.jobs.watch(person.owner, job))) as seen:
+            async with aclosing(ticking(self.jobs.watch(person.owner, job), TICK_S)) as seen:
                 async for news in seen:
                     progress = news or progress
                     if not progress.ended:
@@ -375,21 +392,3 @@ def _place(place: int, words: Words) -> dict[str, str]:
 async def aside(do: Callable[P, T], *values: P.args, **named: P.kwargs) -> T:
     """What reads disks or pictures, beside the event loop."""
     return await asyncio.to_thread(do, *values, **named)
-
-
-async def _ticking(items: AsyncGenerator[T, None]) -> AsyncGenerator[T | None, None]:
-    """The items, and None whenever there has been none for `TICK_S`."""
-    async with aclosing(items):
-        coming = asyncio.ensure_future(anext(items, None))
-        try:
-            while True:
-                done, _ = await asyncio.wait([coming], timeout=TICK_S)
-                item = coming.result() if done else None
-                if done and item is None:
-                    return
-                yield item
-                if done:
-                    coming = asyncio.ensure_future(anext(items, None))
-        finally:
-            coming.cancel()
-            await asyncio.wait([coming])

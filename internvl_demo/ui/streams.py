@@ -10,12 +10,16 @@ stream ends in the server, and whoever takes its place waits until its last upda
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import TypeVar
 
 PATIENCE_S = 5.0
 """How long the next waits for the one before: a lost connection may not let it end."""
+
+TABS = 4096
+"""Tabs that are remembered: more than will be open at once."""
 
 T = TypeVar("T")
 
@@ -34,7 +38,11 @@ class Streams:
     """The streams of all tabs. They belong to one event loop."""
 
     def __init__(self) -> None:
-        self._last: dict[str, _Stream] = {}
+        self._last: OrderedDict[str, _Stream] = OrderedDict()
+
+    def begun(self, tab: str) -> bool:
+        """Whether the tab has shown anything yet."""
+        return tab in self._last
 
     async def end(self, tab: str) -> None:
         """Ends the tab's stream, if there is one."""
@@ -45,6 +53,9 @@ class Streams:
         """The views, until the tab shows something else. What they begin with is always done."""
         before, mine = self._last.get(tab), _Stream()
         self._last[tab] = mine
+        self._last.move_to_end(tab)
+        while len(self._last) > TABS:
+            self._last.popitem(last=False)
         try:
             if before:
                 await before.end()
@@ -53,8 +64,6 @@ class Streams:
                     yield view
         finally:
             mine.done.set()
-            if self._last.get(tab) is mine:
-                del self._last[tab]
 
 
 async def _until(over: asyncio.Event, views: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
@@ -72,3 +81,21 @@ async def _until(over: asyncio.Event, views: AsyncGenerator[T, None]) -> AsyncGe
             ending.cancel()
             coming.cancel()
             await asyncio.wait([coming, ending])
+
+
+async def ticking(items: AsyncGenerator[T, None], tick_s: float) -> AsyncGenerator[T | None, None]:
+    """The items, and None whenever there has been none for that long."""
+    async with aclosing(items):
+        coming = asyncio.ensure_future(anext(items, None))
+        try:
+            while True:
+                done, _ = await asyncio.wait([coming], timeout=tick_s)
+                item = coming.result() if done else None
+                if done and item is None:
+                    return
+                yield item
+                if done:
+                    coming = asyncio.ensure_future(anext(items, None))
+        finally:
+            coming.cancel()
+            await asyncio.wait([coming])

@@ -7,51 +7,37 @@ the answer goes on, and whoever opens its conversation sees it.
 
 import itertools
 import json
-import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, NamedTuple
+from functools import cached_property, partial
+from typing import Any
 
 import gradio as gr
 
 from internvl_demo.errors import DemoError
 from internvl_demo.photo import Photo, open_photo
-from internvl_demo.tiling import max_tiles_of
-from internvl_demo.ui.composer import Composer, Shown, Waiting, fixed, too_long
-from internvl_demo.ui.draft import Chip, added, attachments
-from internvl_demo.ui.handlers import Desk, Message, Person, View, aside
-from internvl_demo.ui.layout import STATIC, Example, Parts
+from internvl_demo.ui.composer import Change, Composer, Shown, Waiting, edit_too_long, fixed, too_long
+from internvl_demo.ui.draft import Chip, Draft, acted, added, attachments, exchanged, joined
+from internvl_demo.ui.handlers import Desk, Person, View, aside
+from internvl_demo.ui.layout import STATIC, Example, Parts, relabelled
 from internvl_demo.ui.panel import panel
+from internvl_demo.ui.seen import Seen, told
 from internvl_demo.ui.session import messages, notice, spoken
 from internvl_demo.ui.shelf import Shelf
 from internvl_demo.ui.streams import Streams
-from internvl_demo.ui.strings import Words, words_for
-from internvl_demo.ui.tray import empty, tray
+from internvl_demo.ui.tray import tray
 from internvl_demo.ui.turns import turns
 from internvl_demo.ui.viewer import viewer
 
 Updates = AsyncGenerator[list[Any], None]
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-IN_TURN: dict[str, Any] = {**QUIET, "concurrency_limit": 1, "concurrency_id": "draft"}
-"""One change of a draft after the other."""
+_FILES, _TAKEN, _GIVEN, _REMEMBERED = (
+    (STATIC / f"{name}.js").read_text("utf-8") for name in ("files", "taken", "given", "remembered")
+)
+"""In the browser: typing sends nothing to the server, a change of files does; what is typed meanwhile stays."""
 
-_FILES = """(message) => {
-    try { sessionStorage.setItem('internvl-text', message?.text ?? '') } catch { /* forbidden */ }
-    return JSON.stringify((message?.files ?? []).map((file) => file.path))
-}"""
-_TAKEN = """(taken, message) => {
-    const gone = new Set(JSON.parse(taken))
-    return { text: message?.text ?? '', files: (message?.files ?? []).filter((file) => !gone.has(file.path)) }
-}"""
-"""In the browser: typing sends nothing to the server, a change of files does; what is typed meanwhile stays.
-(Not `{ ...message }`: a component that was skipped once has a mark in its value by which Gradio knows updates.)"""
-
-_OWNER = re.compile(r"[0-9a-f]{32}")
-"""The secret by which a browser is known again: 128 random bits that it made itself."""
-
-_REMEMBERED = (STATIC / "remembered.js").read_text("utf-8")
 _KEEP = "(value) => {{ try {{ {}.setItem('internvl-{}', value) }} catch {{ /* forbidden */ }} }}"
 _SPEAK = """(value) => {{
     document.documentElement.lang = document.documentElement.dataset.language = value
@@ -60,35 +46,6 @@ _SPEAK = """(value) => {{
 """In the browser: which conversation a tab shows outlives a reload, the language also the tab."""
 
 _OTHER_LANGUAGE = "(language) => language === 'zh' ? 'en' : 'zh'"
-
-
-class Seen(NamedTuple):
-    """What the browser shows, in the order of `Wiring.inputs`; room: for the answer, in tokens, "" for all of it."""
-
-    tray: Any
-    message: Message
-    mode: str
-    most: int
-    room: str
-    owner: str
-    shown: str
-    language: str
-
-    @property
-    def words(self) -> Words:
-        """In the person's language."""
-        return words_for(self.language)
-
-    @property
-    def most_tiles(self) -> int:
-        """The resolution mode of the page."""
-        return max_tiles_of(int(self.most) if self.mode == "custom" else self.mode)
-
-    def person(self, request: gr.Request) -> Person:
-        """Who asks. For a fair share a tab, or a program's client, is somebody: behind a proxy all have one
-        address, so addresses tell nothing."""
-        tab = request.session_hash or ""
-        return Person(self.owner if _OWNER.fullmatch(self.owner or "") else tab, tab)
 
 
 class Wiring:
@@ -101,7 +58,7 @@ class Wiring:
         who = [parts.owner, parts.shown, parts.language]
         self.inputs = [parts.tray, parts.composer, parts.mode, parts.most, parts.room, *who]
         self.shown = [
-            *(parts.composer, parts.conversation, parts.viewer, parts.notice, parts.shown, parts.pulse),
+            *(parts.given, parts.conversation, parts.viewer, parts.notice, parts.shown, parts.pulse),
             *(parts.panel, parts.turns, parts.tray, parts.room, parts.send, parts.stop, parts.retry),
         ]
         self.drafted, self.listed = [parts.tray, parts.bar], [parts.notice, parts.panel]
@@ -120,7 +77,7 @@ class Wiring:
         parts.stop.click(self.on_stop, inputs, shown, **QUIET)
         parts.shown.change(None, parts.shown, js=_KEEP.format("sessionStorage", "conversation"), **QUIET)
         return [
-            remembered.then(self.on_open, inputs, shown, **QUIET),
+            remembered.then(self.on_load, inputs, shown, **QUIET),
             parts.pulse.click(self.on_open, inputs, shown, **QUIET),
             parts.retry.click(self.on_retry, inputs, shown, **QUIET),
             parts.turns.edit(self.on_edit, inputs, shown, **QUIET),
@@ -144,31 +101,32 @@ class Wiring:
         parts = self.parts
         labelled = [part for part, _ in parts.labelled]
         changed = parts.switch.click(None, parts.language, parts.language, js=_OTHER_LANGUAGE, **QUIET)
-        parts.language.change(_relabelled(parts), parts.language, labelled, **QUIET)
+        parts.language.change(relabelled(parts), parts.language, labelled, **QUIET)
         parts.language.change(None, parts.language, js=_SPEAK, **QUIET)
         following.append(changed.then(self.on_open, self.inputs, self.shown, **QUIET))
 
     def _composer(self, conversation: list[Any]) -> None:
         """The tray, the context bar, the examples. `conversation`: what changes the one that is shown."""
         parts, inputs, drafted = self.parts, self.inputs, self.drafted
+        parts.given.change(None, [parts.given, parts.composer], parts.composer, js=_GIVEN, **QUIET)
         parts.composer.change(None, parts.composer, parts.files, js=_FILES, **QUIET)
-        taken = parts.files.change(self.on_files, inputs, drafted, trigger_mode="always_last", **IN_TURN)
+        taken = parts.files.change(self.on_files, inputs, drafted, trigger_mode="always_last", **QUIET)
         taken.then(None, [parts.files, parts.composer], parts.composer, js=_TAKEN, **QUIET)
         parts.mode.change(lambda mode: gr.update(visible=mode == "custom"), parts.mode, parts.most, **QUIET)
         modes = [parts.mode.change, parts.most.change]
-        gr.on(modes, self.on_draft, inputs, drafted, trigger_mode="always_last", **IN_TURN)
+        gr.on(modes, self.on_draft, inputs, drafted, trigger_mode="always_last", **QUIET)
         for changed in conversation:  # its images are numbered first, and take of the context
-            changed.then(self.on_draft, inputs, drafted, **IN_TURN)
-        parts.tray.act(self.on_act, inputs, drafted, trigger_mode="multiple", **IN_TURN)
+            changed.then(self.on_draft, inputs, drafted, **QUIET)
+        parts.tray.act(self.on_act, inputs, drafted, trigger_mode="multiple", **QUIET)
         fetched = parts.tray.fetch(self.on_fetch, None, parts.got, **QUIET)
-        fetched.then(self.on_fetched, [parts.got, *inputs], drafted, **IN_TURN)
-        parts.viewer.ask_region(self.on_region, inputs, drafted, trigger_mode="multiple", **IN_TURN)
-        mended = parts.bar.fix(self.on_fix, inputs, [*drafted, parts.room, parts.shown], **IN_TURN)
+        fetched.then(self.on_fetched, [parts.got, *inputs], drafted, **QUIET)
+        parts.viewer.ask_region(self.on_region, inputs, drafted, trigger_mode="multiple", **QUIET)
+        parts.bar.typed(self.on_typed, inputs, parts.bar, trigger_mode="always_last", **QUIET)
+        mended = parts.bar.fix(self.on_fix, inputs, [*drafted, parts.room, parts.shown], **QUIET)
         mended.then(self.on_open, inputs, self.shown, **QUIET)
         parts.inspector.click(self.on_inspect, inputs, parts.inspector, **QUIET)
         for example in parts.examples:
-            chosen = self._chosen(example)
-            example.button.click(chosen, parts.language, [parts.composer, parts.tray], **QUIET)
+            example.button.click(self._chosen(example), inputs, [parts.given, *drafted], **QUIET)
 
     # What is shown
 
@@ -178,7 +136,7 @@ class Wiring:
         conversation_id = session.record.id if session.record else ""
         kept = view.text is None
         return [
-            gr.skip() if kept else {"text": view.text, "files": []},
+            gr.skip() if kept else self._given(view, seen),
             messages(session, info, words, self.shelf.path),
             viewer(session, info, self.shelf.url, words),
             gr.skip() if view.noticed else spoken(view.notice or notice(), words),
@@ -186,19 +144,28 @@ class Wiring:
             {"beat": next(self.beats), "running": view.running},
             gr.skip() if view.entries is None else panel(view.entries, conversation_id, words),
             turns(session, view.running, info, words),
-            gr.skip() if kept else self._tray(view, words, person),
+            gr.skip() if kept else self._tray(view, seen, person),
             gr.skip() if kept else "",
             gr.update(interactive=not view.running),
             gr.update(interactive=view.running),
             gr.update(interactive=bool(session.conversation.turns) and not view.running),
         ]
 
-    def _tray(self, view: View, words: Words, person: Person) -> dict[str, Any]:
-        """With the view's images, each at the resolution that it was sent at."""
-        draft = tuple(Chip(image.photo, image.max_tiles, image.origin) for image in view.images)
-        self.composer.drafts.put(person.tab, draft)
-        before = view.session.conversation.images
-        return tray(draft, 1, self.desk.info, self.shelf.url, words, before=before)
+    def _given(self, view: View, seen: Seen) -> str:
+        """What the composer loses to a question that is sent, and gets back of one that was."""
+        sent = {"text": seen.text, "files": seen.files} if view.sent else None
+        return self._give(sent, view.text or "")
+
+    def _give(self, sent: dict[str, Any] | None, back: str, over: Sequence[str] = ()) -> str:
+        """For `static/given.js`."""
+        return json.dumps({"beat": next(self.beats), "sent": sent, "back": back, "over": over})
+
+    def _tray(self, view: View, seen: Seen, person: Person) -> dict[str, Any]:
+        """What waits; before it the view's images, each at the resolution that it was sent at."""
+        back = tuple(Chip(image.photo, image.max_tiles, image.origin) for image in view.images)
+        draft = self.composer.drafts.change(person.tab, seen.tray, partial(joined, back))
+        info, images = self.desk.info, view.session.conversation.images
+        return tray(draft, seen.most_tiles, info, self.shelf.url, seen.words, before=images)
 
     async def _showing(self, views: AsyncGenerator[View, None], seen: Seen, person: Person) -> Updates:
         async with aclosing(self.streams.showing(person.tab, views)) as shown:
@@ -207,16 +174,13 @@ class Wiring:
 
     async def _waiting(self, seen: Seen, person: Person) -> Waiting:
         """What would be sent now. What cannot be had is not there."""
-        longest = self.desk.options.max_new_tokens
-        room = int(seen.room) if (seen.room or "").isdecimal() else longest
         view = await self.desk.look(person, seen.shown)
         conversation = view.session.conversation
         if view.running:
             conversation = conversation.answered("")  # or its question would count as one that gives way
         draft, problem = await aside(self.composer.drafts.of, person.tab, seen.tray)
-        text = (seen.message.get("text") or "").strip()
-        answer_tokens = min(room, longest) or longest
-        return Waiting(text, draft, seen.most_tiles, answer_tokens, conversation, problem)
+        room = seen.answer_tokens(self.desk.options.max_new_tokens)
+        return Waiting(seen.text.strip(), draft, seen.most_tiles, room, conversation, problem)
 
     # Events of the conversation
 
@@ -228,6 +192,14 @@ class Wiring:
             async for update in updates:
                 yield update
 
+    async def on_load(self, request: gr.Request, *values: Any) -> Updates:
+        """As `on_open`; a person may have been faster than the page."""
+        if self.streams.begun(request.session_hash or ""):
+            return
+        async with aclosing(self.on_open(request, *values)) as updates:
+            async for update in updates:
+                yield update
+
     async def on_ask(self, request: gr.Request, *values: Any) -> Updates:
         seen = Seen(*values)
         person, words = seen.person(request), seen.words
@@ -235,19 +207,31 @@ class Wiring:
         problem = notice(waiting.problem) if waiting.problem else too_long(waiting, self.desk, words)
         files: list[Photo] = []
         try:
-            files = [await aside(open_photo, path) for path in seen.message.get("files") or []]
+            files = [await aside(open_photo, path) for path in seen.files]
         except DemoError as error:
             problem = notice(error)
         if problem:
-            self.composer.drafts.put(person.tab, waiting.draft)  # said once
+            self.composer.drafts.change(person.tab, seen.tray, lambda draft: draft)  # said once
             views = self.desk.open(person, seen.shown, words, problem)
         else:
-            images = attachments(added(waiting.draft, files), waiting.most)
+            draft = added(waiting.draft, files)
             options = replace(self.desk.options, max_new_tokens=waiting.answer_tokens)
-            views = self.desk.ask(waiting.text, images, person, seen.shown, words, options)
+            images = attachments(draft, waiting.most)
+            asked = self.desk.ask(waiting.text, images, person, seen.shown, words, options)
+            views = self._sending(asked, draft, seen, person)
         async with aclosing(self._showing(views, seen, person)) as updates:
             async for update in updates:
                 yield update
+
+    async def _sending(
+        self, views: AsyncGenerator[View, None], draft: Draft, seen: Seen, person: Person
+    ) -> AsyncGenerator[View, None]:
+        """The views of a question; what it took of the draft is gone when it is sent."""
+        async with aclosing(views):
+            async for view in views:
+                if view.sent:
+                    self.composer.drafts.send(person.tab, draft, seen.files)
+                yield view
 
     async def on_retry(self, request: gr.Request, *values: Any) -> Updates:
         seen = Seen(*values)
@@ -260,7 +244,11 @@ class Wiring:
     async def on_edit(self, request: gr.Request, event: gr.EventData, *values: Any) -> Updates:
         seen, (question, text) = Seen(*values), told(event, "question", "text")
         person = seen.person(request)
-        views = self.desk.edit(person, seen.shown, question, text, seen.words)
+        session = (await self.desk.look(person, seen.shown)).session
+        if problem := await aside(edit_too_long, session, question, text, self.desk, seen.words):
+            views = self.desk.open(person, seen.shown, seen.words, problem)
+        else:
+            views = self.desk.edit(person, seen.shown, question, text, seen.words)
         async with aclosing(self._showing(views, seen, person)) as updates:
             async for update in updates:
                 yield update
@@ -315,32 +303,47 @@ class Wiring:
         seen = Seen(*values)
         view = await self.desk.look(seen.person(request), seen.shown)
         turn = event._data.get("turn") if isinstance(event._data, dict) else None
-        conversation = view.session.conversation
-        value = await aside(self.desk.prompt, conversation, turn, self.shelf.url, seen.words)
+        value = await aside(self.desk.prompt, view.session, turn, self.shelf.url, seen.words)
         return gr.skip() if value is None else value
 
     # Events of the composer
 
     async def on_draft(self, request: gr.Request, *values: Any) -> Shown:
         seen = Seen(*values)
-        waiting = await self._waiting(seen, seen.person(request))
+        person = seen.person(request)
+        async with self.composer.in_turn(person.tab):
+            return await self._drafted(seen, person)
+
+    async def on_typed(self, request: gr.Request, *values: Any) -> dict[str, Any]:
+        seen = Seen(*values)
+        person = seen.person(request)
+        async with self.composer.in_turn(person.tab):
+            return await aside(self.composer.bar, await self._waiting(seen, person), seen.words)
+
+    async def _drafted(self, seen: Seen, person: Person, change: Change | None = None) -> Shown:
+        """What waits, after a change."""
+        if change:
+            by, problem = change
+            await aside(self.composer.drafts.change, person.tab, seen.tray, by, problem)
+        waiting = await self._waiting(seen, person)
         return await aside(self.composer.shown, waiting, seen.words)
 
     async def on_files(self, request: gr.Request, *values: Any) -> Any:
         seen = Seen(*values)
-        files, person = seen.message.get("files") or [], seen.person(request)
+        files, person, composer = seen.files, seen.person(request), self.composer
         if not files:
             return gr.skip(), gr.skip()
-        return await aside(
-            self.composer.taken, await self._waiting(seen, person), files, seen.words, person.tab
-        )
+        sendings = composer.drafts.sendings(person.tab)
+        async with composer.in_turn(person.tab):
+            draft, _ = await aside(composer.drafts.of, person.tab, seen.tray)
+            change = await aside(composer.taken, person.tab, files, draft, sendings)
+            return await self._drafted(seen, person, change)
 
     async def on_act(self, request: gr.Request, event: gr.EventData, *values: Any) -> Shown:
         seen, deed = Seen(*values), event._data if isinstance(event._data, dict) else {}
         person = seen.person(request)
-        return await aside(
-            self.composer.acted, await self._waiting(seen, person), deed, seen.words, person.tab
-        )
+        async with self.composer.in_turn(person.tab):
+            return await self._drafted(seen, person, (partial(acted, deed=deed), None))
 
     async def on_fetch(self, event: gr.EventData) -> str:
         (url,) = told(event, "url")
@@ -349,43 +352,48 @@ class Wiring:
     async def on_fetched(self, request: gr.Request, got: str, *values: Any) -> Shown:
         seen = Seen(*values)
         person = seen.person(request)
-        waiting = await self._waiting(seen, person)
-        return await aside(self.composer.with_fetched, waiting, json.loads(got), seen.words, person.tab)
+        async with self.composer.in_turn(person.tab):
+            change = await aside(self.composer.with_fetched, json.loads(got))
+            return await self._drafted(seen, person, change)
 
     async def on_region(self, request: gr.Request, event: gr.EventData, *values: Any) -> Shown:
         seen = Seen(*values)
         person = seen.person(request)
-        waiting = await self._waiting(seen, person)
-        return await aside(self.composer.pointed, waiting, event._data, seen.words, person.tab)
+        async with self.composer.in_turn(person.tab):
+            conversation = (await self.desk.look(person, seen.shown)).session.conversation
+            change = await aside(self.composer.pointed, event._data, conversation)
+            return await self._drafted(seen, person, change)
 
     async def on_fix(self, request: gr.Request, event: gr.EventData, *values: Any) -> list[Any]:
         seen, (key,) = Seen(*values), told(event, "key")
-        person, shown = seen.person(request), seen.shown
-        waiting = await self._waiting(seen, person)
-        if fix := self.composer.fix(waiting, key):
-            await self.streams.end(person.tab)
-            waiting = fixed(waiting, fix)
-            self.composer.drafts.put(person.tab, waiting.draft)
-            shown = "" if fix.new_conversation else shown
-        drafted = await aside(self.composer.shown, waiting, seen.words)
-        return [*drafted, str(waiting.answer_tokens), shown]
+        person = seen.person(request)
+        async with self.composer.in_turn(person.tab):
+            before = await self._waiting(seen, person)
+            after, fix = before, self.composer.fix(before, key)
+            if fix:
+                await self.streams.end(person.tab)
+                after = fixed(before, fix)
+                change = partial(exchanged, old=before.draft, new=after.draft)
+                now = await aside(self.composer.drafts.change, person.tab, seen.tray, change)
+                after = replace(after, draft=now, problem=None)
+            drafted = await aside(self.composer.shown, after, seen.words)
+        shown = "" if fix and fix.new_conversation else seen.shown
+        return [*drafted, str(after.answer_tokens), shown]
 
     def _chosen(self, example: Example) -> Any:
-        def on_example(language: str, request: gr.Request) -> list[Any]:
-            self.composer.drafts.put(request.session_hash or "", ())
-            return [example.message(words_for(language)), empty()]
+        async def on_example(request: gr.Request, *values: Any) -> list[Any]:
+            seen = Seen(*values)
+            person = seen.person(request)
+            async with self.composer.in_turn(person.tab):
+                change = await aside(self.composer.with_example, example.files, self.examples)
+                drafted = await self._drafted(seen, person, change)
+            over = [text for each in self.parts.examples for text in each.texts]
+            return [self._give(None, seen.words.either(example.texts), over), *drafted]
 
         return on_example
 
-
-def told(event: gr.EventData, *names: str) -> list[str]:
-    """What a widget says with an event: text, whatever it was."""
-    data = event._data if isinstance(event._data, dict) else {}
-    return [str(data.get(name) or "") for name in names]
-
-
-def _relabelled(parts: Parts) -> Any:
-    def relabel(language: str) -> list[Any]:
-        return [gr.update(**texts(words_for(language))) for _, texts in parts.labelled]
-
-    return relabel
+    @cached_property
+    def examples(self) -> frozenset[str]:
+        """The ids of the examples' photos."""
+        files = {file for example in self.parts.examples for file in example.files}
+        return frozenset(open_photo(file).id for file in files)
