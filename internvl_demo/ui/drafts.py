@@ -95,6 +95,8 @@ class Drafts:
             self._held.popitem(last=False)
 
     def _keep(self, draft: Draft) -> None:
+        if not draft:
+            return
         with suppress(StoreError):  # a full disk does not hinder writing a question
             self._store.wait([chip.photo.id for chip in draft])
 

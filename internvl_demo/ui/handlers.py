@@ -285,7 +285,7 @@ class Desk:
 
     async def _options(self, person: Person, conversation_id: str, question_id: str = "") -> Options | None:
         """For another answer to that question, or to the last: it may not fit with more room than it had."""
-        with suppress(GoneError):
+        with suppress(DemoError):  # whatever it is, asking tells it
             record = await aside(self.store.record, person.owner, conversation_id)
             named = [each for each in record.questions if each.id == question_id] or record.questions[-1:]
             if named and (had := named[0].options):
@@ -315,8 +315,8 @@ class Desk:
                         same = progress.place == place
                         view = View(session.following(progress.said), True, notice=line, noticed=same)
                         if first:
-                            view = replace(view, notice=first.notice or line, noticed=False)
-                            view = replace(view, entries=first.entries)
+                            said = first.notice or line
+                            view = replace(view, notice=said, noticed=False, entries=first.entries)
                         yield view
                         first, place = None, progress.place
             yield await self._ended(person, conversation_id, progress)

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import TypeVar
 
-PATIENCE_S = 5.0
+PATIENCE_S = 2.0
 """How long the next waits for the one before: a lost connection may not let it end."""
 
 TABS = 4096

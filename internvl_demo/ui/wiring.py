@@ -19,6 +19,7 @@ from internvl_demo.errors import DemoError
 from internvl_demo.photo import Photo, open_photo
 from internvl_demo.ui.composer import Change, Composer, Shown, Waiting, edit_too_long, fixed, too_long
 from internvl_demo.ui.draft import Chip, Draft, acted, added, attachments, exchanged, joined
+from internvl_demo.ui.drafts import MAX_CHIPS, too_many
 from internvl_demo.ui.handlers import Desk, Person, View, aside
 from internvl_demo.ui.layout import STATIC, Example, Parts, relabelled
 from internvl_demo.ui.panel import panel
@@ -135,8 +136,9 @@ class Wiring:
         session, info, words = view.session, self.desk.info, seen.words
         conversation_id = session.record.id if session.record else ""
         kept = view.text is None
+        sent = {"text": seen.text, "files": seen.files} if view.sent else None
         return [
-            gr.skip() if kept else self._given(view, seen),
+            gr.skip() if kept else self._give(sent, view.text or ""),
             messages(session, info, words, self.shelf.path),
             viewer(session, info, self.shelf.url, words),
             gr.skip() if view.noticed else spoken(view.notice or notice(), words),
@@ -151,21 +153,17 @@ class Wiring:
             gr.update(interactive=bool(session.conversation.turns) and not view.running),
         ]
 
-    def _given(self, view: View, seen: Seen) -> str:
-        """What the composer loses to a question that is sent, and gets back of one that was."""
-        sent = {"text": seen.text, "files": seen.files} if view.sent else None
-        return self._give(sent, view.text or "")
-
     def _give(self, sent: dict[str, Any] | None, back: str, over: Sequence[str] = ()) -> str:
-        """For `static/given.js`."""
+        """What the composer loses to a question that is sent, and gets back of one that was; for `static/given.js`."""
         return json.dumps({"beat": next(self.beats), "sent": sent, "back": back, "over": over})
 
     def _tray(self, view: View, seen: Seen, person: Person) -> dict[str, Any]:
         """What waits; before it the view's images, each at the resolution that it was sent at."""
         back = tuple(Chip(image.photo, image.max_tiles, image.origin) for image in view.images)
-        draft = self.composer.drafts.change(person.tab, seen.tray, partial(joined, back))
-        info, images = self.desk.info, view.session.conversation.images
-        return tray(draft, seen.most_tiles, info, self.shelf.url, seen.words, before=images)
+        self.composer.drafts.change(person.tab, seen.tray, partial(joined, back))
+        draft, problem = self.composer.drafts.of(person.tab, seen.tray)
+        drawn = (draft, seen.most_tiles, self.desk.info, self.shelf.url, seen.words)
+        return tray(*drawn, before=view.session.conversation.images, problem=problem)
 
     async def _showing(self, views: AsyncGenerator[View, None], seen: Seen, person: Person) -> Updates:
         async with aclosing(self.streams.showing(person.tab, views)) as shown:
@@ -208,6 +206,8 @@ class Wiring:
         files: list[Photo] = []
         try:
             files = [await aside(open_photo, path) for path in seen.files]
+            if len(added(waiting.draft, files)) > MAX_CHIPS:
+                raise too_many()
         except DemoError as error:
             problem = notice(error)
         if problem:
