@@ -209,7 +209,8 @@ class Jobs:
     async def _run(self, job: _Job, person: str, options: Options) -> None:
         try:
             begin = self._store.begin
-            record = await asyncio.to_thread(begin, job.owner, job.conversation_id, job.id, self._model)
+            asked = (job.owner, job.conversation_id, job.id, self._model, options)
+            record = await asyncio.to_thread(begin, *asked)
         except Exception as error:  # noqa: BLE001  it is raised where the job was started
             del self._jobs[job.id]
             job.begun.set_exception(error)

@@ -81,6 +81,10 @@ _MIGRATIONS = (
     """
     ALTER TABLE versions ADD COLUMN failure TEXT;  -- JSON: what and next_step, as templates with values
     """,
+    """
+    ALTER TABLE photos ADD COLUMN waits_until REAL NOT NULL DEFAULT 0;  -- to be sent; no conversation names it yet
+    ALTER TABLE versions ADD COLUMN options TEXT;  -- JSON: how it was asked for; NULL: as the demo's settings say
+    """,
 )
 """Script n brings a database of version n to version n + 1. Those that were released are never changed."""
 

@@ -12,7 +12,7 @@ version is chosen when it ends, if there is anything in it; until then the earli
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from internvl_demo.backends.base import Usage
+from internvl_demo.backends.base import Options, Usage
 from internvl_demo.chat import Origin
 
 State = Literal["running", "complete", "stopped", "broken"]
@@ -43,7 +43,8 @@ class Image:
 
 @dataclass(frozen=True)
 class Version:
-    """One answer. `started_at` is in seconds since 1970, `ttft_s` and `total_s` count from there."""
+    """One answer. `started_at` is in seconds since 1970, `ttft_s` and `total_s` count from there. `options`: how it
+    was asked for; None where that was not kept."""
 
     id: str
     raw: str
@@ -54,6 +55,7 @@ class Version:
     total_s: float = 0.0
     usage: Usage | None = None
     failure: Failure | None = None
+    options: Options | None = None
 
     @property
     def answers(self) -> bool:
@@ -75,6 +77,12 @@ class Question:
     def answer(self) -> str | None:
         """The chosen version's raw text."""
         return next((version.raw for version in self.versions if version.id == self.chosen), None)
+
+    @property
+    def options(self) -> Options | None:
+        """How the chosen version was asked for, or the last one where none is chosen."""
+        asked = [version for version in self.versions if version.id == self.chosen] or self.versions[-1:]
+        return asked[0].options if asked else None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import fields
 from hashlib import sha256
 from typing import Any
 
-from internvl_demo.backends.base import Usage
+from internvl_demo.backends.base import Options, Usage
 from internvl_demo.chat import Origin
 from internvl_demo.errors import DemoError, Sentence
 from internvl_demo.store.faults import GoneError
@@ -121,8 +121,12 @@ def _question(db: sqlite3.Connection, row: sqlite3.Row) -> Question:
 
 def _version(row: sqlite3.Row) -> Version:
     names = ("id", "raw", "state", "model", "started_at", "ttft_s", "total_s")
-    failure = _failure(row) if row["what"] else None
-    return Version(**{name: row[name] for name in names}, usage=_usage(row["usage"]), failure=failure)
+    return Version(
+        **{name: row[name] for name in names},
+        usage=_usage(row["usage"]),
+        failure=_failure(row) if row["what"] else None,
+        options=_options(row["options"]),
+    )
 
 
 def failure_json(failure: Failure) -> str:
@@ -147,8 +151,14 @@ def _origin(text: str | None) -> Origin | None:
 
 
 def _usage(text: str | None) -> Usage | None:
+    return Usage(**_known(Usage, text)) if text else None
+
+
+def _options(text: str | None) -> Options | None:
+    return Options(**_known(Options, text)) if text else None
+
+
+def _known(kind: type[Usage] | type[Options], text: str) -> dict[str, Any]:
     """What is known here of what was written, perhaps by another version of the demo."""
-    if not text:
-        return None
-    written, known = json.loads(text), {field.name for field in fields(Usage)}
-    return Usage(**{name: value for name, value in written.items() if name in known})
+    written, known = json.loads(text), {field.name for field in fields(kind)}
+    return {name: value for name, value in written.items() if name in known}

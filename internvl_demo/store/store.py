@@ -7,8 +7,8 @@ somebody else is answered like what does not exist. The rules of asking, editing
 on rows; a test holds both side by side.
 
 Time to live: a conversation that nobody opened or changed for `keep_days` goes, unless it is just being
-answered; then photos that no conversation names, if they were added more than an hour ago. The database
-itself refuses to give up a photo that is named.
+answered; then photos that no conversation names, if they were added more than an hour ago and do not wait to be
+sent. The database itself refuses to give up a photo that is named.
 """
 
 import json
@@ -16,13 +16,13 @@ import sqlite3
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import asdict, astuple, replace
 from math import prod
 from pathlib import Path
 
-from internvl_demo.backends.base import Usage
+from internvl_demo.backends.base import Options, Usage
 from internvl_demo.chat import Attachment, Conversation, Turn
 from internvl_demo.photo import Photo
 from internvl_demo.store import rows
@@ -80,15 +80,22 @@ class Store:
                     if db.execute(added, (now, photo.id)).rowcount:
                         return
             kept, staged = self._files.stage(photo, now)  # without the lock: a large one takes seconds
-            row = (photo.id, *astuple(kept), *photo.size_wh, now)
+            row = (photo.id, *astuple(kept), *photo.size_wh, now, 0.0)
             with self._db.transaction() as db:
                 self._files.settle(kept, staged)  # within, so that no sweep comes between the two
                 db.execute(
-                    "INSERT INTO photos VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+                    "INSERT INTO photos VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
                     " mime = excluded.mime, original = excluded.original, digest = excluded.digest,"
                     " added_at = excluded.added_at",
                     row,
                 )
+
+    def wait(self, photo_ids: Collection[str]) -> None:
+        """Keeps photos for a day from now, which wait to be sent: as long as a person may be away from a page."""
+        with self._db.transaction() as db:
+            until = self._clock() + DAY_S
+            waits = "UPDATE photos SET waits_until = ? WHERE id = ?"
+            db.executemany(waits, [(until, photo_id) for photo_id in photo_ids])
 
     def photo(self, photo_id: str, name: str = "") -> Photo:
         """The photo of that id, called `name`. Raises GoneError, or PhotoError when its file is damaged."""
@@ -172,6 +179,8 @@ class Store:
                 "INSERT INTO images VALUES (?, ?, ?, ?, ?, ?)",
                 [_row(question_id, place, image) for place, image in enumerate(images)],
             )
+            sent = [(image.photo.id,) for image in images]  # from now on their conversation keeps them
+            db.executemany("UPDATE photos SET waits_until = 0 WHERE id = ?", sent)
         return conversation_id
 
     def edit(self, owner: str, conversation_id: str, question_id: str, text: str) -> None:
@@ -233,11 +242,14 @@ class Store:
 
     # The answer that is being written
 
-    def begin(self, owner: str, conversation_id: str, version_id: str, model: str) -> Record:
+    def begin(
+        self, owner: str, conversation_id: str, version_id: str, model: str, options: Options | None = None
+    ) -> Record:
         """A new version of the last answer, empty and running. Gives the conversation as it is then.
 
         It takes the place of earlier ones with nothing in them. Raises GoneError, BusyError.
         """
+        asked = json.dumps(asdict(options)) if options else None
         with self._db.transaction() as db:
             self._change(db, owner, conversation_id)
             last = last_question(db, conversation_id)
@@ -249,8 +261,9 @@ class Store:
             most = "SELECT coalesce(max(number), 0) FROM versions WHERE question = ?"
             (number,) = db.execute(most, (question,)).fetchone()
             db.execute(
-                "INSERT INTO versions VALUES (?, ?, ?, '', 'running', ?, ?, NULL, 0, NULL, NULL, NULL, NULL)",
-                (version_id, question, number + 1, model, self._clock()),
+                "INSERT INTO versions (id, question, number, raw, state, model, started_at, total_s, options)"
+                " VALUES (?, ?, ?, '', 'running', ?, ?, 0, ?)",
+                (version_id, question, number + 1, model, self._clock(), asked),
             )
             return rows.record(db, owner, conversation_id)
 
@@ -307,8 +320,9 @@ class Store:
                     (now - self._keep_s,),
                 )
                 db.execute(
-                    "DELETE FROM photos WHERE added_at < ? AND id NOT IN (SELECT photo FROM images)",
-                    (now - HOUR_S,),
+                    "DELETE FROM photos WHERE added_at < ? AND waits_until < ?"
+                    " AND id NOT IN (SELECT photo FROM images)",
+                    (now - HOUR_S, now),
                 )
                 kept = [rows.kept(row) for row in db.execute("SELECT * FROM photos")]
             with plainly(self._folder):  # files last: a row always has its file

@@ -1,31 +1,31 @@
 """What waits to be sent: the pictures of the tray, and the context bar. Values of the page in, values of the page out.
 
 The store has a picture from the moment it was added, and the tray's value names each, so that a restart of the app
-loses none. Whatever the browser says of a draft is checked.
+loses none. What is slow (to read a file, to cut a region out) comes first; then `drafts` changes what is there by then.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 from internvl_demo.budget import Budget, Fix, budget, estimate
-from internvl_demo.chat import Conversation, Origin
+from internvl_demo.chat import Conversation
 from internvl_demo.errors import DemoError, Sentence
 from internvl_demo.photo import Photo, open_photo
 from internvl_demo.regions import derived
 from internvl_demo.remote import fetch_photo
-from internvl_demo.store import Store
-from internvl_demo.store.faults import GoneError
-from internvl_demo.tiling import MAX_TILES
 from internvl_demo.ui.context_bar import context_bar
-from internvl_demo.ui.draft import Chip, Draft, acted, added, attachments
+from internvl_demo.ui.draft import Chip, Draft, added, attachments
+from internvl_demo.ui.drafts import Drafts, draft_of, room_in, too_many
 from internvl_demo.ui.handlers import Desk, aside
+from internvl_demo.ui.session import Session
 from internvl_demo.ui.strings import Words
 from internvl_demo.ui.tray import tray
 
-TABS = 256
-"""Tabs whose drafts are held: their photos are decoded, some 36 MB for one of 12 megapixels."""
+Change = tuple[Callable[[Draft], Draft], DemoError | None]
+"""What is done to a draft, and what was wrong with it."""
 
 
 class Shown(NamedTuple):
@@ -33,6 +33,10 @@ class Shown(NamedTuple):
 
     tray: dict[str, Any]
     bar: dict[str, Any]
+
+
+NOTICEABLE = 0.05
+"""Of the context: from here on text without any picture is shown in the bar."""
 
 
 @dataclass(frozen=True)
@@ -63,23 +67,6 @@ class Waiting:
         )
 
 
-def draft_of(value: object, store: Store) -> Draft:
-    """The pictures that a browser says are in its tray. What is no longer kept, or never was, is left out."""
-    chips = value.get("chips") if isinstance(value, dict) else None
-    draft: list[Chip] = []
-    for told in chips if isinstance(chips, list) else []:
-        if not isinstance(told, dict):
-            continue
-        most = told.get("max_tiles")
-        try:
-            photo = store.photo(str(told.get("id")), str(told.get("name") or ""))
-        except GoneError:
-            continue
-        own = most if type(most) is int and 1 <= most <= MAX_TILES else None
-        draft.append(Chip(photo, own, _origin(told.get("origin"))))
-    return tuple(draft)
-
-
 def _problem_of(value: object) -> DemoError | None:
     """What `Composer.fetched` says went wrong, by way of the browser."""
     match value:
@@ -88,33 +75,16 @@ def _problem_of(value: object) -> DemoError | None:
     return None
 
 
-class Drafts:
-    """What each tab has waiting. Held here, so that changes that cross on their way do not undo each other; what the
-    browser says of it counts when the app has been started again meanwhile."""
-
-    def __init__(self, store: Store):
-        self._store = store
-        self._kept: OrderedDict[str, tuple[Draft, DemoError | None]] = OrderedDict()
-
-    def of(self, tab: str, value: object) -> tuple[Draft, DemoError | None]:
-        """The tab's draft, and what was wrong with a picture; `value` is what its tray shows."""
-        if tab not in self._kept:
-            self.put(tab, draft_of(value, self._store))
-        return self._kept[tab]
-
-    def put(self, tab: str, draft: Draft, problem: DemoError | None = None) -> None:
-        """Another draft for the tab."""
-        self._kept[tab] = (draft, problem)
-        self._kept.move_to_end(tab)
-        while len(self._kept) > TABS:
-            self._kept.popitem(last=False)
-
-
 class Composer:
     """The composer's handlers. `tab` is the tab whose draft is changed."""
 
     def __init__(self, desk: Desk, url_of: Callable[[Photo], str]):
         self.desk, self.url_of, self.drafts = desk, url_of, Drafts(desk.store)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def in_turn(self, tab: str) -> asyncio.Lock:
+        """One event of a tab after the other, so that what it shows last is what holds. Other tabs do not wait."""
+        return self._turns.setdefault(tab, asyncio.Lock())
 
     def shown(self, waiting: Waiting, words: Words) -> Shown:
         """How it looks."""
@@ -128,30 +98,38 @@ class Composer:
             before=images,
             problem=waiting.problem,
         )
-        empty = not (waiting.draft or images or waiting.text)
-        return Shown(value, {} if empty else context_bar(waiting.budget(self.desk), words))
+        return Shown(value, self.bar(waiting, words))
 
-    def _put(
-        self, tab: str, waiting: Waiting, draft: Draft, words: Words, problem: DemoError | None = None
-    ) -> Shown:
-        self.drafts.put(tab, draft, problem)
-        return self.shown(replace(waiting, draft=draft, problem=problem), words)
+    def bar(self, waiting: Waiting, words: Words) -> dict[str, Any]:
+        """The context bar alone; hidden while there is next to nothing: a few words are no reason to move the page."""
+        found = waiting.budget(self.desk)
+        pictures = waiting.draft or waiting.conversation.images
+        little = found.total - waiting.answer_tokens < found.context_length * NOTICEABLE
+        return {} if little and not pictures else context_bar(found, words)
 
-    def taken(self, waiting: Waiting, files: list[str], words: Words, tab: str) -> Shown:
-        """With files that were chosen, pasted or dropped."""
-        problem, draft = None, waiting.draft
-        for path in files:
+    def taken(self, tab: str, files: list[str], draft: Draft, sendings: int) -> Change:
+        """With files that were chosen, pasted or dropped, as many as there is room for; without those that were sent
+        since there had been so many `sendings` from the tab."""
+        room = room_in(draft)
+        problem = too_many() if len(files) > room else None
+        photos: dict[str, Photo] = {}
+        for path in files[:room]:
             try:
-                photo = open_photo(path)
-                self.desk.store.add_photo(photo)
-                draft = added(draft, [photo])
+                photos[path] = self._ready(open_photo(path))
             except DemoError as error:
                 problem = error
-        return self._put(tab, waiting, draft, words, problem)
 
-    def acted(self, waiting: Waiting, deed: Mapping[str, Any], words: Words, tab: str) -> Shown:
-        """After what a person did to a chip."""
-        return self._put(tab, waiting, acted(waiting.draft, deed), words)
+        def with_photos(draft: Draft) -> Draft:
+            gone = self.drafts.sent_since(tab, sendings)
+            return added(draft, [photo for path, photo in photos.items() if path not in gone])
+
+        return with_photos, problem
+
+    def _ready(self, photo: Photo) -> Photo:
+        """Kept, and to be shown without delay."""
+        self.desk.store.add_photo(photo)
+        self.url_of(photo)
+        return photo
 
     async def fetched(self, url: str) -> dict[str, Any]:
         """The picture at an address, kept in the store: {"id", "name"}, or {"problem": ...}."""
@@ -162,21 +140,30 @@ class Composer:
             return {"problem": [error.what.data(), error.next_step.data()]}
         return {"id": photo.id, "name": photo.name}
 
-    def with_fetched(self, waiting: Waiting, got: object, words: Words, tab: str) -> Shown:
+    def with_fetched(self, got: object) -> Change:
         """With what `fetched` gave."""
         if problem := _problem_of(got):
-            return self._put(tab, waiting, waiting.draft, words, problem)
-        fresh = draft_of({"chips": [got]}, self.desk.store)
-        return self._put(tab, waiting, (*waiting.draft, *fresh), words)
+            return (lambda draft: draft), problem
+        fresh, problem = draft_of({"chips": [got]}, self.desk.store)
+        return (lambda draft: (*draft, *fresh)), problem
 
-    def pointed(self, waiting: Waiting, region: object, words: Words, tab: str) -> Shown:
+    def pointed(self, region: object, conversation: Conversation) -> Change:
         """With a crop or a marked copy of an image of the conversation."""
         try:
-            photo, origin = derived(region, waiting.conversation.images)
-            self.desk.store.add_photo(photo)
+            photo, origin = derived(region, conversation.images)
+            chip = Chip(self._ready(photo), None, origin)
         except DemoError as error:
-            return self._put(tab, waiting, waiting.draft, words, error)
-        return self._put(tab, waiting, (*waiting.draft, Chip(photo, None, origin)), words)
+            return (lambda draft: draft), error
+        return (lambda draft: (*draft, chip)), None
+
+    def with_example(self, files: list[str], examples: Collection[str]) -> Change:
+        """With an example's pictures in place of other examples', whose ids `examples` are."""
+        photos = [self._ready(open_photo(file)) for file in files]
+
+        def with_photos(draft: Draft) -> Draft:
+            return added(tuple(chip for chip in draft if chip.photo.id not in examples), photos)
+
+        return with_photos, None
 
     def fix(self, waiting: Waiting, key: str) -> Fix | None:
         """The change of that key; None if it is no longer offered."""
@@ -205,14 +192,16 @@ def too_long(waiting: Waiting, desk: Desk, words: Words) -> dict[str, str] | Non
     return problem
 
 
-def _origin(told: object) -> Origin | None:
-    """What a browser says a picture was made from; it may only matter for what it shows."""
-    if not (isinstance(told, list) and len(told) == 3 and isinstance(told[0], str)):
-        return None
-    photo_id, xyxy_px, kind = told
-    if kind == "mark":
-        return Origin(photo_id, None, "mark")
-    whole = isinstance(xyxy_px, list) and len(xyxy_px) == 4 and all(type(side) is int for side in xyxy_px)
-    if kind == "crop" and whole and 0 <= xyxy_px[0] < xyxy_px[2] and 0 <= xyxy_px[1] < xyxy_px[3]:
-        return Origin(photo_id, (xyxy_px[0], xyxy_px[1], xyxy_px[2], xyxy_px[3]), "crop")
+def edit_too_long(
+    session: Session, question_id: str, text: str, desk: Desk, words: Words
+) -> dict[str, str] | None:
+    """What to say of a question that does not fit in other words, with the images and the room that it has."""
+    asked = session.record.questions if session.record else ()
+    for place, (question, turn) in enumerate(zip(asked, session.conversation.turns, strict=True)):
+        if question.id == question_id:
+            chips = tuple(Chip(image.photo, image.max_tiles, image.origin) for image in turn.images)
+            before = replace(session.conversation, turns=session.conversation.turns[:place])
+            room = min((question.options or desk.options).max_new_tokens, desk.options.max_new_tokens)
+            problem = too_long(Waiting(text.strip(), chips, 1, room, before), desk, words)
+            return {**problem, "next_step": words("context_edit_shorter")} if problem else None
     return None

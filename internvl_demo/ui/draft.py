@@ -43,6 +43,17 @@ def added(draft: Draft, photos: Iterable[Photo]) -> Draft:
     return (*draft, *(Chip(photo) for photo in fresh))
 
 
+def joined(back: Draft, draft: Draft) -> Draft:
+    """With what comes back before it; what waits already under the same name is not there twice."""
+    waiting = {chip.photo for chip in back}
+    return (*back, *(chip for chip in draft if chip.photo not in waiting))
+
+
+def exchanged(draft: Draft, old: Draft, new: Draft) -> Draft:
+    """The new one, if it is still the old one."""
+    return new if draft == old else draft
+
+
 def acted(draft: Draft, deed: Mapping[str, Any]) -> Draft:
     """The draft after what a person did: {"do": "remove" | "move" | "mode", "id", "at", "to", "max_tiles"}.
 

@@ -54,6 +54,14 @@ CHINESE: Mapping[str, str] = MappingProxyType(
         "Choose a marked copy or a crop.": "请选择标记副本或裁剪。",
         "The selection is no rectangle on the image.": "选区不是图片上的矩形。",
         "Draw one, or click one of the boxes.": "请拖出一个矩形，或点击已有的框。",
+        "A message takes {most} pictures at most; what came after them was left out.": (
+            "一条消息最多包含 {most} 张图片，多出的未添加。"
+        ),
+        "Send these first, or remove some.": "请先发送这些图片，或移除一部分。",
+        "{name} is no longer kept here.": "图片“{name}”已不再保存。",
+        "Add it again.": "请重新添加。",
+        "{count} pictures of the message are no longer kept here.": "消息中有 {count} 张图片已不再保存。",
+        "Add them again.": "请重新添加。",
         # Addresses
         "The address has not sent a picture within {seconds} seconds.": "该网址在 {seconds} 秒内没有传来图片。",
         "Try again later, or save the picture and add it as a file.": (

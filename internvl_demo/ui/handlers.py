@@ -31,6 +31,7 @@ from internvl_demo.store.records import Entry
 from internvl_demo.tiling import max_tiles_of
 from internvl_demo.ui.inspector_view import inspector, turns_until
 from internvl_demo.ui.session import Session, notice
+from internvl_demo.ui.streams import ticking
 from internvl_demo.ui.strings import Words
 
 Message = dict[str, Any]
@@ -54,14 +55,18 @@ class Person(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """What the page shows next. `text` None: the composer stays as it is; else it holds that and `images`."""
+    """What the page shows next. `text` None: the composer stays as it is; else that and `images` come back into it."""
 
     session: Session = field(default_factory=Session)
     running: bool = False
+    sent: bool = False
+    """A question is on its way: the composer lets go of it."""
     text: str | None = None
     images: tuple[Attachment, ...] = ()
     notice: dict[str, str] | None = None
     """Of an error in English: whoever shows it speaks the person's language (`session.spoken`)."""
+    noticed: bool = False
+    """What was noticed before stays."""
     entries: list[Entry] | None = None
     """The person's conversations; None: as before."""
 
@@ -98,28 +103,38 @@ class Desk:
 
     # The conversation
 
-    async def open(self, person: Person, conversation_id: str, words: Words) -> AsyncGenerator[View, None]:
-        """A conversation as it stands, and its answer while that is coming; "" for none."""
+    async def open(
+        self,
+        person: Person,
+        conversation_id: str,
+        words: Words,
+        problem: dict[str, str] | None = None,
+    ) -> AsyncGenerator[View, None]:
+        """A conversation as it stands, and its answer while that is coming; "" for none.
+
+        problem: to notice, why nothing more happens.
+        """
         entries = None
         try:
             entries = await self.entries(person)
             if not conversation_id:
-                yield View(entries=entries)
+                yield View(entries=entries, notice=problem)
                 return
             session = await self._session(person, conversation_id)
         except DemoError as error:
-            yield View(notice=notice(error), entries=entries)
+            yield View(notice=problem or notice(error), entries=entries)
             return
         assert session.record
         if running := session.record.running:
-            yield View(session, running=True, entries=entries)
-            async with aclosing(self._following(person, conversation_id, running.id, words)) as views:
+            first = View(notice=problem, entries=entries)
+            async with aclosing(self._following(person, conversation_id, running.id, words, first)) as views:
                 async for view in views:
                     yield view
         else:
             last = session.record.questions[-1] if session.record.questions else None
             failed = last.versions[-1].failure if last and last.versions and last.answer is None else None
-            yield View(session, entries=entries, notice=notice(DemoError(*failed)) if failed else None)
+            problem = problem or (notice(DemoError(*failed)) if failed else None)
+            yield View(session, entries=entries, notice=problem)
 
     async def ask(
         self,
@@ -135,35 +150,38 @@ class Desk:
             asked = (person.owner, conversation_id or None, _text(text), images)
             conversation_id = await aside(self.store.ask, *asked)
         except DemoError as error:
-            self.observer.refused(error)
-            yield View(await self.as_kept(person, conversation_id), notice=notice(error))
+            async with aclosing(self._refused(person, conversation_id, words, error)) as views:
+                async for view in views:
+                    yield view
             return
-        async with aclosing(self._answering(person, conversation_id, words, "", options)) as views:
+        async with aclosing(self._answering(person, conversation_id, words, options, sent=True)) as views:
             async for view in views:
                 yield view
 
     async def edit(
         self, person: Person, conversation_id: str, question_id: str, text: str, words: Words
     ) -> AsyncGenerator[View, None]:
-        """An earlier question in other words, its images kept; what followed it is gone."""
+        """An earlier question in other words, its images kept, its answer as long; what followed it is gone."""
         try:
-            asked = (person.owner, conversation_id, question_id, _text(text))
-            await aside(self.store.edit, *asked)
+            options = await self._options(person, conversation_id, question_id)
+            await aside(self.store.edit, person.owner, conversation_id, question_id, _text(text))
         except DemoError as error:
-            self.observer.refused(error)
-            yield View(await self.as_kept(person, conversation_id), notice=notice(error))
+            async with aclosing(self._refused(person, conversation_id, words, error)) as views:
+                async for view in views:
+                    yield view
             return
-        async with aclosing(self._answering(person, conversation_id, words)) as views:
+        async with aclosing(self._answering(person, conversation_id, words, options)) as views:
             async for view in views:
                 yield view
 
     async def retry(self, person: Person, conversation_id: str, words: Words) -> AsyncGenerator[View, None]:
-        """The last question again; its earlier answers stay as versions."""
+        """The last question again, its answer as long; its earlier answers stay as versions."""
         if not conversation_id:
             error = DemoError("There is nothing to ask again yet.", "Ask a question first.")
             yield View(notice=notice(error))
             return
-        async with aclosing(self._answering(person, conversation_id, words)) as views:
+        options = await self._options(person, conversation_id)
+        async with aclosing(self._answering(person, conversation_id, words, options)) as views:
             async for view in views:
                 yield view
 
@@ -192,39 +210,39 @@ class Desk:
             session = await self._session(person, conversation_id)
             return await self._without_last(person, session)
         except DemoError as error:
-            return View(await self.as_kept(person, conversation_id), notice=notice(error))
+            return replace(await self.look(person, conversation_id), notice=notice(error))
 
     async def choose(self, person: Person, conversation_id: str, version_id: str) -> View:
         """Another version of the last answer."""
         problem = await _problem(self.store.choose, person.owner, conversation_id, version_id)
-        return View(await self.as_kept(person, conversation_id), notice=problem)
+        view = await self.look(person, conversation_id)
+        return replace(view, notice=problem) if problem else view
 
-    async def rename(self, person: Person, conversation_id: str, title: str, shown: str) -> View:
-        """Another name for a conversation; `shown` is the one that the page shows."""
-        problem = await _problem(self.store.rename, person.owner, conversation_id, title)
-        return View(await self.as_kept(person, shown), notice=problem, entries=await self.entries(person))
+    async def rename(self, person: Person, conversation_id: str, title: str) -> dict[str, str] | None:
+        """Another name for a conversation; what went wrong."""
+        return await _problem(self.store.rename, person.owner, conversation_id, title)
 
-    async def delete(self, person: Person, conversation_id: str, shown: str) -> View:
-        """Without that conversation; `shown` is the one that the page shows."""
-        problem = None
+    async def delete(self, person: Person, conversation_id: str) -> dict[str, str] | None:
+        """Without that conversation; what went wrong."""
         try:
             await self.jobs.delete(person.owner, conversation_id)
         except DemoError as error:
-            problem = notice(error)
-        session = await self.as_kept(person, "" if shown == conversation_id else shown)
-        return View(session, notice=problem, entries=await self.entries(person))
+            return notice(error)
+        return None
 
     # What is not kept
 
     def prompt(
-        self, conversation: Conversation, turn: object, url_of: Callable[[Photo], str], words: Words
+        self, session: Session, turn: object, url_of: Callable[[Photo], str], words: Words
     ) -> dict[str, Any] | None:
         """The prompt and the call of the answer to that turn, for the inspector; None where there is none."""
-        until = turns_until(conversation, turn)
-        if until is None:
+        until = turns_until(session.conversation, turn)
+        if until is None or session.record is None:
             return None
-        count = self.count_text
-        seen = inspect(until, self.options, self.info, self.how, count or estimate, exact=count is not None)
+        count, options = self.count_text, session.record.questions[len(until.turns) - 1].options
+        seen = inspect(
+            until, options or self.options, self.info, self.how, count or estimate, exact=count is not None
+        )
         return inspector(seen, len(until.turns), url_of, words)
 
     async def api_ask(self, message: Message, mode: str, person: str = "") -> dict[str, Any]:
@@ -247,35 +265,60 @@ class Desk:
         person: Person,
         conversation_id: str,
         words: Words,
-        text: str | None = None,
         options: Options | None = None,
+        *,
+        sent: bool = False,
     ) -> AsyncGenerator[View, None]:
-        """The last question's answer, from its beginning; the composer then holds `text`."""
+        """The last question's answer, from its beginning. sent: the question comes from the composer."""
         try:
             job = await self.jobs.start(person.owner, conversation_id, person.tab or None, options)
             session, entries = await self._session(person, conversation_id), await self.entries(person)
         except DemoError as error:
-            self.observer.refused(error)
-            yield View(await self.as_kept(person, conversation_id), notice=notice(error))
+            async with aclosing(self._refused(person, conversation_id, words, error)) as views:
+                async for view in views:
+                    yield view
             return
-        yield View(session, running=True, text=text, entries=entries)
+        yield View(session, running=True, sent=sent, text="" if sent else None, entries=entries)
         async with aclosing(self._following(person, conversation_id, job, words)) as views:
             async for view in views:
                 yield view
 
-    async def _following(
-        self, person: Person, conversation_id: str, job: str, words: Words
+    async def _options(self, person: Person, conversation_id: str, question_id: str = "") -> Options | None:
+        """For another answer to that question, or to the last: it may not fit with more room than it had."""
+        with suppress(DemoError):  # whatever it is, asking tells it
+            record = await aside(self.store.record, person.owner, conversation_id)
+            named = [each for each in record.questions if each.id == question_id] or record.questions[-1:]
+            if named and (had := named[0].options):
+                most = min(had.max_new_tokens, self.options.max_new_tokens)
+                return replace(self.options, max_new_tokens=most)
+        return None
+
+    def _refused(
+        self, person: Person, conversation_id: str, words: Words, error: DemoError
     ) -> AsyncGenerator[View, None]:
-        """An answer while it comes, and its end."""
-        progress = Progress()
+        """Why nothing is asked. An answer that comes, perhaps in another tab, goes on coming here."""
+        self.observer.refused(error)
+        return self.open(person, conversation_id, words, notice(error))
+
+    async def _following(
+        self, person: Person, conversation_id: str, job: str, words: Words, first: View | None = None
+    ) -> AsyncGenerator[View, None]:
+        """An answer while it comes, and its end. first: what the first view says besides."""
+        progress, place = Progress(), 0
         try:
             session = await self._session(person, conversation_id)
-            async with aclosing(_ticking(self.jobs.watch(person.owner, job))) as seen:
+            async with aclosing(ticking(self.jobs.watch(person.owner, job), TICK_S)) as seen:
                 async for news in seen:
                     progress = news or progress
                     if not progress.ended:
                         line = _place(progress.place, words) if progress.place else None
-                        yield View(session.following(progress.said), running=True, notice=line)
+                        same = progress.place == place
+                        view = View(session.following(progress.said), True, notice=line, noticed=same)
+                        if first:
+                            said = first.notice or line
+                            view = replace(view, notice=said, noticed=False, entries=first.entries)
+                        yield view
+                        first, place = None, progress.place
             yield await self._ended(person, conversation_id, progress)
         except DemoError as error:
             yield View(await self.as_kept(person, conversation_id), notice=notice(error))
@@ -349,21 +392,3 @@ def _place(place: int, words: Words) -> dict[str, str]:
 async def aside(do: Callable[P, T], *values: P.args, **named: P.kwargs) -> T:
     """What reads disks or pictures, beside the event loop."""
     return await asyncio.to_thread(do, *values, **named)
-
-
-async def _ticking(items: AsyncGenerator[T, None]) -> AsyncGenerator[T | None, None]:
-    """The items, and None whenever there has been none for `TICK_S`."""
-    async with aclosing(items):
-        coming = asyncio.ensure_future(anext(items, None))
-        try:
-            while True:
-                done, _ = await asyncio.wait([coming], timeout=TICK_S)
-                item = coming.result() if done else None
-                if done and item is None:
-                    return
-                yield item
-                if done:
-                    coming = asyncio.ensure_future(anext(items, None))
-        finally:
-            coming.cancel()
-            await asyncio.wait([coming])

@@ -17,7 +17,7 @@ from internvl_demo.tiling import MAX_TILES, MODES
 from internvl_demo.ui.context_bar import NOTHING as NO_BAR
 from internvl_demo.ui.handlers import Message
 from internvl_demo.ui.inspector_view import CLOSED
-from internvl_demo.ui.strings import TABLE, Words
+from internvl_demo.ui.strings import TABLE, Words, words_for
 from internvl_demo.ui.tray import empty
 from internvl_demo.ui.turns import NOTHING as NO_TURNS
 from internvl_demo.ui.viewer import NOTHING
@@ -85,6 +85,7 @@ class Parts:
     bar: gr.HTML
     room: gr.Textbox
     got: gr.Textbox
+    given: gr.Textbox
     inspector: gr.HTML
     send: gr.Button
     stop: gr.Button
@@ -132,6 +133,7 @@ def lay_out(note: str | None) -> Parts:
                 examples = _examples()
     widget("names", _names())
     files, room, got = _hidden("files-chosen", "[]"), _hidden("room"), _hidden("fetched")
+    given = _hidden("given")
     labelled = [
         (conversation, _named(label="conversation", placeholder="conversation_empty")),
         (composer, _named(label="composer", placeholder="composer_placeholder")),
@@ -162,6 +164,7 @@ def lay_out(note: str | None) -> Parts:
         bar=bar,
         room=room,
         got=got,
+        given=given,
         inspector=inspector,
         send=send,
         stop=stop,
@@ -172,6 +175,15 @@ def lay_out(note: str | None) -> Parts:
         files=files,
         labelled=tuple(labelled),
     )
+
+
+def relabelled(parts: Parts) -> Callable[[str], list[Any]]:
+    """Language -> what changes of the parts that have a fixed text."""
+
+    def relabel(language: str) -> list[Any]:
+        return [gr.update(**texts(words_for(language))) for _, texts in parts.labelled]
+
+    return relabel
 
 
 def theme() -> gr.Theme:

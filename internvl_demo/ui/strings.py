@@ -211,6 +211,10 @@ TABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
             "No single change is enough: write less, or send fewer images.",
             "单独一项更改不足以解决：请缩短文字，或减少图片。",
         ),
+        "context_edit_shorter": (
+            "Nothing was changed: write it shorter, or ask it in a new conversation.",
+            "未作更改：请写得短一些，或在新对话中提问。",
+        ),
         "context_fewer": ("Fewer tiles: {changes}", "减少分块：{changes}"),
         "context_change": ("{image}\u00a0{before}\u00a0→\u00a0{after}",) * 2,
         "context_shorter": ("Shorter answer: at most {count} tokens", "缩短回答：最多 {count} 个 token"),

@@ -1,5 +1,7 @@
 // What the question takes of the model's context: one stacked bar, a sentence, and when it does not fit what would help.
-// A click on a change tells its key to Python: trigger('fix', { key }). Nothing is changed here.
+// A click on a change tells its key to Python: trigger('fix', { key }). Nothing is changed here. A pause in typing is
+// told as well, trigger('typed'), so that the bar follows the text without asking at every key.
+const PAUSE_MS = 600
 const box = element.querySelector('.widget')
 const KINDS = ['text', 'image', 'draft', 'answer']
 let shown = ''
@@ -68,3 +70,10 @@ function draw() {
 box.append(bar, list, sentence, trouble, fixes)
 watch('value', draw)
 draw()
+
+let pause = 0
+document.addEventListener('input', ({ target }) => {
+  if (!target.closest?.('#composer')) return
+  clearTimeout(pause)
+  pause = setTimeout(() => trigger('typed'), PAUSE_MS)
+})
