@@ -108,7 +108,7 @@ class _Drawing:
 
     def batch(self) -> Batch:
         while len(self.truths) < self.room:
-            form = self.rng.choices((self._single, self._print, self._pair, self._tiled), (72, 5, 17, 6))[0]
+            form = self.rng.choices((self._single, self._print, self._pair, self._tiled), (75, 2, 20, 3))[0]
             form()
         nothing = [ask_nothing(self.rng, random_tongue(self.rng)) for _ in range(8)]
         self._talk([system_text() + _USER], nothing, chained=False, first_view=len(self.truths))
