@@ -1,11 +1,9 @@
 """What the page shows of a conversation: values in, plain data for the page's components out.
 
 `Session` is frozen: the conversation, and for each turn the last snapshot of its answer. All that is shown is
-derived from it. People's text is shown as they wrote it and never as markup; a model's text is
-Markdown without HTML.
+derived from it. What people and models write goes through `markup`.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,11 +16,8 @@ from internvl_demo.jobs import recalled
 from internvl_demo.photo import Photo
 from internvl_demo.store.records import Record
 from internvl_demo.tiling import TilePlan, plan_tiles
+from internvl_demo.ui.markup import markdown, plain
 from internvl_demo.ui.strings import Words
-
-_CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
-_PUNCTUATION = re.compile(r"[`*_{}\[\]()#+\-.!|<>~&:=\"']")
-_FORMULA = re.compile(r"[\\$]")
 
 
 @dataclass(frozen=True)
@@ -61,21 +56,6 @@ class Session:
 def plan_of(image: Attachment) -> TilePlan:
     """How an attached image is cut."""
     return plan_tiles(image.photo.size_wh, image.max_tiles)
-
-
-def plain(text: str) -> str:
-    """People's text as Markdown that shows exactly that text.
-
-    What opens a formula stands in an element of its own: formulas are looked for in the text of one element.
-    """
-    marked = _PUNCTUATION.sub(lambda mark: f"&#{ord(mark[0])};", text)
-    return _FORMULA.sub(lambda mark: f"<span>&#{ord(mark[0])};</span>", marked)
-
-
-def markdown(text: str) -> str:
-    """A model's text as Markdown in which no HTML can begin; code keeps its angle brackets."""
-    parts = _CODE.split(text)
-    return "".join(part if index % 2 else part.replace("<", "&lt;") for index, part in enumerate(parts))
 
 
 def messages(

@@ -59,6 +59,8 @@ TABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "names_picture": ("Picture", "图片"),
         "names_answer": ("Answer", "回答"),
         "names_scroll": ("Scroll down", "滚动到底部"),
+        "names_wide": ("Wide part of the answer: arrow keys move it", "较宽内容：用方向键左右移动"),
+        "names_copy_code": ("Copy the code", "复制代码"),
         "names_upload": ("Add pictures from files", "从文件添加图片"),
         "names_reset": ("Default", "恢复默认值"),
         "panel_conversations": ("Conversations", "对话列表"),

@@ -5,6 +5,8 @@ const NAMED = [
   ['#conversation [data-testid=user]:has(.asked)', 'question'],
   ['#conversation [data-testid=user]:has(img):not(:has(.asked))', 'picture'],
   ['#conversation [data-testid=bot]', 'answer'],
+  ['#conversation :is(.wide, .katex-display, pre)[tabindex]', 'wide'],
+  ['#conversation .copy_code_button', 'copy_code'],
   ['#conversation .scroll-down-button-container button', 'scroll'],
   ['#composer .full-container, #composer textarea', 'composer'],
   ['#composer .upload-button', 'upload'],
@@ -12,7 +14,19 @@ const NAMED = [
   ['#max-tiles .reset-button', 'reset'],
 ]
 
+// What is wider than the answer moves sideways: by keys, too.
+function reach() {
+  for (const node of document.querySelectorAll('#conversation :is(.wide, .katex-display, pre)')) {
+    const wide = node.scrollWidth > node.clientWidth
+    if (wide && !node.hasAttribute('tabindex')) {
+      node.tabIndex = 0
+      node.setAttribute('role', 'group')
+    } else if (!wide && node.hasAttribute('tabindex')) node.removeAttribute('tabindex')
+  }
+}
+
 function name() {
+  reach()
   const words = props.value[document.documentElement.dataset.language === 'zh' ? 'zh' : 'en']
   for (const [which, key] of NAMED) {
     for (const node of document.querySelectorAll(which)) {
@@ -28,3 +42,4 @@ const named = new MutationObserver(name)
 named.observe(document.body, { childList: true, subtree: true, attributeFilter: ['aria-label', 'title', 'alt'] })
 named.observe(document.documentElement, { attributeFilter: ['data-language'] })
 name()
+addEventListener('resize', name)
