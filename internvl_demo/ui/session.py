@@ -66,8 +66,10 @@ def messages(
     number = 0
     answered = zip(session.conversation.turns, session.answers, strict=True)
     for place, (turn, said) in enumerate(answered, 1):
+        plans = []
         for image in turn.images:
             number += 1
+            plans.append((number, plan_of(image)))
             path = file_of(image.photo)
             shown.append(
                 {"role": "user", "content": {"path": path, "alt_text": f"{words('image')}-{number}"}}
@@ -75,22 +77,32 @@ def messages(
         asked = f'{plain(turn.text)}<span class="asked turn-{place}"></span>'
         shown.append({"role": "user", "content": asked})
         if said is not None:
-            images = tuple(plan_of(image) for image in turn.images)
-            line = receipt(said, images, info, words, session.model_of(place - 1) or info.name)
+            line = receipt(said, tuple(plans), info, words, session.model_of(place - 1) or info.name)
             content = f'{markdown(said.text)}\n\n<span class="receipt turn-{place}">{line}</span>'
             shown.append({"role": "assistant", "content": content})
     return shown
 
 
-def receipt(said: Answer, plans: tuple[TilePlan, ...], info: ModelInfo, words: Words, model: str = "") -> str:
-    """The short line under an answer. `model`: which gave it."""
+def receipt(
+    said: Answer, plans: tuple[tuple[int, TilePlan], ...], info: ModelInfo, words: Words, model: str = ""
+) -> str:
+    """The short line under an answer. `plans`: each image's number in the conversation, and how it is cut.
+    `model`: which gave it."""
     parts = []
     if said.timing.ttft_s is not None:
         parts.append(words("receipt_ttft", seconds=f"{said.timing.ttft_s:.2f}"))
     speed = said.timing.tokens_per_s(said.usage.completion_tokens) if said.usage else None
     if speed:
-        parts.append(words("receipt_speed", speed=f"{speed:.0f}"))
-    parts += [f"{tiles_text(tiles, words)}, {tokens_text(tiles, info, words)}" for tiles in plans]
+        parts.append(words("receipt_speed", speed=f"{speed:.0f}" if speed >= 10 else f"{speed:.1f}"))
+    parts += [
+        words(
+            "receipt_image",
+            image=f"Image-{number}",
+            tiles=tiles_text(tiles, words),
+            tokens=tokens_text(tiles, info, words),
+        )
+        for number, tiles in plans
+    ]
     if said.usage and said.usage.cached_tokens:
         parts.append(words("receipt_cached", count=f"{said.usage.cached_tokens:,}"))
     if said.dropped_boxes:

@@ -44,6 +44,7 @@ TABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "total": ("In all {count} visual tokens.", "共 {count} 个视觉 token。"),
         "receipt_ttft": ("first token {seconds} s", "首 token {seconds} 秒"),
         "receipt_speed": ("{speed} tokens/s", "{speed} token/秒"),
+        "receipt_image": ("{image}: {tiles}, {tokens}", "{image}：{tiles}，{tokens}"),
         "receipt_cached": ("{count} tokens from cache", "缓存复用 {count} token"),
         "receipt_dropped": ("{count} unusable boxes left out", "忽略 {count} 个无效框"),
         "receipt_length": ("cut at the longest answer", "已达回答长度上限"),
