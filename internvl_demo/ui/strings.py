@@ -63,6 +63,30 @@ TABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "names_wide": ("Wide part of the answer: arrow keys move it", "较宽内容：用方向键左右移动"),
         "names_copy_code": ("Copy the code", "复制代码"),
         "names_upload": ("Add pictures from files", "从文件添加图片"),
+        "names_close": ("Close", "关闭"),
+        "names_said_error": ("Error", "错误"),
+        "names_said_warning": ("Warning", "警告"),
+        "names_said_rejected": (
+            "{count} file(s) were rejected. Accepted formats: image",
+            "{count} 个文件未被接受：仅支持图片。",
+        ),
+        "names_said_type": (
+            "Invalid file type: {name}. Only image allowed.",
+            "文件类型不受支持：{name}。仅支持图片。",
+        ),
+        "names_said_size": (
+            "File(s) exceed the maximum allowed size of {size} Mb: {names}",
+            "文件超过 {size} MB 的大小上限：{names}",
+        ),
+        "names_said_lost": (
+            "Connection to the server was lost. Attempting reconnection...",
+            "与服务器的连接已断开，正在尝试重新连接……",
+        ),
+        "names_said_errored": ("Connection errored out.", "连接出错。"),
+        "names_said_busy": (
+            "This application is currently busy. Please try again.",
+            "应用正忙，请稍后重试。",
+        ),
         "names_reset": ("Default", "恢复默认值"),
         "panel_conversations": ("Conversations", "对话列表"),
         "panel_new": ("New conversation", "新对话"),
