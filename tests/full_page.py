@@ -1,6 +1,8 @@
 """A page on which there is something of everything, and what a person sees, hears or is told of it."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from playwright.sync_api import Page, expect
 
@@ -10,7 +12,7 @@ from tests.viewer_hands import drag, sheet_point
 
 DRAFT = "Not sent yet."
 
-_TEXTS = """(root) => {
+TEXTS = """(root) => {
     const found = []
     const walk = (node) => {
         if (node.nodeType === Node.TEXT_NODE) found.push(node.data)
@@ -29,7 +31,7 @@ _TEXTS = """(root) => {
 
 def texts(page: Page, root: str = "body") -> list[str]:
     """All that is written there, read out or shown at a pointer, hidden or not; but what people type."""
-    return page.evaluate(_TEXTS, root)
+    return page.evaluate(TEXTS, root)
 
 
 def fill(page: Page, scripted: ScriptedModel) -> None:
@@ -73,8 +75,21 @@ def point(page: Page) -> None:
 
 
 def unpoint(page: Page) -> None:
-    """Without them again."""
-    page.locator(".turn-edit button").last.click()
-    page.click("#viewer .select")
-    page.locator("#viewer figcaption button").first.click()
+    """Without them again, whichever of them there are."""
+    for opened in page.locator(".turn-edit").all():
+        opened.locator("button").last.click()
+    for pressed in ("#viewer .select", "#viewer figcaption button"):
+        button = page.locator(pressed).first
+        if button.get_attribute("aria-pressed") == "true":
+            button.click()
     expect(page.locator("#viewer .region")).to_be_hidden()
+
+
+@contextmanager
+def pointing(page: Page) -> Iterator[None]:
+    """Pointed for as long as it lasts; a page that several tests share is left as it was, whatever happens."""
+    try:
+        point(page)
+        yield
+    finally:
+        unpoint(page)

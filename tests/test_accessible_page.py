@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import ScriptedModel
-from tests.full_page import fill, point, unpoint
+from tests.full_page import fill, pointing
 from tests.test_language import DIALOGS
 
 Open = Callable[..., Page]
@@ -53,17 +53,18 @@ def state(request: pytest.FixtureRequest, page: Page) -> Iterator[Page]:
     if request.param == PLAIN:
         yield page
     elif request.param == POINTING:
-        point(page)
-        yield page
-        unpoint(page)
+        with pointing(page):
+            yield page
     else:
         opener, dialog, close = next(row for row in DIALOGS if row[1] == request.param)
         page.locator(opener).first.click()
-        expect(page.locator(dialog)).to_be_visible()
-        expect(page.locator(dialog).get_by_text(LOOKING)).to_have_count(0)
-        yield page
-        page.locator(dialog).locator(close).click()
-        expect(page.locator(dialog)).to_be_hidden()
+        try:
+            expect(page.locator(dialog)).to_be_visible()
+            expect(page.locator(dialog).get_by_text(LOOKING)).to_have_count(0)
+            yield page
+        finally:
+            page.locator(dialog).locator(close).click()
+            expect(page.locator(dialog)).to_be_hidden()
 
 
 @pytest.fixture(params=VIEWS.values(), ids=VIEWS)
@@ -156,12 +157,11 @@ def test_whatever_has_the_focus_shows_it_and_has_a_name(state: Page) -> None:
 
 
 def test_each_box_is_a_line_of_a_list_that_screen_readers_read(page: Page) -> None:
-    point(page)
     lines = (
         page.get_by_role("listitem").filter(has_text=re.compile("the cat|a dog")).filter(has_text="Image-1")
     )
-    expect(lines).to_have_count(2)
-    unpoint(page)
+    with pointing(page):
+        expect(lines).to_have_count(2)
 
 
 def test_the_empty_page_with_its_examples_and_a_notice(empty: Page) -> None:

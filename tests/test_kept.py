@@ -102,11 +102,13 @@ class App:
         """Answers with these words; with a last "..." it never ends."""
         command = [sys.executable, "-m", "tests.scripted_app", str(self.folder), str(self.port), *script]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        while True:
-            assert self.process.poll() is None
-            with suppress(httpx.TransportError):
-                if httpx.get(f"{self.url}/healthz").status_code == 200:
-                    return
+        until(self._answers, "the page answers")
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{self.url}/healthz").status_code == 200
+        return False
 
     def has_kept(self, words: bytes) -> bool:
         return any(words in file.read_bytes() for file in self.folder.glob("conversations.db*"))
@@ -158,4 +160,18 @@ def test_a_restart_of_the_app_keeps_conversations_and_what_had_come_of_an_answer
     expect(page.locator("#composer textarea")).to_have_value("Not sent yet.")
     expect(page.locator("#tray .line")).to_contain_text("waits.png")
     page.click("#retry")
+    wait_answer(page, "It goes on.")
+
+
+def test_a_page_that_stays_open_finds_the_app_that_was_started_again(open_page: Open, app: App) -> None:
+    app.start("Only the beginning ", "...")
+    page = open_page(app.url)
+    send(page, "What is this?", picture())
+    expect(page.locator("#conversation .bot").last).to_contain_text("Only the beginning")
+    until(lambda: app.has_kept(b"Only the beginning"), "the beginning is on the disk")
+    app.kill()
+    app.start("It goes on.")
+    expect(page.locator("#conversation .receipt")).to_contain_text("broken off before its end")
+    expect(page.locator("#conversation .bot")).to_contain_text("Only the beginning")
+    page.click("#retry:enabled")
     wait_answer(page, "It goes on.")

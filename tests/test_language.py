@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from internvl_demo.backends.server_errors import refusal
 from internvl_demo.tiling import MODES
 from internvl_demo.ui.strings import TABLE
 from tests.conftest import ScriptedModel
-from tests.full_page import DRAFT, fill, point, texts
+from tests.cuttable import wire_to
+from tests.full_page import DRAFT, TEXTS, fill, point, texts
+from tests.test_adding_page import DROP
 from tests.test_page import BROKEN, attach, picture, send, wait_answer, write
 
 Open = Callable[..., Page]
@@ -26,7 +30,7 @@ NEUTRAL = re.compile(
 CHANGE = "{image}\u00a0{before}\u00a0→\u00a0{after}"
 SAID = re.compile(
     r"What is there\?|And now\?|First\?|Second\?|In Image-1 is|\bthe cat\b|\ba dog\b|, and|Another answer\.|Hello\."
-    r"|Yet another answer\.|" + re.escape(DRAFT)
+    r"|Yet another answer\.|Half|Well\?|" + re.escape(DRAFT)
 )
 """What the person and the model say."""
 
@@ -42,21 +46,31 @@ def switch(page: Page, language: str) -> None:
     speaks(page, language)
 
 
+FOREIGN = {
+    "en": (CHINESE, SAID, "中文"),
+    "zh": (WORD, re.compile(f"{SAID.pattern}|{NEUTRAL.pattern}"), "English"),
+}
+"""For a page in this language: what shows the other, what is said or called so in both, and the switch to the other."""
+
+
 def foreign(found: list[str], language: str) -> list[str]:
     """What is in the other language."""
-    if language == "en":
-        return [text for text in found if CHINESE.search(SAID.sub("", text)) and text != "中文"]
-    other = [text for text in found if text != "English"]
-    return [text for text in other if WORD.search(NEUTRAL.sub("", SAID.sub("", text)))]
+    other, same, switched = FOREIGN[language]
+    return [text for text in found if text != switched and other.search(same.sub("", text))]
 
 
 def all_in(page: Page, language: str, root: str = "body") -> None:
     """Waits until nothing of the other language is left."""
-    for _ in range(300):
-        if not (left := foreign(texts(page, root), language)):
-            break
-        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 100)))")
-    assert left == []
+    other, same, switched = FOREIGN[language]
+    with suppress(PlaywrightTimeout):
+        page.wait_for_function(
+            f"""([root, other, same, switched]) => ({TEXTS})(root).every((text) => text === switched
+                || !new RegExp(other).test(text.replace(new RegExp(same, 'g'), '')))""",
+            arg=[root, other.pattern, same.pattern, switched],
+            polling=100,
+            timeout=30_000,
+        )
+    assert foreign(texts(page, root), language) == []
 
 
 @pytest.fixture
@@ -77,6 +91,7 @@ def test_the_check_itself_knows_both_languages() -> None:
         "≈ {count} tokens",
         "{part}: {count} tokens",
         "{speed} tokens/s",
+        "{image}: {tiles}, {tokens}",
     }
     assert {text for text in chinese if not foreign([text], "en")} <= {"中文", "English", CHANGE}
 
@@ -214,3 +229,52 @@ def test_a_broken_answer_is_told_in_chinese_with_the_servers_words_as_they_are(
         "回答中断。模型服务器拒绝了请求（HTTP 500：{said} <b>no</b>）。"
         " 请重新发送问题；若仍失败，请查看模型服务器的日志。"
     )
+
+
+# What Gradio says itself.
+
+TOO_LARGE = """() => {
+    const data = new DataTransfer()
+    data.items.add(new File([new Uint8Array(33 * 1024 * 1024)], 'large.png', { type: 'image/png' }))
+    const event = new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true })
+    document.querySelector('#composer textarea').dispatchEvent(event)
+}"""
+TOLD = ".toast-message-text"
+
+
+def test_what_gradio_says_is_said_in_the_pages_language(
+    open_page: Open, scripted_url: str, scripted: ScriptedModel
+) -> None:
+    with wire_to(scripted_url) as wire:
+        page = open_page(wire.url, locale="zh-CN")
+        page.evaluate(DROP, [[1, 2, 3], "notes.txt", "text/plain"])
+        expect(page.locator(TOLD)).to_have_text("1 个文件未被接受：仅支持图片。")
+        expect(page.locator(".toast-title")).to_have_text("错误")
+        all_in(page, "zh")
+        page.click(".toast-close")
+        file = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"abc"}
+        page.set_input_files("#composer input[type=file]", [file])  # type: ignore[list-item]
+        expect(page.locator(TOLD)).to_have_text("文件类型不受支持：notes.txt。仅支持图片。")
+        page.click(".toast-close")
+        page.evaluate(TOO_LARGE)
+        expect(page.locator(TOLD)).to_have_text('文件超过 32.0 MB 的大小上限："large.png"')
+        page.click(".toast-close")
+        go_on: list[bool] = []
+        scripted.script = ["Half ", lambda: bool(go_on)]
+        send(page, "Well?")
+        expect(page.locator("#conversation .bot")).to_contain_text("Half")
+        wire.cut()
+        expect(page.locator(TOLD)).to_have_text("与服务器的连接已断开，正在尝试重新连接……")
+        expect(page.locator(".toast-close")).to_have_attribute("aria-label", "关闭")
+        go_on.append(True)
+        wire.mend()
+        wait_answer(page, "Half")
+
+
+def test_what_gradio_says_turns_with_the_page(page: Page) -> None:
+    page.evaluate(DROP, [[1, 2, 3], "notes.txt", "text/plain"])
+    expect(page.locator(TOLD)).to_have_text("1 file(s) were rejected. Accepted formats: image")
+    page.locator("#switch-language").press("Enter")
+    expect(page.locator(TOLD)).to_have_text("1 个文件未被接受：仅支持图片。")
+    page.locator("#switch-language").press("Enter")
+    expect(page.locator(TOLD)).to_have_text("1 file(s) were rejected. Accepted formats: image")

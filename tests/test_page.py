@@ -217,8 +217,9 @@ def test_clear_begins_a_new_conversation(page: Page, scripted: ScriptedModel) ->
 def test_turns_keep_their_images_and_numbers(page: Page, scripted: ScriptedModel) -> None:
     send(page, "One?", picture("a.png"))
     wait_answer(page, "Hello.")
+    scripted.script = ["Hello again."]
     send(page, "Two?", picture("b.png", colour="red"))
-    wait_answer(page, "Hello.")
+    wait_answer(page, "Hello again.")
     expect(page.locator("#viewer .thumb")).to_have_text(["Image-1", "Image-2"])
     assert len(scripted.asked[-1].images) == 2
 
@@ -246,12 +247,34 @@ def test_any_number_of_tiles_can_be_chosen(page: Page, scripted: ScriptedModel) 
     assert [image.max_tiles for image in scripted.asked[-1].images] == [24]
 
 
-def test_the_receipt_names_time_speed_tiles_and_tokens(page: Page) -> None:
-    send(page, "What?", picture("wide.png", (800, 1300)))
+@pytest.mark.parametrize(
+    ("locale", "wanted"),
+    [
+        (
+            "en-US",
+            r"first token \d+\.\d\d s · \d+(\.\d)? tokens/s · Image-2: 2 × 3 = 6 tiles \+ thumbnail,"
+            r" 448 visual tokens · Image-3: 4 × 3 = 12 tiles \+ thumbnail, 832 visual tokens · scripted",
+        ),
+        (
+            "zh-CN",
+            r"首 token \d+\.\d\d 秒 · \d+(\.\d)? token/秒 · Image-2：2 × 3 = 6 块 \+ 缩略图，"
+            r"448 个视觉 token · Image-3：4 × 3 = 12 块 \+ 缩略图，832 个视觉 token · scripted",
+        ),
+    ],
+)
+def test_the_receipt_names_time_speed_tiles_and_tokens_of_each_image(
+    open_page: Open, scripted_url: str, scripted: ScriptedModel, locale: str, wanted: str
+) -> None:
+    scripted.script = ["Hello."]
+    page = open_page(scripted_url, locale=locale)
+    send(page, "First?", picture())
     wait_answer(page, "Hello.")
-    receipt = page.locator("#conversation .receipt")
-    expect(receipt).to_contain_text(re.compile(r"first token \d+\.\d\d s"))
-    expect(receipt).to_contain_text("2 × 3 = 6 tiles + thumbnail, 448 visual tokens")
+    go_on: list[bool] = []
+    scripted.script = ["One, ", lambda: bool(go_on), "two."]
+    send(page, "What?", picture("wide.png", (800, 1300)), picture("small.png"))
+    expect(page.locator("#conversation .bot").last).to_contain_text("One,")  # the first token was a while ago
+    go_on.append(True)
+    expect(page.locator("#conversation .receipt.turn-2")).to_contain_text(re.compile(wanted))
 
 
 def test_examples_fill_the_composer(page: Page, scripted: ScriptedModel) -> None:

@@ -254,9 +254,9 @@ def test_buttons_move_a_chip_and_keep_the_focus(page: Page, seen: Seen) -> None:
     expect(last).to_be_focused()
     expect(last).to_have_attribute("aria-disabled", "true")
     page.keyboard.press("Enter")
-    assert len(seen.deeds) == 2
     page.get_by_label("Move Image-5 one place earlier").click()
     names(page, "b.png", "a.png", "c.png")
+    assert [(deed["at"], deed["to"]) for deed in seen.deeds] == [(0, 1), (1, 2), (2, 1)]
 
 
 def test_dragging_a_thumbnail_moves_its_chip_and_escape_leaves_it(page: Page, seen: Seen) -> None:
@@ -276,7 +276,6 @@ def test_dragging_a_thumbnail_moves_its_chip_and_escape_leaves_it(page: Page, se
     expect(chips.nth(0)).to_have_class("line gap-before")
     page.keyboard.press("Escape")
     page.mouse.up()
-    assert not seen.deeds
     names(page, "a.png", "b.png", "c.png")
     take_to(2, 0)
     page.mouse.up()

@@ -31,8 +31,10 @@ def page(open_page: Open, scripted_url: str, scripted: ScriptedModel) -> Page:
 def asked(page: Page, scripted: ScriptedModel, *script: str, files: list[dict[str, object]] = TWO) -> None:
     """A question with these images, answered to the end."""
     scripted.script = list(script)
+    turn = page.locator("#conversation .asked").count() + 1
     send(page, "What is where?", *files)
-    expect(page.locator("#send")).to_be_enabled()
+    expect(page.locator(f"#conversation .receipt.turn-{turn}")).to_be_visible()
+    expect(page.locator("#conversation [data-act=undo]")).to_have_count(1)  # nothing more comes
     boxes = sum(step.count("[") for step in script) - sum(step.count("<box>") for step in script)
     expect(page.locator("svg .ground-box")).to_have_count(boxes)
 

@@ -23,8 +23,8 @@ from internvl_demo.store import open_store
 from internvl_demo.ui.handlers import Desk, Message
 from internvl_demo.ui.layout import CSS, EXAMPLES, I18N, lay_out, theme
 from internvl_demo.ui.loading import follow_progress, place_progress
+from internvl_demo.ui.markup import plain
 from internvl_demo.ui.probes import probes
-from internvl_demo.ui.session import plain
 from internvl_demo.ui.shelf import use_own_folder
 from internvl_demo.ui.wiring import Wiring
 

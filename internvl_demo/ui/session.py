@@ -1,11 +1,9 @@
 """What the page shows of a conversation: values in, plain data for the page's components out.
 
 `Session` is frozen: the conversation, and for each turn the last snapshot of its answer. All that is shown is
-derived from it. People's text is shown as they wrote it and never as markup; a model's text is
-Markdown without HTML.
+derived from it. What people and models write goes through `markup`.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,11 +16,8 @@ from internvl_demo.jobs import recalled
 from internvl_demo.photo import Photo
 from internvl_demo.store.records import Record
 from internvl_demo.tiling import TilePlan, plan_tiles
+from internvl_demo.ui.markup import markdown, plain
 from internvl_demo.ui.strings import Words
-
-_CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
-_PUNCTUATION = re.compile(r"[`*_{}\[\]()#+\-.!|<>~&:=\"']")
-_FORMULA = re.compile(r"[\\$]")
 
 
 @dataclass(frozen=True)
@@ -63,21 +58,6 @@ def plan_of(image: Attachment) -> TilePlan:
     return plan_tiles(image.photo.size_wh, image.max_tiles)
 
 
-def plain(text: str) -> str:
-    """People's text as Markdown that shows exactly that text.
-
-    What opens a formula stands in an element of its own: formulas are looked for in the text of one element.
-    """
-    marked = _PUNCTUATION.sub(lambda mark: f"&#{ord(mark[0])};", text)
-    return _FORMULA.sub(lambda mark: f"<span>&#{ord(mark[0])};</span>", marked)
-
-
-def markdown(text: str) -> str:
-    """A model's text as Markdown in which no HTML can begin; code keeps its angle brackets."""
-    parts = _CODE.split(text)
-    return "".join(part if index % 2 else part.replace("<", "&lt;") for index, part in enumerate(parts))
-
-
 def messages(
     session: Session, info: ModelInfo, words: Words, file_of: Callable[[Photo], str]
 ) -> list[dict[str, Any]]:
@@ -86,8 +66,10 @@ def messages(
     number = 0
     answered = zip(session.conversation.turns, session.answers, strict=True)
     for place, (turn, said) in enumerate(answered, 1):
+        plans = []
         for image in turn.images:
             number += 1
+            plans.append((number, plan_of(image)))
             path = file_of(image.photo)
             shown.append(
                 {"role": "user", "content": {"path": path, "alt_text": f"{words('image')}-{number}"}}
@@ -95,22 +77,32 @@ def messages(
         asked = f'{plain(turn.text)}<span class="asked turn-{place}"></span>'
         shown.append({"role": "user", "content": asked})
         if said is not None:
-            images = tuple(plan_of(image) for image in turn.images)
-            line = receipt(said, images, info, words, session.model_of(place - 1) or info.name)
+            line = receipt(said, tuple(plans), info, words, session.model_of(place - 1) or info.name)
             content = f'{markdown(said.text)}\n\n<span class="receipt turn-{place}">{line}</span>'
             shown.append({"role": "assistant", "content": content})
     return shown
 
 
-def receipt(said: Answer, plans: tuple[TilePlan, ...], info: ModelInfo, words: Words, model: str = "") -> str:
-    """The short line under an answer. `model`: which gave it."""
+def receipt(
+    said: Answer, plans: tuple[tuple[int, TilePlan], ...], info: ModelInfo, words: Words, model: str = ""
+) -> str:
+    """The short line under an answer. `plans`: each image's number in the conversation, and how it is cut.
+    `model`: which gave it."""
     parts = []
     if said.timing.ttft_s is not None:
         parts.append(words("receipt_ttft", seconds=f"{said.timing.ttft_s:.2f}"))
     speed = said.timing.tokens_per_s(said.usage.completion_tokens) if said.usage else None
     if speed:
-        parts.append(words("receipt_speed", speed=f"{speed:.0f}"))
-    parts += [f"{tiles_text(tiles, words)}, {tokens_text(tiles, info, words)}" for tiles in plans]
+        parts.append(words("receipt_speed", speed=f"{speed:.0f}" if speed >= 10 else f"{speed:.1f}"))
+    parts += [
+        words(
+            "receipt_image",
+            image=f"Image-{number}",
+            tiles=tiles_text(tiles, words),
+            tokens=tokens_text(tiles, info, words),
+        )
+        for number, tiles in plans
+    ]
     if said.usage and said.usage.cached_tokens:
         parts.append(words("receipt_cached", count=f"{said.usage.cached_tokens:,}"))
     if said.dropped_boxes:
