@@ -1,10 +1,13 @@
 """The exam: the same questions everywhere, answers of any model read fairly, scores that say how sure they are."""
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from internvl_demo.answer import Answer, Timing
+from internvl_demo.backends import open_backend
 from internvl_demo.chat import Attachment, Conversation
 from internvl_demo.grounding import parse
 from internvl_demo.nano.exam.items import SKILLS, Item, item
@@ -18,10 +21,11 @@ from internvl_demo.nano.exam.marks import (
     says_words,
 )
 from internvl_demo.nano.exam.page import exam_page
-from internvl_demo.nano.exam.run import Result, f1, scores, table
+from internvl_demo.nano.exam.run import Result, f1, scores, sit, table
 from internvl_demo.nano.world.vocabulary import kinds
 from internvl_demo.photo import photo_of
 from internvl_demo.pins import pin
+from internvl_demo.settings import Settings
 
 BY_NAME = {kind.en: kind for kind in kinds()}
 LANGS = ("en", "zh")
@@ -143,3 +147,18 @@ def test_the_page_shows_every_item_and_takes_no_markup_from_an_answer() -> None:
     assert "<script" not in page
     assert page.count("<article") == 2
     assert "locate" in table(scores(results))
+
+
+def test_the_miniature_passes_a_short_exam_in_both_languages() -> None:
+    """Five fixed items of each of five skills; the whole exam is a command, its table in the model's card."""
+    backend = open_backend(Settings())
+
+    async def sat() -> list[Result]:
+        skills = ("locate", "count", "describe", "absent", "follow_up")
+        return [result async for result in sit(backend, LANGS, skills, 5)]
+
+    results = asyncio.run(sat())
+    for lang in LANGS:
+        marks = [result.mark for result in results if result.lang == lang]
+        assert len(marks) == 25
+        assert sum(mark.full for mark in marks) >= 13, lang

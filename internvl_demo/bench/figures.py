@@ -7,7 +7,10 @@ from typing import Any
 
 from internvl_demo.errors import SetupError
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_COLOURS = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"),
+    *("#56b4e9", "#000000", "#999999", "#882255", "#b8a800"),
+)
 
 
 def draw_resolution(rows: Sequence[dict[str, Any]], file: Path) -> None:

@@ -291,7 +291,7 @@ class _Stage:
                 sums[name] = sums.get(name, 0.0) + loss
             self.step += 1
             summed += 1
-            if self.step % 50 == 0 or self.step == self.recipe.steps:
+            if self.step % 100 == 0 or self.step == self.recipe.steps:
                 seconds, logged = time.monotonic() - logged, time.monotonic()
                 means = {name: round(total / summed, 4) for name, total in sums.items()}
                 line = {"stage": self.name, "step": self.step, **means, "seconds": round(seconds, 1)}
