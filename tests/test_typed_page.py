@@ -96,7 +96,9 @@ def test_a_long_text_is_told_before_it_is_sent(page: Page, scripted: ScriptedMod
     assert not scripted.asked
 
 
-def test_an_edit_that_does_not_fit_changes_nothing(page: Page, scripted: ScriptedModel) -> None:
+def test_an_edit_that_does_not_fit_changes_nothing_and_is_not_lost(
+    page: Page, scripted: ScriptedModel
+) -> None:
     asked(page, scripted, "One?", "First.")
     act(question(page, 1), "edit").click()
     area = question(page, 1).locator("textarea")
@@ -106,6 +108,11 @@ def test_an_edit_that_does_not_fit_changes_nothing(page: Page, scripted: Scripte
     expect(question(page, 1)).to_contain_text("One?")
     wait_answer(page, "First.")
     assert len(scripted.asked) == 1
+    act(question(page, 1), "edit").click()
+    expect(area).to_have_value("word " * 12_000)
+    area.press("Escape")
+    act(question(page, 1), "edit").click()
+    expect(area).to_have_value("One?")
 
 
 # What a person has typed.

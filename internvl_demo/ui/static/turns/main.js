@@ -5,6 +5,7 @@ function makeTurns(widget) {
   let conversation = null // Gradio may mount it after this
   let shown = { turns: [], words: {} }
   let words = {}
+  const reworded = new Map() // by question, until it says so: an edit that was refused is not lost
 
   const messageOf = (mark, turn) => conversation.querySelector(`.${mark}.turn-${turn}`)?.closest('[data-testid]')
 
@@ -106,17 +107,19 @@ function makeTurns(widget) {
   function edit({ question, text }, message) {
     if (message.querySelector('.turn-edit')) return
     const area = make('textarea', { rows: Math.min(8, text.split('\n').length + 1) })
-    area.value = text
+    area.value = reworded.get(question) ?? text
     const form = make('form', { class: 'turn-edit' }, make('p'), area,
       make('div', {}, make('button', { type: 'submit', class: 'main' }), button({}, leave)))
     label(form)
     function leave() {
+      reworded.delete(question)
       form.remove()
       message.querySelector('[data-act="edit"]')?.focus()
     }
     form.addEventListener('submit', (event) => {
       event.preventDefault()
       if (!area.value.trim()) return
+      reworded.set(question, area.value)
       trigger('edit', { question, text: area.value })
       form.remove()
     })
@@ -141,6 +144,7 @@ function makeTurns(widget) {
   function show(value) {
     shown = value
     words = value.words ?? {}
+    for (const turn of shown.turns) if (reworded.get(turn.question) === turn.text) reworded.delete(turn.question)
     if (conversation) link()
   }
 
