@@ -104,8 +104,8 @@ def test_every_command_has_help(command: list[str]) -> None:
 
 def test_ask_answers_about_the_right_image_and_draws_the_box(tmp_path: Path) -> None:
     by_name = {kind.en: kind for kind in kinds()}
-    one = draw_scene(2_000_000_029, size_wh=(640, 480), wanted={by_name["apple"]: 2, by_name["bus"]: 1})
-    two = draw_scene(2_000_000_030, size_wh=(512, 512), wanted={by_name["cat"]: 1, by_name["tree"]: 2})
+    one = draw_scene(2_000_000_057, size_wh=(640, 480), wanted={by_name["apple"]: 2, by_name["bus"]: 1})
+    two = draw_scene(2_000_000_058, size_wh=(512, 512), wanted={by_name["cat"]: 1, by_name["tree"]: 2})
     for name, scene in (("one.png", one), ("two.png", two)):
         scene.image.save(tmp_path / name)
     images = ["--image", tmp_path / "one.png", "--image", tmp_path / "two.png"]

@@ -29,7 +29,7 @@ from internvl_demo.serving.command import shape_of
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
 from tests.fake_lmdeploy import install
 
-TINY = Shape(2, 64, 2, 128, 28, 2, 128, 2, 1, 256, 3200, 16_384)
+TINY = Shape(2, 64, 2, 128, 28, 2, 128, 2, 1, 256, 4096, 16_384)
 
 
 class Says:

@@ -135,7 +135,7 @@ class Wiring:
         """The values of `self.shown`."""
         session, info, words = view.session, self.desk.info, seen.words
         conversation_id = session.record.id if session.record else ""
-        kept = view.text is None
+        kept, again = view.text is None, bool(session.conversation.turns)
         sent = {"text": seen.text, "files": seen.files} if view.sent else None
         return [
             gr.skip() if kept else self._give(sent, view.text or ""),
@@ -148,9 +148,10 @@ class Wiring:
             turns(session, view.running, info, words),
             gr.skip() if kept else self._tray(view, seen, person),
             gr.skip() if kept else "",
-            gr.update(interactive=not view.running),
-            gr.update(interactive=view.running),
-            gr.update(interactive=bool(session.conversation.turns) and not view.running),
+            # with their names: an update that comes before the page's texts would leave a button without one
+            gr.update(value=words("send"), interactive=not view.running),
+            gr.update(value=words("stop"), interactive=view.running),
+            gr.update(value=words("retry"), interactive=again and not view.running),
         ]
 
     def _give(self, sent: dict[str, Any] | None, back: str, over: Sequence[str] = ()) -> str:
