@@ -47,7 +47,7 @@ def draw_curves(log: Path, file: Path) -> None:
                 list(own), [line.get(name) for line in own.values()], color=colour, label=name, linewidth=1.3
             )
         axis.set(title=stage, yscale="log", xlabel="step")
-        axis.legend(frameon=False, fontsize=7)
+        axis.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     for axis in axes[len(stages) :]:
         axis.set_visible(False)
     figure.savefig(file, dpi=130)
