@@ -64,7 +64,7 @@ class Wiring:
         ]
         self.drafted, self.listed = [parts.tray, parts.bar], [parts.notice, parts.panel]
         waiting = [parts.composer, parts.tray]
-        remembered = page.load(None, parts.tray, [*who, *waiting], js=_REMEMBERED, **QUIET)
+        remembered = page.load(None, waiting[::-1], [*who, *waiting], js=_REMEMBERED, **QUIET)
         following = self._answers(remembered)
         changed = self._conversations(following)
         self._languages(following)
