@@ -244,9 +244,10 @@ def test_closing_leaves_no_process_behind(
 
 
 APP = """
-import sys, threading
+import signal, sys, threading
 from internvl_demo.serving.command import Serving
 from internvl_demo.serving.launch import Patience, Supervisor
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 supervisor = Supervisor(Serving("model"), "key", patience=Patience(poll_s=0.05))
 supervisor.start()
 if "end" in sys.argv:
