@@ -21,8 +21,8 @@ BY_NAME = {kind.en: kind for kind in kinds()}
 @pytest.fixture(scope="module")
 def scenes() -> tuple[Picture, Picture]:
     """Two fresh scenes; only the second shows a cat."""
-    first = draw_scene(2_000_000_029, size_wh=(640, 480), wanted={BY_NAME["apple"]: 2, BY_NAME["bus"]: 1})
-    second = draw_scene(2_000_000_030, size_wh=(512, 512), wanted={BY_NAME["cat"]: 1, BY_NAME["tree"]: 2})
+    first = draw_scene(2_000_000_057, size_wh=(640, 480), wanted={BY_NAME["apple"]: 2, BY_NAME["bus"]: 1})
+    second = draw_scene(2_000_000_058, size_wh=(512, 512), wanted={BY_NAME["cat"]: 1, BY_NAME["tree"]: 2})
     return first, second
 
 

@@ -52,8 +52,8 @@ def balancer(servers: list[Lmdeploy], folder: Path) -> Iterator[str]:
 def scenes() -> tuple[Picture, Picture]:
     """Two pictures; only the second shows a cat."""
     by_name = {kind.en: kind for kind in kinds()}
-    first = draw_scene(2_000_000_029, size_wh=(640, 480), wanted={by_name["apple"]: 2, by_name["bus"]: 1})
-    second = draw_scene(2_000_000_030, size_wh=(512, 512), wanted={by_name["cat"]: 1, by_name["tree"]: 2})
+    first = draw_scene(2_000_000_057, size_wh=(640, 480), wanted={by_name["apple"]: 2, by_name["bus"]: 1})
+    second = draw_scene(2_000_000_058, size_wh=(512, 512), wanted={by_name["cat"]: 1, by_name["tree"]: 2})
     return first, second
 
 
