@@ -55,7 +55,12 @@ check: $(VENV)/installed-tests
 examples: $(VENV)/installed $(FONTS)
 	$(BIN)/python -m internvl_demo.nano.examples
 
-screenshots: $(VENV)/installed-tests /usr/bin/chromium
+CHINESE := /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc
+$(CHINESE):
+	$(SUDO) apt-get update
+	$(SUDO) apt-get install -y --no-install-recommends fonts-noto-cjk
+
+screenshots: $(VENV)/installed-tests /usr/bin/chromium $(CHINESE)
 	$(BIN)/python -m tests.screenshots
 
 clean:

@@ -60,7 +60,8 @@ def foreign(found: list[str], language: str) -> list[str]:
 
 
 def all_in(page: Page, language: str, root: str = "body") -> None:
-    """Waits until nothing of the other language is left."""
+    """Waits until nothing of the other language is left. What Gradio shows for a moment while it waits is no text."""
+    expect(page.get_by_text("processing |")).to_have_count(0)
     other, same, switched = FOREIGN[language]
     with suppress(PlaywrightTimeout):
         page.wait_for_function(
