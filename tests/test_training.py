@@ -13,7 +13,7 @@ from internvl_demo.nano.model import fresh_vision, see
 from internvl_demo.nano.muon import Muon, orthogonal
 from internvl_demo.nano.shape import TOKENS_PER_TILE
 from internvl_demo.nano.tokenizer import CONTROL, build_tokenizer
-from internvl_demo.nano.train import RECIPES, rate_at, train
+from internvl_demo.nano.train import RECIPES, STAGES, Learner, export_model, rate_at, train
 from internvl_demo.nano.world.prints import draw_card, printed_words
 from internvl_demo.nano.world.truth import view_truth, word_numbers
 from internvl_demo.nano.world.vocabulary import NANO_DIR, kinds
@@ -54,6 +54,15 @@ def test_batches_are_the_same_on_every_machine(view_px: int) -> None:
     assert one.pixels.shape == (3, 3, view_px, view_px)
     assert torch.equal(one.pixels, two.pixels)
     assert torch.equal(one.truth.letters, two.truth.letters)
+
+
+def test_small_squares_full_of_print_hold_as_many_pixels_as_whole_tiles() -> None:
+    batch = VisionBatches(0, 3, 448, squares=1.0)[0]
+    assert batch.pixels is not None
+    assert batch.pixels.shape == (12, 3, 224, 224)
+    assert ((batch.truth.letters > 0).any(-1).any(-1)).all(), "each is printed on"
+    assert batch.corners.min() >= 0
+    assert batch.corners.max() <= 8, "all of it lies on a tile's grid"
 
 
 @pytest.mark.parametrize("step", range(4))
@@ -99,6 +108,20 @@ def test_a_card_of_prices_is_told_its_words_and_numbers_as_tokens() -> None:
         here = told.words[0] == numbers[name]
         assert here.any(), name
         assert (told.digits[0][here] == torch.tensor([0, *(1 + int(digit) for digit in str(value))])).all()
+
+
+def test_no_attention_lets_an_answer_see_what_follows(tokenizer: PreTrainedTokenizerFast) -> None:
+    """Fused attention takes a mask as truths, the plain one adds it to the scores."""
+    torch.manual_seed(0)
+    learner = Learner(tokenizer).eval()
+    batch = LessonBatches(3, 3, tokenizer, pixels=True)[0]
+    losses = {}
+    for attention in ("sdpa", "eager"):
+        assert learner.model
+        learner.model.set_attn_implementation(attention)
+        with torch.no_grad():
+            losses[attention] = float(learner(batch, "all")["answers"])
+    assert losses["sdpa"] == pytest.approx(losses["eager"], rel=1e-3)
 
 
 def test_muon_makes_every_direction_learn_alike() -> None:
@@ -168,6 +191,36 @@ def test_training_learns_stops_and_goes_on(tmp_path: Path) -> None:
     last = train("vision-112", tmp_path, steps=20, workers=0, device="cpu")
     assert (first["step"], last["step"]) == (5, 20)
     assert last["looks"] < first["looks"]
+
+
+def test_every_stage_teaches_what_it_should_and_leaves_the_rest(tmp_path: Path) -> None:
+    """The whole recipe, a step a stage, from nothing to a model that loads."""
+    for stage in STAGES:
+        train(stage, tmp_path, steps=1, workers=0, device="cpu")
+
+    def kept(stage: str, part: str) -> list[torch.Tensor]:
+        weights = torch.load(tmp_path / f"{stage}.pt", weights_only=True)["weights"]
+        return [weights[name] for name in sorted(weights) if name.startswith(part) and weights[name].ndim > 1]
+
+    def same(before: str, after: str, part: str, then: str = "") -> bool:
+        pairs = list(zip(kept(before, part), kept(after, then or part), strict=True))
+        assert pairs
+        moved = [not torch.equal(one, other) for one, other in pairs]
+        assert all(moved) or not any(moved), f"only some of {part} learned in {after}"
+        return not any(moved)
+
+    vision, decoder, mlp = (
+        "model.model.vision_tower.encoder",
+        "model.model.language_model.layers",
+        "model.model.multi",
+    )
+    assert not same("vision-448", "align", "vision.encoder", vision)
+    assert same("language", "align", decoder), "the decoder is frozen"
+    assert not same("language", "align", mlp)
+    for part in (vision, decoder, mlp):
+        assert not same("align", "all", part)
+    export_model(tmp_path, "all", tmp_path / "model")
+    assert (tmp_path / "model" / "model.safetensors").exists()
 
 
 def test_the_card_says_what_the_weights_can_do() -> None:

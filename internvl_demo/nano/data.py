@@ -26,7 +26,7 @@ from internvl_demo.nano.lessons.lessons import (
 from internvl_demo.nano.pointing import Look, looks_at
 from internvl_demo.nano.shape import GRID
 from internvl_demo.nano.world.charts import draw_chart
-from internvl_demo.nano.world.pictures import EXAM_SEEDS, Picture
+from internvl_demo.nano.world.pictures import EXAM_SEEDS, Box, Picture
 from internvl_demo.nano.world.prints import draw_card, draw_list, draw_scrap, draw_sign
 from internvl_demo.nano.world.scenes import draw_crowd, draw_scene
 from internvl_demo.nano.world.truth import PATCH_PX, ViewTruth, legible, view_truth, views_of
@@ -34,9 +34,12 @@ from internvl_demo.nano.world.vocabulary import kinds
 from internvl_demo.prompt import system_text
 from internvl_demo.tiling import TILE_PX, cut, plan_tiles
 
+_SQUARE_PX = 224
 _USER = "<|im_start|>user\n"
 _QUESTIONS = 10
-"""How many are asked about a picture of one view."""
+"""How many are asked about a picture of one view; about a sign half as many, for it says one thing only."""
+_SINGLES = {draw_scene: 40, draw_sign: 25, draw_chart: 23, draw_card: 12}
+"""How often a picture of one view is one of these."""
 _CHAINED = 0.3
 """Share of conversations whose questions follow one another."""
 _FOLLOWS = 0.45
@@ -44,27 +47,31 @@ _FOLLOWS = 0.45
 
 
 class VisionBatches(Dataset[Batch]):
-    """Batch n: `views` views of `view_px` pixels and what each patch of them shows."""
+    """Batch n: `views` views of `view_px` pixels and what each patch of them shows. `squares` is the share of
+    batches that show small squares full of print instead, as many pixels in all: what reads best is learned there."""
 
-    def __init__(self, seed: int, views: int, view_px: int):
-        self.seed, self.views, self.view_px = seed, views, view_px
+    def __init__(self, seed: int, views: int, view_px: int, squares: float = 0.0):
+        self.seed, self.views, self.view_px, self.squares = seed, views, view_px, squares
 
     def __getitem__(self, step: int) -> Batch:
         rng = random.Random(f"{self.seed}/{step}")
-        drawn = [self._view(rng) for _ in range(self.views)]
-        room = GRID - self.view_px // PATCH_PX
+        if rng.random() < self.squares:
+            side = _SQUARE_PX
+            count = self.views * (self.view_px // side) ** 2
+            drawn = [_whole(draw_scrap(rng.randrange(EXAM_SEEDS), side), side) for _ in range(count)]
+        else:
+            side = self.view_px
+            drawn = [self._view(rng) for _ in range(self.views)]
+        room = GRID - side // PATCH_PX
         corners = [(rng.randint(0, room), rng.randint(0, room)) for _ in drawn]
         return pack_views([truth for truth, _ in drawn], [pixels for _, pixels in drawn], corners=corners)
 
     def _view(self, rng: random.Random) -> tuple[ViewTruth, numpy.ndarray]:
         picture = self._small(rng) if self.view_px < TILE_PX else self._large(rng)
-        width, height = picture.image.size
-        part = (0.0, 0.0, float(width), float(height))
-        if picture.form == "list":
-            part = rng.choice(views_of(picture, plan_tiles(picture.image.size, rng.choice((6, 12, 12, 12)))))
-        size = (self.view_px, self.view_px)
-        image = picture.image.resize(size, Image.Resampling.BICUBIC, box=part)
-        return view_truth(picture, part, self.view_px), numpy.asarray(image)
+        if picture.form != "list":
+            return _whole(picture, self.view_px)
+        plan = plan_tiles(picture.image.size, rng.choice((6, 12, 12, 12)))
+        return _part(picture, rng.choice(views_of(picture, plan)), self.view_px)
 
     def _small(self, rng: random.Random) -> Picture:
         """One to four objects close by, or print."""
@@ -79,9 +86,20 @@ class VisionBatches(Dataset[Batch]):
         seed = rng.randrange(EXAM_SEEDS)
         draw = rng.choices(
             (draw_crowd, draw_scene, draw_sign, draw_chart, draw_list, draw_card, None),
-            (24, 18, 16, 14, 10, 6, 12),
+            (20, 18, 14, 20, 12, 10, 6),
         )[0]
         return draw(seed) if draw else draw_scrap(seed, TILE_PX)
+
+
+def _whole(picture: Picture, view_px: int) -> tuple[ViewTruth, numpy.ndarray]:
+    width, height = picture.image.size
+    return _part(picture, (0.0, 0.0, float(width), float(height)), view_px)
+
+
+def _part(picture: Picture, part: Box, view_px: int) -> tuple[ViewTruth, numpy.ndarray]:
+    """The part of a picture as a square view: what it shows and its pixels."""
+    image = picture.image.resize((view_px, view_px), Image.Resampling.BICUBIC, box=part)
+    return view_truth(picture, part, view_px), numpy.asarray(image)
 
 
 class LessonBatches(Dataset[Batch]):
@@ -108,7 +126,7 @@ class _Drawing:
 
     def batch(self) -> Batch:
         while len(self.truths) < self.room:
-            form = self.rng.choices((self._single, self._print, self._pair, self._tiled), (75, 2, 20, 3))[0]
+            form = self.rng.choices((self._single, self._print, self._pair, self._tiled), (74, 4, 19, 3))[0]
             form()
         nothing = [ask_nothing(self.rng, random_tongue(self.rng)) for _ in range(8)]
         self._talk([system_text() + _USER], nothing, chained=False, first_view=len(self.truths))
@@ -117,7 +135,7 @@ class _Drawing:
         return batch
 
     def _single(self) -> None:
-        draw = self.rng.choices((draw_scene, draw_sign, draw_chart, draw_card), (56, 17, 17, 10))[0]
+        draw = self.rng.choices(list(_SINGLES), list(_SINGLES.values()))[0]
         self._about(draw(self._seed()), 1)
 
     def _print(self) -> None:
@@ -136,7 +154,8 @@ class _Drawing:
         parts = views_of(picture, plan_tiles(picture.image.size, max_tiles))
         readable = legible(picture, parts)
         lessons: list[Lesson] = []
-        while len(lessons) < _QUESTIONS + count // 2:  # the more is read, the more is asked
+        asked = _QUESTIONS // 2 if picture.form == "sign" else _QUESTIONS
+        while len(lessons) < asked + count // 2:  # the more is read, the more is asked
             tongue = random_tongue(self.rng)
             lesson = self._following(picture, lessons, tongue) if chained and lessons else None
             lessons.append(lesson or ask_picture(self.rng, picture, tongue, legible=readable))

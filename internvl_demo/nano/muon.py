@@ -1,8 +1,8 @@
 """Muon for the matrices inside the layers: momentum made orthogonal, so that every direction learns alike.
 
 As `torch.optim.Muon` (Keller Jordan, 2024; rates matched to AdamW's as in arXiv 2502.16982), but matrices of one
-shape go through the iteration together, and in float32: torch's goes through one by one in bfloat16, which a
-processor without matrix units computes five times slower.
+shape go through the iteration together, in the type that the machine multiplies fastest: torch's go through one by
+one, always in bfloat16, which a processor without instructions for it computes five times slower.
 """
 
 from collections.abc import Iterable
@@ -15,10 +15,18 @@ _A, _B, _C = 3.4445, -4.775, 2.0315
 
 
 class Muon(torch.optim.Optimizer):
-    """For matrices only; `lr` is AdamW's."""
+    """For matrices only; `lr` is AdamW's. `dtype`: of the iteration."""
 
-    def __init__(self, groups: Iterable[dict[str, Any]], *, weight_decay: float, momentum: float = 0.95):
+    def __init__(
+        self,
+        groups: Iterable[dict[str, Any]],
+        *,
+        weight_decay: float,
+        momentum: float = 0.95,
+        dtype: torch.dtype = torch.float32,
+    ):
         super().__init__(groups, {"lr": 0.0, "weight_decay": weight_decay, "momentum": momentum})
+        self.dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -30,7 +38,8 @@ class Muon(torch.optim.Optimizer):
                 if matrix.grad is not None:
                     shapes.setdefault(matrix.shape, []).append(matrix)
             for shape, matrices in shapes.items():
-                steps = orthogonal(torch.stack([self._momentum(one, group["momentum"]) for one in matrices]))
+                turns = torch.stack([self._momentum(one, group["momentum"]) for one in matrices])
+                steps = orthogonal(turns.to(self.dtype)).to(turns.dtype)
                 rate = group["lr"] * 0.2 * max(shape) ** 0.5
                 for matrix, step in zip(matrices, steps, strict=True):
                     matrix.mul_(1 - group["lr"] * group["weight_decay"]).add_(step, alpha=-rate)
