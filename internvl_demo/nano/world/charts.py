@@ -51,12 +51,12 @@ class _Chart:
         return Picture(self.image, form=form, rows=self.rows, letters=letters, prints=prints, marks=marks)
 
     def _title(self) -> None:
-        font = self._font(self.rng.uniform(15, 19))
+        font = self._font(self.rng.uniform(16, 20))
         self._centred(self.image.width / 2, 12, self.rng.choice(CHART_TITLES), font)
 
     def _bars(self) -> None:
         width, height = self.image.size
-        font, step = self._font(self.rng.uniform(12, 15)), width * 0.92 / len(self.rows)
+        font, step = self._font(self.rng.uniform(14, 17)), width * 0.92 / len(self.rows)
         floor, room = height - 40, height - 120
         paints = [self._paint() for _ in self.rows] if self.rng.random() < 0.5 else [self._paint()] * 6
         self.canvas.line((width * 0.03, floor, width * 0.97, floor), self.ink, 2)
@@ -65,12 +65,12 @@ class _Chart:
             bar = (middle - step * 0.3, top, middle + step * 0.3, floor)
             self.canvas.rectangle(bar, paints[index])
             self.marks.append(bar)
-            self._centred(middle, top - 22, str(value), font, index)
+            self._centred(middle, top - 25, str(value), font, index)
             self._centred(middle, floor + 12, name, font, index)
 
     def _line(self) -> None:
         width, height = self.image.size
-        font, step = self._font(self.rng.uniform(12, 15)), width * 0.92 / len(self.rows)
+        font, step = self._font(self.rng.uniform(14, 17)), width * 0.92 / len(self.rows)
         floor, room, paint = height - 40, height - 130, self._paint()
         points = [
             (width * 0.04 + step * (index + 0.5), floor - room * value / 100)
@@ -82,13 +82,13 @@ class _Chart:
             dot = (x - 6, y - 6, x + 6, y + 6)
             self.canvas.ellipse(dot, paint)
             self.marks.append(dot)
-            self._centred(x, y - 28, str(value), font, index)
+            self._centred(x, y - 31, str(value), font, index)
             self._centred(x, floor + 12, name, font, index)
 
     def _pie(self) -> None:
         """Slices with the name and the value beside each, the value below the name."""
         width, height = self.image.size
-        font, radius = self._font(self.rng.uniform(12, 14)), 0.29 * min(width, height)
+        font, radius = self._font(self.rng.uniform(14, 16)), 0.29 * min(width, height)
         x0, y0 = width / 2, height / 2 + 14
         total, angle = sum(value for _, value in self.rows), self.rng.uniform(0, 360)
         paints = self._paints(len(self.rows))

@@ -21,6 +21,7 @@ _TRAIN_FACES = (
     *("dejavu/DejaVuSans.ttf", "dejavu/DejaVuSans-Bold.ttf"),
     *("dejavu/DejaVuSerif.ttf", "dejavu/DejaVuSerif-Bold.ttf", "liberation/LiberationMono-Bold.ttf"),
     *("liberation/LiberationSans-Regular.ttf", "liberation/LiberationSans-Bold.ttf"),
+    "liberation/LiberationMono-Regular.ttf",
 )
 _EXAM_FACES = (
     *("liberation/LiberationSerif-Regular.ttf", "liberation/LiberationSerif-Bold.ttf"),
@@ -204,44 +205,46 @@ def draw_card(seed: int) -> Picture:
     return Picture(image, form="list", rows=tuple(rows), letters=tuple(letters), prints=tuple(prints))
 
 
-def draw_scrap(seed: int, size_px: int) -> Picture:
-    """A square cut out of something printed: lines of words and numbers, capitals 10 to 60 pixels high. Much to
-    learn reading from in one picture."""
+def draw_scrap(seed: int, view_px: int) -> Picture:
+    """Something cut out of a printed page, for a square view: lines of words and numbers, capitals 13 to 60 pixels
+    high in the view. It is larger or smaller than the view, each way for itself, for tiles resample what they
+    show, too. Much to learn reading from in one picture."""
     rng, exam = random.Random(seed), seed >= EXAM_SEEDS
-    plain = rng.random() < 0.6
+    scale = 0.7 * 2 ** rng.random()
+    width, height = round(view_px * scale * rng.uniform(0.8, 1.25)), round(view_px * scale)
     ground = any_colour(rng)
-    image = Image.new("RGB", (size_px, size_px), ground)
-    if not plain:
-        image = draw_background(rng, (size_px, size_px), exam)
+    image = Image.new("RGB", (width, height), ground)
+    if rng.random() < 0.4:
+        image = draw_background(rng, (width, height), exam)
         ground = image.resize((1, 1)).getpixel((0, 0))  # type: ignore[assignment]
     draw, ink = ImageDraw.Draw(image), against(rng, ground)
-    capital = 11 * (min(60, size_px / 3) / 11) ** rng.random()
+    capital = scale * 13 * (min(60, view_px / 3) / 13) ** rng.random()
     font = typeface(pick_face(rng, exam), round(capital / 0.72))
     letters: list[Letter] = []
     prints: list[Print] = []
     y = rng.uniform(-0.3, 0.6) * capital
-    while y < size_px - 0.5 * capital:
+    while y < height - 0.5 * capital:
         x = rng.uniform(-1, 1.5) * capital
-        while x < size_px - 0.4 * capital:
+        while x < width - 0.4 * capital:
             word = _scrap_word(rng)
             written = write(draw, (x, y), word, font, ink)
             letters += written
             prints.append(Print.of(written))
             x += font.getlength(word) + capital * rng.uniform(0.6, 2.5)
         y += capital * rng.uniform(1.4, 2.6)
-    inside = tuple(letter for letter in letters if _within(letter.xyxy_px, size_px))
+    inside = tuple(letter for letter in letters if _within(letter.xyxy_px, width, height))
     return Picture(image, form="scrap", letters=inside, prints=tuple(prints))
 
 
 def _scrap_word(rng: random.Random) -> str:
     form = rng.random()
-    if form < 0.3:
-        return str(rng.randint(0, 999))
-    if form < 0.42:
+    if form < 0.5:
+        return str(rng.randint(10, 99) if form < 0.3 else rng.randint(0, 999))
+    if form < 0.58:
         return "".join(rng.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ") for _ in range(rng.randint(2, 7)))
     return rng.choice(printed_words())
 
 
-def _within(box: Box, size_px: int) -> bool:
+def _within(box: Box, width: int, height: int) -> bool:
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    return 0 <= x < size_px and 0 <= y < size_px
+    return 0 <= x < width and 0 <= y < height

@@ -3,8 +3,8 @@
 A view is what the vision encoder sees at once: a tile, the thumbnail, or in the first stages a smaller
 square. Each patch of 28 pixels shows a look (a kind in a colour; 0: nothing) and where its object's four
 sides are; it holds up to four letters, one a quarter of 14 pixels; and what is printed across it is told as
-a whole: the word, the number. The name, the value and the bar of one row of a chart or list are told both
-its word and its number: what belongs together is found by the vision encoder, which sees the page.
+a whole: the word, the number. The name and the value of one row of a chart or list are told both its word and
+its number: what belongs together is found by the vision encoder, which sees the page.
 """
 
 import math
@@ -119,11 +119,8 @@ def _prints(picture: Picture, view: Box, view_px: int) -> tuple[numpy.ndarray, n
     order = sorted(range(len(picture.rows)), key=lambda row: picture.rows[row][1]) if whole else []
     for row in sorted({one.row for one, _ in seen}):
         own = [(one, box) for one, box in seen if one.row == row]
-        boxes = [box for _, box in own]
-        if 0 <= row < len(picture.marks):
-            boxes.append(_seen(picture.marks[row], view, view_px))
-        # what belongs to no row is told where it is, a row's word and number all over the row
-        told = own if row < 0 else [(said, box) for said, _ in own for box in boxes]
+        # what belongs to no row is told where it is, a row's word and number at both
+        told = own if row < 0 else [(said, box) for said, _ in own for _, box in own]
         for said, box in told:
             place = _patches(box, grid)
             if said.text.isdigit():
