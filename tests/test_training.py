@@ -110,6 +110,22 @@ def test_a_card_of_prices_is_told_its_words_and_numbers_as_tokens() -> None:
         assert (told.digits[0][here] == torch.tensor([0, *(1 + int(digit) for digit in str(value))])).all()
 
 
+def test_visual_tokens_are_asked_for_the_words_that_the_decoder_reads(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    torch.manual_seed(0)
+    learner = Learner(tokenizer)
+    assert learner.model
+    words = learner.model.get_input_embeddings().weight
+    told = token_truth(VisionBatches(2, 4, 448)[1].truth)
+    with torch.no_grad():
+        tokens = learner.truth(told, words)
+        right, wrong = (learner.truth.loss(said, told, words) for said in (tokens, tokens.roll(1, 1)))
+    assert right["tokens"] < 1e-6
+    assert wrong["tokens"] > 0.5
+    assert right["said"] < 0.3 * wrong["said"]
+
+
 def test_no_attention_lets_an_answer_see_what_follows(tokenizer: PreTrainedTokenizerFast) -> None:
     """Fused attention takes a mask as truths, the plain one adds it to the scores."""
     torch.manual_seed(0)

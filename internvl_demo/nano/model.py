@@ -236,12 +236,10 @@ class TruthReader(nn.Module):
         slots = torch.arange(16, device=embeddings.device) * (len(LETTERS) + 1)
         letter_rows = self._row(embeddings, self.letter_ids[:, None])
         spelled = self.letters(slots + truth.letters) + 0.2 * letter_rows[truth.letters]
-        named = self.looks(truth.looks) + self._row(embeddings, self.name_ids)[truth.looks]
-        words = self.words(truth.words) + self._row(embeddings, self.word_ids[:, None])[truth.words]
-        # a digit is a letter, too: the row after the last capital's is that of 0
-        digit_rows = letter_rows[(truth.digits + LETTERS.index("0")).clamp(max=len(LETTERS))]
-        places = torch.arange(DIGITS, device=embeddings.device) * 11
-        numbers = self.digits(places + truth.digits) + 0.5 * digit_rows
+        named = self._names(embeddings)[truth.looks]
+        words = self._words(embeddings)[truth.words]
+        places = torch.arange(DIGITS, device=embeddings.device)
+        numbers = self._digits(embeddings)[places, truth.digits]
         sums = (
             (named + corners) * (truth.looks > 0)[..., None]
             + (spelled * (truth.letters > 0)[..., None]).sum(-2)
@@ -252,18 +250,62 @@ class TruthReader(nn.Module):
         )
         return self.SIZE * nn.functional.rms_norm(sums, sums.shape[-1:])
 
+    def _names(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """(looks, width): how each look is written."""
+        return self.looks.weight + self._row(embeddings, self.name_ids)
+
+    def _words(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """(printed words, width)."""
+        return self.words.weight + self._row(embeddings, self.word_ids[:, None])
+
+    def _digits(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """(places, 11, width). A digit is a letter, too: the row after the last capital's is that of 0."""
+        rows = self._row(embeddings, self.letter_ids[:, None])[LETTERS.index("0") :][:11]
+        return self.digits.weight.reshape(DIGITS, 11, -1) + 0.5 * rows
+
     @staticmethod
     def _row(words: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
         """(rows, n) ids -> (rows, width): the embeddings of each row's tokens as one vector of root mean square 1."""
         summed = (nn.functional.normalize(words[ids.clamp(min=0)], dim=-1) * (ids >= 0)[..., None]).sum(-2)
         return nn.functional.rms_norm(summed, summed.shape[-1:], eps=1e-6)
 
-    def loss(self, visual: torch.Tensor, tokens: torch.Tensor, shows: torch.Tensor) -> torch.Tensor:
-        """How far visual tokens (views, 64, width) are from the truth's, as a share of its variance. Tokens that
-        show nothing weigh a quarter; shows (views, 64) bool."""
-        far = ((visual.float() - tokens) / self.SIZE).square().mean(-1)
-        weight = torch.where(shows, 1.0, 0.25)
-        return (weight * far).sum() / weight.sum()
+    def loss(
+        self, visual: torch.Tensor, truth: TokenTruth, embeddings: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """How far visual tokens (views, 64, width) are from the truth's.
+
+        tokens: as a share of the truth's variance; those that show nothing weigh a quarter. said: which name, which
+        word and which digits they say, as cross-entropy: of a token's variance a word is too little to be
+        learned by distance alone.
+        """
+        embeddings, seen = embeddings.detach(), visual.float() / self.SIZE
+        far = (seen - self(truth, embeddings).detach() / self.SIZE).square().mean(-1)
+        weight = torch.where(truth.shows, 1.0, 0.25)
+        losses = {"tokens": (weight * far).sum() / weight.sum()}
+        said = [
+            _chosen(seen, self._names(embeddings), truth.looks),
+            _chosen(seen, self._words(embeddings), truth.words),
+            *(
+                _chosen(seen, rows, truth.digits[..., place])
+                for place, rows in enumerate(self._digits(embeddings))
+            ),
+        ]
+        losses["said"] = torch.stack(said).mean()
+        return losses
+
+
+_SHARP = 4.0
+"""A quarter of what the truth says of a word is enough to tell it from others: no need to give up all else for it."""
+
+
+def _chosen(seen: torch.Tensor, rows: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of which of some rows (choices, width) is in tokens (views, 64, width), where truth (views, 64)
+    is not 0."""
+    on = truth > 0
+    if not on.any():
+        return seen.new_zeros(())
+    scores = _SHARP * seen[on] @ nn.functional.normalize(rows.detach(), dim=-1).T
+    return nn.functional.cross_entropy(scores[:, 1:], truth[on] - 1)
 
 
 class Pointer:

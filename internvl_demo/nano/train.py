@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import InternVLForConditionalGeneration, PreTrainedTokenizerFast
 
 from internvl_demo.errors import SetupError
-from internvl_demo.nano.batches import Batch, Talk, Truth, answer_loss, normalise, token_truth
+from internvl_demo.nano.batches import Batch, Talk, answer_loss, normalise, token_truth
 from internvl_demo.nano.data import LessonBatches, VisionBatches
 from internvl_demo.nano.model import DenseHead, Pointer, TruthReader, fresh_model, fresh_vision, see
 from internvl_demo.nano.muon import Muon
@@ -38,7 +38,7 @@ from internvl_demo.tiling import TILE_PX
 
 _SAVE_SECONDS = 240
 _SHARES = dict.fromkeys(
-    ("looks", "sides", "overlap", "letters", "words", "digits", "ranks", "tokens", "points"), 0.5
+    ("looks", "sides", "overlap", "letters", "words", "digits", "ranks", "tokens", "said", "points"), 0.5
 )
 """What the training-only losses weigh beside the answers'."""
 
@@ -121,7 +121,8 @@ class Learner(torch.nn.Module):
     def forward(self, batch: Batch, stage: str) -> dict[str, torch.Tensor]:
         """The losses of a batch by name."""
         if stage == "language":
-            tokens, _ = self._true_tokens(batch.truth)
+            assert self.model is not None
+            tokens = self.truth(token_truth(batch.truth), self.model.get_input_embeddings().weight)
             wrong = (
                 torch.randn_like(tokens)
                 * TruthReader.SIZE
@@ -134,8 +135,8 @@ class Learner(torch.nn.Module):
         losses = self.dense.loss(patches[batch.learned], learned)
         if self.model and patches.shape[1] == GRID**2:
             visual = self._project(patches)
-            tokens, shows = self._true_tokens(learned)
-            losses["tokens"] = self.truth.loss(visual[batch.learned], tokens.detach(), shows)
+            words = self.model.get_input_embeddings().weight
+            losses |= self.truth.loss(visual[batch.learned], token_truth(learned), words)
             losses |= self._answers(batch, visual) if batch.talks else {}
         return losses
 
@@ -161,12 +162,6 @@ class Learner(torch.nn.Module):
         shuffled = inner.pixel_shuffle(grids, inner.config.downsample_ratio)
         visual: torch.Tensor = inner.multi_modal_projector(shuffled.flatten(1, 2))
         return visual
-
-    def _true_tokens(self, truth: Truth) -> tuple[torch.Tensor, torch.Tensor]:
-        """The truth as visual tokens (views, 64, width), and which of them show something."""
-        told = token_truth(truth)
-        assert self.model is not None
-        return self.truth(told, self.model.get_input_embeddings().weight), told.shows
 
     def _answers(self, batch: Batch, visual: torch.Tensor) -> dict[str, torch.Tensor]:
         """The losses of all conversations: each token of an answer counts alike, and each coordinate."""
