@@ -182,8 +182,9 @@ class Learner(torch.nn.Module):
         places = (talk.ids == inner.config.image_token_id)[..., None]
         embedded = embedded.masked_scatter(places, visual.to(embedded.dtype))
         # to be added to the scores: attention that is not fused would add a mask of truths as ones
-        hides = torch.zeros_like(talk.mask, dtype=torch.bfloat16)
-        hides = hides.masked_fill(~talk.mask, torch.finfo(torch.bfloat16).min)
+        kind = embedded.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else embedded.dtype
+        hides = torch.zeros_like(talk.mask, dtype=dtype).masked_fill(~talk.mask, torch.finfo(dtype).min)
         hidden = inner.language_model(
             inputs_embeds=embedded, attention_mask=hides, position_ids=talk.positions, use_cache=False
         ).last_hidden_state
