@@ -15,10 +15,10 @@ FOLDER = Path(__file__).resolve().parents[2] / "assets" / "examples"
 SCENES: dict[str, tuple[int, tuple[int, int], str]] = {
     "animals": (11, (448, 448), "cat dog dog penguin"),
     "stars": (25, (448, 448), "star star star star balloon"),
-    "table": (38, (448, 448), "cake pizza banana"),
-    "street": (46, (448, 448), "car house tree"),
+    "table": (23, (448, 448), "cake pizza banana"),
+    "street": (11, (448, 448), "car house tree"),
     "garden": (60, (448, 448), "sunflower butterfly butterfly bee"),
-    "pond": (38, (448, 448), "turtle frog duck fish"),
+    "pond": (27, (448, 448), "turtle frog duck fish"),
     "sky": (37, (1792, 896), "balloon balloon balloon airplane rocket bee"),
 }
 """Seed, size and what there is, by name."""
