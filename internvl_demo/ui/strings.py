@@ -169,8 +169,8 @@ TABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "viewer_region_again": ("Zoom and ask again", "放大再问"),
         "viewer_region_again_of": ("Zoom and ask again: {label}", "放大再问：{label}"),
         "model_miniature": (
-            "The embedded miniature answers: it knows drawn objects, no photographs, and reads hardly any print.",
-            "当前由内置的微型模型回答：它认识绘制的物体，不认识照片，也几乎不识字。",
+            "The embedded miniature answers: it knows drawn objects, no photographs, and reads print with mistakes.",
+            "当前由内置的微型模型回答：它认识绘制的物体，不认识照片，识字常会出错。",
         ),
         "inspector_open": ("Prompt and call", "提示词与调用"),
         "inspector_title": ("Prompt and call of answer {turn}", "第 {turn} 个回答的提示词与调用"),
