@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from internvl_demo.answer import Answer
+from internvl_demo.grounding import parse, visible_text
 from internvl_demo.nano.world.pictures import Picture
 from internvl_demo.nano.world.vocabulary import SIGN, Kind, kinds
 
@@ -13,6 +14,10 @@ IOU_RIGHT = 0.5
 
 _NONE = re.compile(r"\b(no|not|none|nothing)\b|没有|不在", re.IGNORECASE)
 _QUOTED = re.compile(r'["“”]([^"“”]+)["“”]')
+_AS_MANY = re.compile(r"\bas many\b|一样多", re.IGNORECASE)
+_VERDICT = r"(?:(yes|是的?|对的?|在)|no|不(?:是的?|对|在)?)"
+_VERDICT_FIRST = re.compile(rf"^\W*{_VERDICT}(?!\w)", re.IGNORECASE)
+_VERDICT_LAST = re.compile(rf"(?<!\w){_VERDICT}\W*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,11 @@ def iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     return width * height / area if area else 0.0
 
 
+def as_read(raw: str) -> str:
+    """What a person reads of an answer: no tags, no coordinates."""
+    return visible_text(parse(raw).events)
+
+
 def number_in(text: str) -> int | None:
     """The number that an answer comes to: its last, or 0 for `There is no ...`."""
     numbers = re.findall(r"\d+", re.sub(r"Image-\d+", "", text))
@@ -53,6 +63,13 @@ def number_in(text: str) -> int | None:
 def says_none(text: str) -> bool:
     """Whether an answer says that something is not there."""
     return bool(_NONE.search(text))
+
+
+def yes_or_no(text: str) -> bool | None:
+    """The verdict at an answer's beginning or end, `Yes, ...` or `...: yes.`; None without one, or with both."""
+    found = (_VERDICT_FIRST.search(text), _VERDICT_LAST.search(text))
+    verdicts = {match[1] is not None for match in found if match}
+    return verdicts.pop() if len(verdicts) == 1 else None
 
 
 def says_words(text: str, words: str) -> bool:
@@ -105,3 +122,33 @@ def found_mark(answer: Answer, picture: Picture, kind: Kind, image: int = 1) -> 
     boxes = [pinned.box.box_1000 for pinned in answer.pinned if pinned.image == image]
     matched = all(any(iou(truth, box) >= IOU_RIGHT for box in boxes) for truth in truths)
     return right_if(matched and len(answer.pinned) == len(boxes) == len(truths))
+
+
+def absent_mark(answer: Answer, kind: Kind) -> Mark:
+    """Right when the answer says of this kind, and of no other, that there is none, and has no box."""
+    named = set(named_kinds(answer.text))
+    return right_if(says_none(answer.text) and named == {kind} and not answer.pinned)
+
+
+def only_mark(text: str, truth: str) -> Mark:
+    """What one image alone shows: right with the true kinds, or none by name, of the true image."""
+    wanted = set(named_kinds(truth))
+    same = set(named_kinds(text)) == wanted and _image(text) == _image(truth)
+    return right_if(same and (bool(wanted) or says_none(text)))
+
+
+def more_mark(text: str, kind: Kind, counts: tuple[int, int]) -> Mark:
+    """Which of two images has more of a kind, wherever the counts stand; of as many, that; of none at all, that."""
+    if set(named_kinds(text)) != {kind}:
+        return right_if(False)
+    first, second = counts
+    if first != second:
+        return right_if(_image(text) == ("Image-1" if first > second else "Image-2"))
+    same = bool(_AS_MANY.search(text)) if first else number_in(text) == 0
+    return right_if(same and not _image(text))
+
+
+def _image(text: str) -> str:
+    """The first image that a text names by number, as `Image-2`; or nothing."""
+    named = re.search(r"Image-\d+", text)
+    return named[0] if named else ""
