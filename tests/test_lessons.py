@@ -95,7 +95,44 @@ def test_what_only_one_image_shows_and_which_has_more() -> None:
     only = {ask_pair(rng, (first, second), english, "only").answer for _ in range(20)}
     assert only == {"Only Image-1 shows a dog.", "Only Image-2 shows 2 bees."}
     more = {ask_pair(rng, (first, second), english, "more").answer for _ in range(60)}
-    assert "Image-1 has more cats: 3 against 1." in more
+    assert "3 against 1: Image-1 has more cats." in more
+
+
+@pytest.mark.parametrize("code", TONGUES)
+def test_what_a_picture_has_no_answer_for_gives_way_to_another_question(code: str) -> None:
+    """A lone cat has no colour, no neighbour and nothing larger beside it."""
+    scene = draw_scene(5, wanted={BY_NAME["cat"]: 1})
+    asked = [ask_picture(random.Random(seed), scene, TONGUES[code]).skill for seed in range(400)]
+    assert asked.count("other") <= 20
+    assert not {"colour", "relation", "extreme"} & set(asked)
+
+
+@pytest.mark.parametrize("code", TONGUES)
+def test_no_sign_is_asked_for_where_there_is_none(code: str) -> None:
+    scene, tongue = draw_scene(5, wanted={BY_NAME["cat"]: 1}), TONGUES[code]
+    assert tongue.no_sign() in {ask_picture(random.Random(seed), scene, tongue).answer for seed in range(600)}
+
+
+@pytest.mark.parametrize("code", TONGUES)
+def test_where_things_are_from_one_another_is_said_after_finding_both(code: str) -> None:
+    tongue, scene = TONGUES[code], draw_scene(5, wanted={BY_NAME["cat"]: 1, BY_NAME["dog"]: 1})
+    cat, dog = (scene.of(BY_NAME[name])[0].centre_px for name in ("cat", "dog"))
+    told = {ask_picture(random.Random(seed), scene, tongue, "relation").answer for seed in range(40)}
+    assert len(told) == 4, "either way round, yes and no"
+    for answer in told:
+        events = parse(answer).events
+        assert sum(isinstance(event, Box) for event in events) == 2
+        assert isinstance(events[0], Box) or "<box>" in answer.split(":")[0].split("：")[0]
+    if code == "en":
+        across = abs(cat[0] - dog[0]) / scene.image.width >= abs(cat[1] - dog[1]) / scene.image.height
+        side = (
+            ("left of" if cat[0] < dog[0] else "right of")
+            if across
+            else "above"
+            if cat[1] < dog[1]
+            else "below"
+        )
+        assert {answer.split(": ")[1].split(",")[0] for answer in told} >= {f"the cat is {side} the dog"}
 
 
 @pytest.mark.parametrize("code", TONGUES)
@@ -110,6 +147,20 @@ def test_a_follow_up_is_about_the_turn_before(code: str) -> None:
         said.add(after.answer)
     assert any("<ref>the cats</ref>" in answer or "<ref>猫</ref>" in answer for answer in said)
     assert follow_up(random.Random(0), scene, tongue, Lesson("What is this?", "", "describe")) is None
+
+
+def test_a_follow_up_can_miss_any_kind_and_be_followed() -> None:
+    scene = draw_scene(5, wanted={BY_NAME["cat"]: 2})
+    before, missed, followed = Lesson("How many cats?", "", "count", BY_NAME["cat"]), set(), 0
+    for seed in range(2000):
+        rng = random.Random(seed)
+        after = follow_up(rng, scene, english, before)
+        assert after
+        if after.kind and not scene.of(after.kind):
+            missed.add(after.kind)
+        followed += follow_up(rng, scene, english, after) is not None
+    assert len(missed) > 90
+    assert followed == 2000
 
 
 @pytest.mark.parametrize("code", TONGUES)

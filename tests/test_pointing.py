@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from internvl_demo.nano.lessons.lessons import TONGUES, ask_picture
-from internvl_demo.nano.pointing import CELLS, looks_at
+from internvl_demo.nano.pointing import CELLS, looks_at, looks_at_pair
 from internvl_demo.nano.world.charts import draw_chart
 from internvl_demo.nano.world.pictures import Picture, Thing
 from internvl_demo.nano.world.prints import draw_list, draw_sign
@@ -87,3 +87,34 @@ def test_what_is_read_is_looked_at(
                 y = (one.xyxy_px[1] + one.xyxy_px[3]) / 2
                 places.append(int((y - y1) / (y2 - y1) * CELLS) * CELLS + int((x - x1) / (x2 - x1) * CELLS))
         assert set(places) & set(cells(look.cells)), (answer, read)
+
+
+TWO_CATS = Picture(
+    Image.new("RGB", (448, 448)), (Thing(CAT, (0, 0, 56, 56)), Thing(CAT, (392, 392, 448, 448)))
+)
+PAIR = (scene(), TWO_CATS)
+FOUR_TILES = (*(WHOLE * 4), *WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("answer", "looks"),
+    [
+        ("There is no horse in the images.", []),
+        ("Image-1: There is no horse in the image.", []),
+        ("Only Image-1 shows a dog.", [(21, 4, [54, 55, 62, 63])]),
+        ("Image-1: It is a cat.\nImage-2: It is a cat.", [(17, 4, [0]), (39, 5, [0, 63])]),
+        ("1 against 2: Image-2 has more cats.", [(0, 4, [0]), (10, 5, [0, 63])]),
+        ("1比2：Image-2里的猫更多。", [(0, 4, [0]), (2, 5, [0, 63])]),
+    ],
+)
+def test_of_two_images_the_one_that_is_meant_is_looked_at(
+    answer: str, looks: list[tuple[int, int, list[int]]]
+) -> None:
+    """The first image is seen in four tiles and a thumbnail, the second in one."""
+    found = looks_at_pair(answer, CAT, PAIR, (FOUR_TILES, WHOLE))
+    assert [(look.start, look.view, cells(look.cells)) for look in found] == looks
+
+
+def test_a_number_of_none_looks_nowhere() -> None:
+    found = looks_at_pair("0 against 1: Image-2 has more dogs.", DOG, (TWO_CATS, scene()), (WHOLE, WHOLE))
+    assert [(look.start, look.view) for look in found] == [(10, 1)]

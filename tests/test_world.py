@@ -149,7 +149,7 @@ def test_a_row_of_a_chart_is_told_as_a_whole() -> None:
             assert words[place] == word_numbers()[name]
             digits = truth.digits.reshape(16, 16, 3)[place]
             assert digits.tolist() == [0, *(1 + int(digit) for digit in str(value))]
-            assert (ranks[place] == 1) == (bool(chart.marks) and (name, value) == largest)
+            assert (ranks[place] == 1) == ((name, value) == largest)
 
 
 def test_exams_use_other_typefaces_than_training() -> None:

@@ -3,24 +3,28 @@
     <ref>the cat</ref><box>[[120, 80, 402, 377]]</box>     "cat" and each number: the cat
     The sign says "STOP".                                   the word: where it stands
 
+    3 against 1: Image-1 has more cats.                     each number: the cats in its image
+
 The training loss that asks for it (`model.Pointer`) is what ends the hours in which answers are fluent and blind.
-Only of conversations about one picture.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy
 
 from internvl_demo.nano.world.pictures import Box, Picture
 from internvl_demo.nano.world.truth import PATCH_PX
+from internvl_demo.nano.world.vocabulary import Kind
 from internvl_demo.tiling import TILE_PX
 
 CELLS = TILE_PX // PATCH_PX // 2
 """Visual tokens along a view's side."""
 
 _BOX = re.compile(r"\[(\d+), (\d+), (\d+), (\d+)\]")
+_AGAINST = re.compile(r"(\d+)(?: against |比)(\d+)")
+_ABOUT_IMAGE = re.compile(r"Image-([12])(.*)")
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,27 @@ def looks_at(answer: str, picture: Picture, views: Sequence[Box]) -> list[Look]:
     return found + list(_at_prints(answer, picture, views))
 
 
+def looks_at_pair(
+    answer: str, kind: Kind | None, pictures: Sequence[Picture], views: Sequence[Sequence[Box]]
+) -> list[Look]:
+    """The same of an answer about two images, each line of it about the one that it names. The views of the second
+    are numbered after the first's. `kind`: the one that is asked about, if any."""
+    before = [0, len(views[0])]
+    compared = _AGAINST.match(answer)
+    if compared and kind:
+        return [
+            Look(compared.start(1 + image), before[image] + len(views[image]) - 1, _cells_of(picture, kind))
+            for image, picture in enumerate(pictures)
+            if picture.of(kind)
+        ]
+    found = []
+    for line in _ABOUT_IMAGE.finditer(answer):
+        image = int(line[1]) - 1
+        for look in looks_at(line[2], pictures[image], views[image]):
+            found.append(replace(look, start=line.start(2) + look.start, view=before[image] + look.view))
+    return found
+
+
 def _at_boxes(answer: str, whole: int) -> Iterator[Look]:
     for four in _BOX.finditer(answer):
         cells = _cells(tuple(int(value) / 1000 for value in four.groups()))
@@ -45,14 +70,20 @@ def _at_boxes(answer: str, whole: int) -> Iterator[Look]:
 
 
 def _at_names(answer: str, picture: Picture, whole: int) -> Iterator[Look]:
-    width, height = picture.image.size
     for kind in picture.counts:
-        cells = numpy.zeros(CELLS * CELLS, bool)
-        for thing in picture.of(kind):
-            x1, y1, x2, y2 = thing.xyxy_px
-            cells |= _cells((x1 / width, y1 / height, x2 / width, y2 / height))
+        cells = _cells_of(picture, kind)
         for name in re.finditer(rf"\b(?:{kind.plural}|{kind.en})\b|{kind.zh}", answer, re.ASCII):
             yield Look(name.start(), whole, cells)
+
+
+def _cells_of(picture: Picture, kind: Kind) -> numpy.ndarray:
+    """The visual tokens (64,) bool of all objects of a kind in the whole picture."""
+    width, height = picture.image.size
+    cells = numpy.zeros(CELLS * CELLS, bool)
+    for thing in picture.of(kind):
+        x1, y1, x2, y2 = thing.xyxy_px
+        cells |= _cells((x1 / width, y1 / height, x2 / width, y2 / height))
+    return cells
 
 
 def _at_prints(answer: str, picture: Picture, views: Sequence[Box]) -> Iterator[Look]:

@@ -245,9 +245,10 @@ def extreme(which: str, kind: Kind, boxes: str) -> str:
     return f"{_WHICH[which]}是<ref>{kind.zh}</ref>{boxes}。"
 
 
-def related(right: bool, one: Kind, side: str, other: Kind) -> str:
-    """Where one thing is from another, with yes or no before it."""
-    return f"{'是的' if right else '不是'}，{one.zh}在{other.zh}的{SIDES[side]}。"
+def related(right: bool, one: Kind, side: str, other: Kind, boxes: tuple[str, str]) -> str:
+    """Where one thing is from another, after finding both; then yes or no."""
+    found = "和".join(located(kind, 1, box) for kind, box in zip((one, other), boxes, strict=True))
+    return f"{found}：{one.zh}在{other.zh}的{SIDES[side]}，{'是的' if right else '不是'}。"
 
 
 def read(words: str) -> str:
@@ -288,9 +289,8 @@ def only(number: int, parts: list[str]) -> str:
 
 
 def more(kind: Kind, counts: tuple[int, int]) -> str:
-    """Which of two images has more of a kind."""
+    """Which of two images has more of a kind, after counting both."""
     first, second = counts
     if first == second:
-        return f"两张图里的{kind.zh}一样多：{first}。"
-    number = 1 if first > second else 2
-    return f"Image-{number}里的{kind.zh}更多：{max(counts)}比{min(counts)}。"
+        return f"{first}比{second}：两张图里的{kind.zh}一样多。"
+    return f"{first}比{second}：Image-{1 if first > second else 2}里的{kind.zh}更多。"

@@ -300,9 +300,10 @@ def extreme(which: str, kind: Kind, boxes: str) -> str:
     return f"The {which} is <ref>the {kind.en}</ref>{boxes}."
 
 
-def related(right: bool, one: Kind, side: str, other: Kind) -> str:
-    """Where one thing is from another, with yes or no before it."""
-    return f"{'Yes' if right else 'No'}, the {one.en} is {SIDES[side]} the {other.en}."
+def related(right: bool, one: Kind, side: str, other: Kind, boxes: tuple[str, str]) -> str:
+    """Where one thing is from another, after finding both; then yes or no."""
+    found = " and ".join(located(kind, 1, box) for kind, box in zip((one, other), boxes, strict=True))
+    return f"{found}: the {one.en} is {SIDES[side]} the {other.en}, so {'yes' if right else 'no'}."
 
 
 def read(words: str) -> str:
@@ -343,9 +344,8 @@ def only(number: int, parts: list[str]) -> str:
 
 
 def more(kind: Kind, counts: tuple[int, int]) -> str:
-    """Which of two images has more of a kind."""
+    """Which of two images has more of a kind, after counting both."""
     first, second = counts
     if first == second:
-        return f"Both have as many {kind.plural}: {first}."
-    number = 1 if first > second else 2
-    return f"Image-{number} has more {kind.plural}: {max(counts)} against {min(counts)}."
+        return f"{first} against {second}: both have as many {kind.plural}."
+    return f"{first} against {second}: Image-{1 if first > second else 2} has more {kind.plural}."

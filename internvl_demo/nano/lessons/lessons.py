@@ -17,6 +17,9 @@ from internvl_demo.nano.world.pictures import Picture, Thing
 from internvl_demo.nano.world.vocabulary import SIGN, Kind, kinds
 
 TONGUES: dict[str, ModuleType] = {"en": english, "zh": chinese}
+_TRIES = 4
+_FOLLOWED = ("locate", "count", "present", "region", "absent", "colour")
+"""The skills that a question can lean on."""
 
 
 @dataclass(frozen=True)
@@ -86,19 +89,23 @@ class _Asking:
     def ask(self, skill: str = "") -> Lesson:
         if skill:
             return self._of(skill) or self._of("absent") or self.plain()
-        return self._of(self._suiting()) or self.plain()
+        for _ in range(_TRIES):  # what a picture has no answer for gives way to another question
+            lesson = self._of(self._suiting())
+            if lesson:
+                return lesson
+        return self.plain()
 
     def _suiting(self) -> str:
         match self.picture.form:
             case "scene":
-                skills = {"locate": 24, "count": 20, "describe": 10, "detect": 7, "present": 7, "absent": 9}
-                skills |= {"region": 5, "colour": 4, "extreme": 8, "relation": 6, "other": 2}
+                skills = {"locate": 22, "count": 22, "describe": 10, "detect": 9, "present": 6, "absent": 9}
+                skills |= {"region": 4, "colour": 15, "extreme": 7, "relation": 9, "read": 1, "other": 1}
             case "sign":
                 skills = {"read": 60, "locate": 10, "count": 8, "describe": 12, "absent": 8, "other": 2}
             case "list":
                 skills = {"price": 86, "no_price": 8, "describe": 4, "absent": 2}
             case _:
-                skills = {"part": 40, "part_value": 50, "describe": 6, "absent": 4}
+                skills = {"part": 45, "part_value": 45, "describe": 6, "absent": 4}
         return self.rng.choices(list(skills), list(skills.values()))[0]
 
     def _of(self, skill: str) -> Lesson | None:
@@ -202,7 +209,8 @@ class _Asking:
             **{**self.tongue.names(one.kind), "other": self.tongue.names(other.kind)["one"]},
             side=self.tongue.SIDES[side],
         )
-        said = self.tongue.related(side == true_side, one.kind, true_side, other.kind)
+        boxes = (boxes_text(self.picture, (one,)), boxes_text(self.picture, (other,)))
+        said = self.tongue.related(side == true_side, one.kind, true_side, other.kind, boxes)
         return Lesson(question, said, "relation")
 
     def _read(self) -> Lesson | None:
@@ -262,31 +270,34 @@ class _Asking:
 
 
 def follow_up(rng: random.Random, picture: Picture, tongue: ModuleType, before: Lesson) -> Lesson | None:
-    """A question that only the turn before makes clear: "And the dogs?", "Where is it?". None when
-    the turn before gives no hold for one."""
-    if before.skill not in ("locate", "count", "present", "region", "absent") or before.kind is None:
+    """A question that only the turn before makes clear: "And the dogs?", "Where is it?"; it can be followed in
+    turn. None when the turn before gives no hold for one."""
+    if before.skill not in _FOLLOWED or before.kind is None:
         return None
     asking = _Asking(rng, picture, tongue)
     things = picture.of(before.kind)
-    other = rng.choice([kind for kind in list(picture.counts) * 4 + list(kinds()[:8]) if kind != before.kind])
-    ways: list[tuple[tuple[str, ...], str, Kind]] = [
-        (tongue.AND_COUNT, counted(tongue, picture, other), other)
-    ]
+    others = [kind for kind in picture.counts if kind != before.kind]
+    if not others or rng.random() < 0.35:
+        others = [kind for kind in kinds() if kind != before.kind]
+    other = rng.choice(others)
+    many = counted(tongue, picture, other), "count", other
+    place = located(tongue, picture, other), "locate", other
+    ways: list[tuple[tuple[str, ...], tuple[str, str, Kind]]] = [(tongue.AND_COUNT, many)]
     if before.skill == "count":
-        ways.append((tongue.AND_SAME, counted(tongue, picture, other), other))
+        ways.append((tongue.AND_SAME, many))
     if before.skill == "locate":
-        ways.append((tongue.AND_SAME, located(tongue, picture, other), other))
+        ways.append((tongue.AND_SAME, place))
     if things:
         where = tongue.WHERE_IT if len(things) == 1 else tongue.WHERE_THEY
         if before.skill != "locate":
-            ways.append((where, located(tongue, picture, before.kind), before.kind))
+            ways.append((where, (located(tongue, picture, before.kind), "locate", before.kind)))
         if before.skill != "count":
-            ways.append((tongue.HOW_MANY, counted(tongue, picture, before.kind), before.kind))
+            ways.append((tongue.HOW_MANY, (counted(tongue, picture, before.kind), "count", before.kind)))
         if len(things) == 1 and things[0].colour:
             said = tongue.coloured(before.kind, things[0].colour)
-            ways.append((tongue.WHAT_COLOUR, said, before.kind))
-    templates, answer, kind = rng.choice(ways)
-    return asking._lesson(templates, answer, "follow_up", kind)
+            ways.append((tongue.WHAT_COLOUR, (said, "colour", before.kind)))
+    templates, (answer, skill, kind) = rng.choice(ways)
+    return asking._lesson(templates, answer, skill, kind)
 
 
 def ask_pair(

@@ -6,17 +6,15 @@ import random
 from PIL import Image, ImageDraw, ImageFont
 
 from internvl_demo.nano.world.backgrounds import Colour, against
-from internvl_demo.nano.world.pictures import EXAM_SEEDS, Box, Letter, Picture, Print
+from internvl_demo.nano.world.pictures import CHART_FORMS, EXAM_SEEDS, Box, Letter, Picture, Print
 from internvl_demo.nano.world.prints import CHART_TITLES, MONTHS, pick_face, typeface, write
 from internvl_demo.nano.world.vocabulary import kinds
-
-FORMS = ("bar", "line", "pie")
 
 
 def draw_chart(seed: int) -> Picture:
     """A chart of three to six parts with different values from 10 to 99."""
     rng = random.Random(seed)
-    return _Chart(rng, seed >= EXAM_SEEDS).draw(rng.choice(FORMS))
+    return _Chart(rng, seed >= EXAM_SEEDS).draw(rng.choice(CHART_FORMS))
 
 
 class _Chart:

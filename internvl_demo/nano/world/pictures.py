@@ -9,6 +9,8 @@ from internvl_demo.nano.world.vocabulary import Kind
 EXAM_SEEDS = 1_000_000_000
 """Seeds from here on are for exams and tests; training stays below."""
 
+CHART_FORMS = ("bar", "line", "pie")
+
 Box = tuple[float, float, float, float]
 """x1, y1, x2, y2."""
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy
 
-from internvl_demo.nano.world.pictures import Box, Picture, Print
+from internvl_demo.nano.world.pictures import CHART_FORMS, Box, Picture, Print
 from internvl_demo.nano.world.prints import printed_words
 from internvl_demo.nano.world.vocabulary import looks
 from internvl_demo.tiling import TILE_PX, TilePlan
@@ -115,7 +115,7 @@ def _prints(picture: Picture, view: Box, view_px: int) -> tuple[numpy.ndarray, n
         box = _seen(one.xyxy_px, view, view_px)
         if (box[3] - box[1]) * squeeze >= LEGIBLE_PX and _share_inside(box, view_px) >= _SEEN:
             seen.append((one, box))
-    whole = picture.marks and (view[2] - view[0], view[3] - view[1]) == picture.image.size
+    whole = picture.form in CHART_FORMS and (view[2] - view[0], view[3] - view[1]) == picture.image.size
     order = sorted(range(len(picture.rows)), key=lambda row: picture.rows[row][1]) if whole else []
     for row in sorted({one.row for one, _ in seen}):
         own = [(one, box) for one, box in seen if one.row == row]
