@@ -56,6 +56,7 @@ class Stage(StrEnum):
     language = "language"
     align = "align"
     all = "all"
+    heads = "heads"
 
 
 class Lang(StrEnum):
@@ -139,15 +140,33 @@ def train(
     stage: Annotated[Stage, typer.Argument(help="Which stage; each goes on from the one before.")],
     run: Annotated[Path, typer.Option(help="Where checkpoints and the log are kept.")] = Path("runs/nano"),
     steps: Annotated[int | None, typer.Option(help="How many steps in all, instead of the recipe's.")] = None,
+    after: Annotated[
+        Stage | None, typer.Option(help="The stage to go on from, instead of the one before.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Processes that draw scenes.")] = 1,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes that train together, such as one a core.")
+    ] = 1,
     device: Annotated[str, typer.Option(help="cpu or cuda; default: cuda if there is one.")] = "",
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the layers first; needs a C++ compiler.")
+    ] = False,
     export: Annotated[Path | None, typer.Option(help="Write the finished model to this directory.")] = None,
 ) -> None:
     """Train the miniature, stage by stage. Stopped, a stage goes on where it was."""
     from internvl_demo.nano.train import export_model
     from internvl_demo.nano.train import train as train_stage
 
-    train_stage(stage.value, run, steps=steps, workers=workers, device=device)
+    train_stage(
+        stage.value,
+        run,
+        steps=steps,
+        after=after.value if after else "",
+        workers=workers,
+        processes=processes,
+        device=device,
+        compiled=compiled,
+    )
     if export:
         export_model(run, stage.value, export)
 

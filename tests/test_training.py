@@ -1,20 +1,25 @@
 """The recipe: batches are the same everywhere, questions see what they should, stages learn and go on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerFast
 
 from internvl_demo.errors import SetupError
 from internvl_demo.nano.batches import pack_views, token_truth
 from internvl_demo.nano.data import LessonBatches, VisionBatches
-from internvl_demo.nano.model import fresh_vision, see
+from internvl_demo.nano.learner import Learner
+from internvl_demo.nano.model import DenseHead, fresh_vision, see
 from internvl_demo.nano.muon import Muon, orthogonal
+from internvl_demo.nano.parallel import rank, run_together, share_gradients
+from internvl_demo.nano.recipes import RECIPES, STAGES, rate_at
 from internvl_demo.nano.shape import TOKENS_PER_TILE
 from internvl_demo.nano.tokenizer import CONTROL, build_tokenizer
-from internvl_demo.nano.train import RECIPES, STAGES, Learner, export_model, rate_at, train
-from internvl_demo.nano.world.prints import draw_card, printed_words
+from internvl_demo.nano.train import export_model, train
+from internvl_demo.nano.world.prints import draw_card, draw_list, printed_words
 from internvl_demo.nano.world.truth import view_truth, word_numbers
 from internvl_demo.nano.world.vocabulary import NANO_DIR, kinds
 
@@ -126,6 +131,14 @@ def test_visual_tokens_are_asked_for_the_words_that_the_decoder_reads(
     assert right["said"] < 0.3 * wrong["said"]
 
 
+def test_small_print_is_not_asked_for_the_sides_of_an_object() -> None:
+    page = draw_list(3)
+    truth = pack_views([view_truth(page, (0, 0, *map(float, page.image.size)))], []).truth
+    assert (truth.looks > 0).any(), "print too small to be read"
+    head = DenseHead(8)
+    assert not {"sides", "overlap"} & head.loss(torch.zeros(1, 256, 8), truth).keys()
+
+
 def test_no_attention_lets_an_answer_see_what_follows(tokenizer: PreTrainedTokenizerFast) -> None:
     """Fused attention takes a mask as truths, the plain one adds it to the scores."""
     torch.manual_seed(0)
@@ -209,10 +222,74 @@ def test_training_learns_stops_and_goes_on(tmp_path: Path) -> None:
     assert last["looks"] < first["looks"]
 
 
+def test_processes_train_as_one(tmp_path: Path) -> None:
+    """Two processes with a batch each: a log of one line a step, and weights that both agree upon."""
+    last = train("vision-112", tmp_path, steps=2, workers=0, processes=2, device="cpu")
+    assert last["step"] == 2
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 1
+    run_together(2, tmp_path, _gradients, tmp_path)
+    means = [torch.load(tmp_path / f"{number}.pt", weights_only=True) for number in range(2)]
+    assert torch.equal(means[0], torch.tensor([[0.5, 0.5], [1.0, 1.0]]))
+    assert torch.equal(means[0], means[1])
+
+
+def _gradients(folder: Path) -> None:
+    """Process n has the gradient n for one parameter; for the other only the second has any."""
+    one, other = (torch.nn.Parameter(torch.zeros(2)) for _ in range(2))
+    one.grad = torch.full((2,), float(rank()))
+    if rank():
+        other.grad = torch.full((2,), 2.0)
+    share_gradients([one, other])
+    assert one.grad is not None and other.grad is not None
+    torch.save(torch.stack([one.grad, other.grad]), folder / f"{rank()}.pt")
+
+
+def test_a_failure_of_one_process_ends_all(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="vision-112"):
+        train("vision-224", tmp_path, steps=1, workers=0, processes=2, device="cpu")
+
+
+def test_what_goes_on_has_the_rate_of_its_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train("vision-112", tmp_path, steps=1, workers=0, device="cpu")
+    before = torch.load(tmp_path / "vision-112.pt", weights_only=True)["weights"]
+    monkeypatch.setitem(RECIPES, "vision-112", replace(RECIPES["vision-112"], rate=0.0))
+    train("vision-112", tmp_path, steps=2, workers=0, device="cpu")
+    after = torch.load(tmp_path / "vision-112.pt", weights_only=True)
+    assert after["step"] == 2
+    assert all(torch.equal(part, after["weights"][name]) for name, part in before.items())
+
+
+def test_published_weights_go_on_with_heads_of_their_own(tmp_path: Path) -> None:
+    """The finished model stands still while its heads learn; then all of it learns."""
+    train("heads", tmp_path, steps=1, workers=0, device="cpu")
+    published = load_file(NANO_DIR / "model.safetensors")
+    heads = torch.load(tmp_path / "heads.pt", weights_only=True)["weights"]
+    name = "vision_tower.encoder.layer.0.mlp.fc1.weight"
+    assert torch.equal(heads[f"model.model.{name}"], published[f"model.{name}"].float())
+    train("all", tmp_path, steps=1, after="heads", workers=0, device="cpu")
+    learned = torch.load(tmp_path / "all.pt", weights_only=True)["weights"]
+    assert not torch.equal(learned[f"model.model.{name}"], heads[f"model.model.{name}"])
+
+
+def test_numbers_learn_beside_their_neighbours(tokenizer: PreTrainedTokenizerFast) -> None:
+    learner = Learner(tokenizer)
+    assert learner.model
+    words = learner.model.get_input_embeddings()
+    ids = tokenizer.convert_tokens_to_ids(["500", "STOP"])
+    words(torch.tensor(ids)).sum().backward()
+    assert isinstance(words.weight, torch.Tensor) and words.weight.grad is not None
+    learned = words.weight.grad[learner.number_ids].mean(1)
+    assert learned.argmax() == 500
+    assert learned[500] > learned[503] > learned[520] == 0
+    assert learned.sum().item() == pytest.approx(1.0, abs=1e-4)
+    assert words.weight.grad[ids[1]].mean() == 1.0
+
+
 def test_every_stage_teaches_what_it_should_and_leaves_the_rest(tmp_path: Path) -> None:
     """The whole recipe, a step a stage, from nothing to a model that loads."""
     for stage in STAGES:
-        train(stage, tmp_path, steps=1, workers=0, device="cpu")
+        if stage != "heads":
+            train(stage, tmp_path, steps=1, workers=0, device="cpu")
 
     def kept(stage: str, part: str) -> list[torch.Tensor]:
         weights = torch.load(tmp_path / f"{stage}.pt", weights_only=True)["weights"]

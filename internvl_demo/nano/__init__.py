@@ -8,6 +8,9 @@
     batches     lessons -> tensors; losses are asked for where the answers stand
     data        seeds -> batches
     muon        the optimiser of the matrices
+    parallel    several processes that train as one
+    recipes     what each stage of training is
+    learner     the model in training: a batch -> losses
     train       the stages, resumable                    -> runs/, then assets/nano/
     exam/       fresh pictures, asked about through the same road as a person's questions
     examples    the page's examples, drawn

@@ -24,8 +24,10 @@ from internvl_demo.tiling import IMAGENET_MEAN, IMAGENET_STD, TILE_PX
 
 _FILLED = 0.75
 """The least share of a group's length that a conversation in it fills."""
+_LENGTH_STEP = 64
+"""Lengths are multiples of this: the first product of matrices of a new shape costs a CPU as much as ten of a known."""
 
-COORDINATE_SHARE = 1.0
+COORDINATE_SHARE = 0.4
 """What a coordinate's loss weighs beside that of a word that nobody could expect."""
 SPREAD_SIGMA = 4.0
 """How far a coordinate's loss spreads, in thousandths."""
@@ -37,7 +39,7 @@ _SURE = 0.05
 class Sequence:
     """One conversation as ids. `blocks` numbers the questions (0: the prefix); `chained` makes each see
     those before it. `losses` marks the tokens to be learned, `numbers` the value of box coordinates (-1: none).
-    `images_from` is where its first visual token stands; `views` are the numbers of all its views in the batch.
+    `starts` is where each view's first visual token stands; `views` are the numbers of all its views in the batch.
     `points`: of a word, its place, where the view begins at which one should look, and the tokens (64,) of it."""
 
     ids: list[int]
@@ -45,7 +47,7 @@ class Sequence:
     losses: list[bool]
     numbers: list[int]
     chained: bool
-    images_from: int = 0
+    starts: list[int] = field(default_factory=list)
     views: range = range(0)
     points: list[tuple[int, int, numpy.ndarray]] = field(default_factory=list)
 
@@ -168,7 +170,8 @@ def pack_talks(sequences: list[Sequence], pad_id: int) -> tuple[Talk, ...]:
 
 
 def _pack(sequences: list[Sequence], pad_id: int) -> Talk:
-    length = max(len(sequence.ids) for sequence in sequences)
+    longest = max(len(sequence.ids) for sequence in sequences)
+    length = -(-longest // _LENGTH_STEP) * _LENGTH_STEP
     shape = (len(sequences), length)
     ids = numpy.full(shape, pad_id, numpy.int64)
     blocks = numpy.full(shape, -1, numpy.int64)
@@ -229,15 +232,15 @@ class SequenceWriter:
     def start(self, segments: list[str | int], chained: bool) -> Sequence:
         """A sequence that begins with text and images (an int: its number of views)."""
         ids: list[int] = []
+        starts: list[int] = []
         for segment in segments:
-            ids += (
-                [self.image_id] * (segment * TOKENS_PER_TILE)
-                if isinstance(segment, int)
-                else self._ids(segment)
-            )
+            if isinstance(segment, int):
+                starts += [len(ids) + view * TOKENS_PER_TILE for view in range(segment)]
+                ids += [self.image_id] * (segment * TOKENS_PER_TILE)
+            else:
+                ids += self._ids(segment)
         zeros = [0] * len(ids)
-        first = ids.index(self.image_id) if self.image_id in ids else 0
-        return Sequence(ids, zeros, [False] * len(ids), [-1] * len(ids), chained, first)
+        return Sequence(ids, zeros, [False] * len(ids), [-1] * len(ids), chained, starts)
 
     def add(self, sequence: Sequence, asked: str, answer: str, looks: Iterable[Look] = ()) -> None:
         """One more question and the answer to be learned."""
@@ -247,8 +250,7 @@ class SequenceWriter:
         ends, before = [end for _, end in encoded.offsets], len(sequence.ids) + len(question)
         places = {before + bisect(ends, look.start): look for look in looks}  # one a token
         for place, look in places.items():
-            view = sequence.images_from + look.view * TOKENS_PER_TILE
-            sequence.points.append((place, view, look.cells))
+            sequence.points.append((place, sequence.starts[look.view], look.cells))
         sequence.ids += question + said
         sequence.blocks += [block] * (len(question) + len(said))
         sequence.losses += [False] * len(question) + [True] * len(said)

@@ -23,7 +23,7 @@ from internvl_demo.nano.lessons.lessons import (
     follow_up,
     random_tongue,
 )
-from internvl_demo.nano.pointing import Look, looks_at
+from internvl_demo.nano.pointing import Look, looks_at, looks_at_pair
 from internvl_demo.nano.shape import GRID
 from internvl_demo.nano.world.charts import draw_chart
 from internvl_demo.nano.world.pictures import EXAM_SEEDS, Box, Picture
@@ -38,7 +38,7 @@ _SQUARE_PX = 224
 _USER = "<|im_start|>user\n"
 _QUESTIONS = 10
 """How many are asked about a picture of one view; about a sign half as many, for it says one thing only."""
-_SINGLES = {draw_scene: 40, draw_sign: 25, draw_chart: 23, draw_card: 12}
+_SINGLES = {draw_scene: 46, draw_sign: 21, draw_chart: 25, draw_card: 8}
 """How often a picture of one view is one of these."""
 _CHAINED = 0.3
 """Share of conversations whose questions follow one another."""
@@ -159,7 +159,7 @@ class _Drawing:
             tongue = random_tongue(self.rng)
             lesson = self._following(picture, lessons, tongue) if chained and lessons else None
             lessons.append(lesson or ask_picture(self.rng, picture, tongue, legible=readable))
-        self._talk(opening, lessons, chained, first_view, lambda said: looks_at(said, picture, parts))
+        self._talk(opening, lessons, chained, first_view, lambda one: looks_at(one.answer, picture, parts))
 
     def _following(self, picture: Picture, lessons: list[Lesson], tongue: ModuleType) -> Lesson | None:
         return follow_up(self.rng, picture, tongue, lessons[-1]) if self.rng.random() < _FOLLOWS else None
@@ -170,6 +170,10 @@ class _Drawing:
         first_view = len(self.truths)
         tiles = [1 if self.rng.random() < 0.75 else self.rng.choice((2, 4, 6)) for _ in pictures]
         first, second = (self._show(picture, most) for picture, most in zip(pictures, tiles, strict=True))
+        parts = [
+            views_of(picture, plan_tiles(picture.image.size, most))
+            for picture, most in zip(pictures, tiles, strict=True)
+        ]
         lessons = [ask_pair(self.rng, pictures, random_tongue(self.rng)) for _ in range(_QUESTIONS)]
         if self.rng.random() < 0.7:
             start, between = f"{system_text()}{_USER}Image-1: <img>", "</img>\nImage-2: <img>"
@@ -178,7 +182,14 @@ class _Drawing:
             start = f"{system_text()}{_USER}<img>"
             between = f"</img>\n{_asked(before)}{_said(before)}{_USER}Image-2: <img>"
         chained = self.rng.random() < _CHAINED
-        self._talk([start, first, between, second, "</img>\n"], lessons, chained, first_view)
+        opening: list[str | int] = [start, first, between, second, "</img>\n"]
+        self._talk(
+            opening,
+            lessons,
+            chained,
+            first_view,
+            lambda one: looks_at_pair(one.answer, one.kind, pictures, parts),
+        )
 
     def _second(self) -> Picture:
         draw = self.rng.choices((draw_scene, draw_sign, draw_chart), (80, 12, 8))[0]
@@ -207,14 +218,14 @@ class _Drawing:
         lessons: list[Lesson],
         chained: bool,
         first_view: int,
-        looks: Callable[[str], list[Look]] = lambda _: [],
+        looks: Callable[[Lesson], list[Look]] = lambda _: [],
     ) -> None:
         """A conversation about the views from `first_view` on."""
         sequence = self.writer.start(opening, chained)
         sequence.views = range(first_view, len(self.truths))
         for number, lesson in enumerate(lessons):
             turn = _USER if chained and number else ""
-            self.writer.add(sequence, turn + _asked(lesson), _said(lesson), looks(lesson.answer))
+            self.writer.add(sequence, turn + _asked(lesson), _said(lesson), looks(lesson))
         self.sequences.append(sequence)
 
 

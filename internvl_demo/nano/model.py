@@ -110,11 +110,20 @@ def see(vision: InternVLVisionModel, pixels: torch.Tensor, corners: torch.Tensor
     rows = corners[:, 0, None, None] + torch.arange(side, device=pixels.device)[:, None]
     columns = corners[:, 1, None, None] + torch.arange(side, device=pixels.device)[None]
     places = inner.position_embeddings[0, 1:][(rows * GRID + columns).flatten(1)]
-    patches = inner.patch_embeddings(pixels) + places
+    patches = _embedded(inner.patch_embeddings.projection, pixels) + places
     first = (inner.cls_token + inner.position_embeddings[:, :1]).expand(len(pixels), -1, -1)
     hidden = vision.encoder(torch.cat([first, patches], dim=1))[0]
     features: torch.Tensor = vision.layernorm(hidden)[:, 1:]
     return features
+
+
+def _embedded(projection: nn.Conv2d, pixels: torch.Tensor) -> torch.Tensor:
+    """Pixels (views, 3, side, side) -> (views, patches, width), as the convolution does, but as one product of
+    matrices: patches do not overlap, and its backward pass is many times faster on a CPU."""
+    side = pixels.shape[-1] // PATCH_PX
+    grid = pixels.reshape(len(pixels), 3, side, PATCH_PX, side, PATCH_PX)
+    flat = grid.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
+    return nn.functional.linear(flat, projection.weight.flatten(1), projection.bias)
 
 
 def number_rows(width: int) -> torch.Tensor:
@@ -126,6 +135,13 @@ def number_rows(width: int) -> torch.Tensor:
     angles = torch.arange(1000)[:, None] * rates
     rows: torch.Tensor = torch.cat([angles.sin(), angles.cos()], dim=1) @ basis.T / (width // 4) ** 0.5
     return rows
+
+
+def neighbours(sigma: float) -> torch.Tensor:
+    """How much each number 0..999 has of each, (1000, 1000), rows of sum 1: a bell of width `sigma`."""
+    numbers = torch.arange(1000)
+    bell = torch.exp(-0.5 * ((numbers - numbers[:, None]) / sigma) ** 2)
+    return bell / bell.sum(1, keepdim=True)
 
 
 def _sines(grid: int, width: int) -> torch.Tensor:
@@ -157,23 +173,28 @@ class DenseHead(nn.Module):
         patches = self.norm(patches)
         said = self.looks(patches).float()
         losses = {"looks": _naming(said, truth.looks)}
-        on = truth.looks > 0
+        on = (truth.sides > 0).any(-1)  # small print shows something, but has no sides
         if on.any():
-            sides = self.sides(patches[on]).float()
+            sides = _at(self.sides(patches), on).float()
             losses["sides"] = 8 * (sides - truth.sides[on]).abs().mean()
             losses["overlap"] = 1 - _overlap(sides, truth.sides[on]).mean()
         # most of the patches without print are not asked
         printed = (truth.letters > 0).any(-1) | (truth.words > 0) | (truth.digits > 0).any(-1)
         asked = printed | (torch.rand(printed.shape, device=printed.device) < 0.15)
         if asked.any():
-            chosen = patches[asked]
-            spelled = self.letters(chosen).unflatten(-1, (4, -1)).float()
+            spelled = _at(self.letters(patches), asked).float().reshape(-1, 4, len(LETTERS) + 1)
             losses["letters"] = _naming(spelled, truth.letters[asked])
-            losses["words"] = _naming(self.words(chosen).float(), truth.words[asked])
-            numbers = self.digits(chosen).unflatten(-1, (DIGITS, -1)).float()
+            losses["words"] = _naming(_at(self.words(patches), asked).float(), truth.words[asked])
+            numbers = _at(self.digits(patches), asked).float().reshape(-1, DIGITS, 11)
             losses["digits"] = _naming(numbers, truth.digits[asked])
-            losses["ranks"] = _naming(self.ranks(chosen).float(), truth.ranks[asked])
+            losses["ranks"] = _naming(_at(self.ranks(patches), asked).float(), truth.ranks[asked])
         return losses
+
+
+def _at(values: torch.Tensor, on: torch.Tensor) -> torch.Tensor:
+    """values[on] of (a, b, width) by (a, b) truths; its backward pass is the faster one. Heads say something of all
+    patches, and what is asked is picked after: products of ever new shapes would cost more."""
+    return values.flatten(0, 1).index_select(0, on.flatten().nonzero()[:, 0])
 
 
 def _overlap(sides: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
@@ -269,6 +290,17 @@ class TruthReader(nn.Module):
         summed = (nn.functional.normalize(words[ids.clamp(min=0)], dim=-1) * (ids >= 0)[..., None]).sum(-2)
         return nn.functional.rms_norm(summed, summed.shape[-1:], eps=1e-6)
 
+    def distance(
+        self, visual: torch.Tensor, truth: TokenTruth, embeddings: torch.Tensor, still: bool = False
+    ) -> torch.Tensor:
+        """Of visual tokens from the truth's, as a share of their variance. Either learns from it: the vision encoder
+        and the MLP what is true where the truth's writing stands `still`, else how a finished model writes it."""
+        written = self(truth, embeddings.detach()) / self.SIZE
+        far = (visual.float() / self.SIZE - (written.detach() if still else written)).square().mean(-1)
+        weight = torch.where(truth.shows, 1.0, 0.25)
+        mean: torch.Tensor = (weight * far).sum() / weight.sum()
+        return mean
+
     def loss(
         self, visual: torch.Tensor, truth: TokenTruth, embeddings: torch.Tensor
     ) -> dict[str, torch.Tensor]:
@@ -279,9 +311,7 @@ class TruthReader(nn.Module):
         learned by distance alone.
         """
         embeddings, seen = embeddings.detach(), visual.float() / self.SIZE
-        far = (seen - self(truth, embeddings).detach() / self.SIZE).square().mean(-1)
-        weight = torch.where(truth.shows, 1.0, 0.25)
-        losses = {"tokens": (weight * far).sum() / weight.sum()}
+        losses = {"tokens": self.distance(visual, truth, embeddings, still=True)}
         said = [
             _chosen(seen, self._names(embeddings), truth.looks),
             _chosen(seen, self._words(embeddings), truth.words),
@@ -304,7 +334,7 @@ def _chosen(seen: torch.Tensor, rows: torch.Tensor, truth: torch.Tensor) -> torc
     on = truth > 0
     if not on.any():
         return seen.new_zeros(())
-    scores = _SHARP * seen[on] @ nn.functional.normalize(rows.detach(), dim=-1).T
+    scores = _at(_SHARP * seen @ nn.functional.normalize(rows.detach(), dim=-1).T, on)
     return nn.functional.cross_entropy(scores[:, 1:], truth[on] - 1)
 
 
@@ -314,8 +344,9 @@ class Pointer:
     LAYER, HEAD = 3, 0
 
     def __init__(self, model: InternVLForConditionalGeneration):
-        self.attention = model.model.language_model.layers[self.LAYER].self_attn
-        self.attention.register_forward_pre_hook(self._listen, with_kwargs=True)
+        layer = model.model.language_model.layers[self.LAYER]
+        self.norm, self.attention = layer.input_layernorm, layer.self_attn
+        layer.register_forward_pre_hook(self._listen, with_kwargs=True)
 
     def _listen(self, _module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         self.heard = (
@@ -326,14 +357,14 @@ class Pointer:
     def loss(self, points: torch.Tensor, cells: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """How little of the head's look falls on the object; see `batches.Talk` for the arguments."""
         hidden, (cos, sin) = self.heard
+        hidden = self.norm(hidden)
         width = self.attention.head_dim
         queries = self.attention.q_proj(hidden).unflatten(-1, (-1, width))[:, :, self.HEAD]
         keys = self.attention.k_proj(hidden).unflatten(-1, (-1, width))[:, :, 0]
         queries, keys = apply_rotary_pos_emb(queries[:, None], keys[:, None], cos, sin)
         rows, places, starts = points.unbind(1)
-        scores = (queries[rows, 0, places][:, None] @ keys[rows, 0].transpose(1, 2))[
-            :, 0
-        ].float() * width**-0.5
+        every = (queries[:, 0] @ keys[:, 0].transpose(1, 2)).flatten(0, 1)
+        scores = every.index_select(0, rows * hidden.shape[1] + places).float() * width**-0.5
         look = scores.masked_fill(~mask[rows, 0, places], -torch.inf).log_softmax(1)
         there = look.gather(1, starts[:, None] + torch.arange(cells.shape[1], device=points.device))
         missed: torch.Tensor = -there.masked_fill(~cells, -torch.inf).logsumexp(1).mean()

@@ -6,6 +6,8 @@
     language     the decoder alone: how people ask and what answers look like, from the truth in place of pixels
     align        vision encoder and MLP, the decoder frozen: the visual tokens become those that it reads
     all          everything
+    heads        the parts that only training has, anew, for the finished model of assets/nano, which stands still:
+                 `all --after heads` goes on from published weights
 
 Everything that a stage knows is in `RUN/STAGE.pt` (weights, optimiser, step), written every few
 minutes and at the end; a stage starts from its own file if there is one, else from the stages before.
@@ -17,24 +19,26 @@ on every machine. In bfloat16 on CUDA and on processors that multiply it (AVX-51
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset
-from transformers import InternVLForConditionalGeneration, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from internvl_demo.errors import SetupError
-from internvl_demo.nano.batches import Batch, Talk, answer_loss, normalise, token_truth
+from internvl_demo.nano.batches import Batch
 from internvl_demo.nano.data import LessonBatches, VisionBatches
-from internvl_demo.nano.model import DenseHead, Pointer, TruthReader, fresh_model, fresh_vision, see
+from internvl_demo.nano.learner import Learner
 from internvl_demo.nano.muon import Muon
-from internvl_demo.nano.shape import GRID
-from internvl_demo.nano.tokenizer import build_tokenizer, truth_words
-from internvl_demo.tiling import TILE_PX
+from internvl_demo.nano.parallel import rank, run_together, share_gradients, size
+from internvl_demo.nano.recipes import RECIPES, STAGES, TOWER, Recipe, rate_at
+from internvl_demo.nano.tokenizer import build_tokenizer
+from internvl_demo.nano.world.vocabulary import NANO_DIR
 
 _SAVE_SECONDS = 240
 _SHARES = dict.fromkeys(
@@ -43,178 +47,43 @@ _SHARES = dict.fromkeys(
 """What the training-only losses weigh beside the answers'."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a stage is trained: from what stages it starts, which parts learn and at which share of the rate
-    (by the beginning of their names), `views` a step, and the share of steps that are small squares full of print
-    (`squares`). The rate rises for `warm_up` steps, stays, and falls to
-    zero over the last `fall` of the steps, so that a run can be made longer or cut short at any time."""
-
-    steps: int
-    views: int
-    rate: float
-    learns: Mapping[str, float]
-    after: tuple[str, ...] = ()
-    view_px: int = TILE_PX
-    squares: float = 0.0
-    warm_up: int = 100
-    fall: float = 0.4
-    seed: int = 0
-
-
-_TOWER = "model.model.vision_tower"
-"""The vision encoder's name once the model is whole; alone it is `vision`."""
-_VISION = {"vision": 1.0, _TOWER: 1.0, "dense": 1.0}
-_DECODER = {"model.model.language_model": 1.0, "model.lm_head": 1.0}
-RECIPES = {
-    "vision-112": Recipe(4000, 96, 2e-3, _VISION, view_px=112, seed=1),
-    "vision-224": Recipe(2000, 32, 1.5e-3, _VISION, ("vision-112",), 224, seed=2),
-    "vision-448": Recipe(6000, 12, 1.5e-3, _VISION, ("vision-224",), squares=0.6, seed=3),
-    "language": Recipe(3000, 10, 2e-3, {**_DECODER, "truth": 1.0}, seed=4),
-    "align": Recipe(
-        1200,
-        12,
-        1e-3,
-        {**_VISION, "model.model.multi_modal": 2.0},
-        ("vision-448", "language"),
-        squares=0.25,
-        seed=5,
-    ),
-    "all": Recipe(
-        2600,
-        12,
-        1.6e-3,
-        {**_VISION, **_DECODER, _TOWER: 0.5, "model.model.multi_modal": 1.0},
-        ("align",),
-        seed=6,
-    ),
-}
-STAGES = tuple(RECIPES)
-_NOISE = 0.3
-"""How much of a visual token is made wrong on purpose while the decoder learns its language: no vision
-encoder is perfect."""
-
-
-def rate_at(step: int, recipe: Recipe) -> float:
-    """The share of the full learning rate at a step."""
-    rising = min(1.0, (step + 1) / recipe.warm_up)
-    falling = (recipe.steps - step) / max(1.0, recipe.fall * recipe.steps)
-    return max(0.0, min(rising, falling, 1.0))
-
-
-class Learner(torch.nn.Module):
-    """The model in training: vision encoder and dense head, and the rest once there is a tokenizer."""
-
-    number_ids: torch.Tensor
-
-    def __init__(self, tokenizer: PreTrainedTokenizerFast | None):
-        super().__init__()
-        self.model: InternVLForConditionalGeneration | None = fresh_model(tokenizer) if tokenizer else None
-        self.vision = self.model.model.vision_tower if self.model else fresh_vision()
-        self.dense = DenseHead(self.vision.config.hidden_size)
-        if tokenizer and self.model:
-            self.pointer = Pointer(self.model)
-            self.truth = TruthReader(self.model.config.text_config.hidden_size, *truth_words(tokenizer))
-            ids = tokenizer.convert_tokens_to_ids([str(value) for value in range(1000)])
-            self.register_buffer("number_ids", torch.tensor(ids), persistent=False)
-
-    def forward(self, batch: Batch, stage: str) -> dict[str, torch.Tensor]:
-        """The losses of a batch by name."""
-        if stage == "language":
-            assert self.model is not None
-            tokens = self.truth(token_truth(batch.truth), self.model.get_input_embeddings().weight)
-            wrong = (
-                torch.randn_like(tokens)
-                * TruthReader.SIZE
-                * _NOISE
-                * torch.rand(len(tokens), 1, 1).to(tokens)
-            )
-            return self._answers(batch, tokens + wrong)
-        patches = self._see(batch)
-        learned = batch.truth[batch.learned]
-        losses = self.dense.loss(patches[batch.learned], learned)
-        if self.model and patches.shape[1] == GRID**2:
-            visual = self._project(patches)
-            words = self.model.get_input_embeddings().weight
-            losses |= self.truth.loss(visual[batch.learned], token_truth(learned), words)
-            losses |= self._answers(batch, visual) if batch.talks else {}
-        return losses
-
-    def _see(self, batch: Batch) -> torch.Tensor:
-        """Patch features (views, patches, width). Gradients flow back through the learned views only."""
-        assert batch.pixels is not None
-        pixels, learns = normalise(batch.pixels), torch.zeros(len(batch.pixels), dtype=torch.bool)
-        learns[batch.learned.cpu()] = True
-        parts = []
-        for chosen, with_gradient in ((learns, True), (~learns, False)):
-            if chosen.any():
-                with torch.set_grad_enabled(with_gradient and torch.is_grad_enabled()):
-                    parts.append(see(self.vision, pixels[chosen], batch.corners[chosen]))
-        order = torch.cat([learns.nonzero(), (~learns).nonzero()]).flatten().argsort()
-        return torch.cat(parts)[order]
-
-    def _project(self, patches: torch.Tensor) -> torch.Tensor:
-        """Patch features (views, patches, width) -> visual tokens (views, 64, decoder's width)."""
-        assert self.model is not None
-        inner = self.model.model
-        side = round(patches.shape[1] ** 0.5)
-        grids = patches.reshape(len(patches), side, side, -1)
-        shuffled = inner.pixel_shuffle(grids, inner.config.downsample_ratio)
-        visual: torch.Tensor = inner.multi_modal_projector(shuffled.flatten(1, 2))
-        return visual
-
-    def _answers(self, batch: Batch, visual: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The losses of all conversations: each token of an answer counts alike, and each coordinate."""
-        answers, points = [], []
-        for talk in batch.talks:
-            answer, point = self._talk(talk, visual[talk.views])
-            answers.append((answer, int(talk.losses[:, 1:].sum())))
-            points.append((point, len(talk.points)))
-        losses = {"answers": _mean(answers)}
-        if any(count for _, count in points):
-            losses["points"] = _mean(points)
-        return losses
-
-    def _talk(self, talk: Talk, visual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        assert self.model is not None
-        inner = self.model.model
-        embedded = inner.language_model.embed_tokens(talk.ids)
-        places = (talk.ids == inner.config.image_token_id)[..., None]
-        embedded = embedded.masked_scatter(places, visual.to(embedded.dtype))
-        # to be added to the scores: attention that is not fused would add a mask of truths as ones
-        kind = embedded.device.type
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else embedded.dtype
-        hides = torch.zeros_like(talk.mask, dtype=dtype).masked_fill(~talk.mask, torch.finfo(dtype).min)
-        hidden = inner.language_model(
-            inputs_embeds=embedded, attention_mask=hides, position_ids=talk.positions, use_cache=False
-        ).last_hidden_state
-        wanted = talk.losses[:, 1:].flatten().nonzero()[:, 0]
-        said = hidden[:, :-1].flatten(0, 1).index_select(0, wanted)
-        targets, numbers = (part[:, 1:].flatten()[wanted] for part in (talk.ids, talk.numbers))
-        answers = answer_loss(self.model.lm_head(said), targets, numbers, self.number_ids)
-        if not len(talk.points):
-            return answers, answers.new_zeros(())
-        return answers, self.pointer.loss(talk.points, talk.cells, talk.mask)
-
-
-def _mean(parts: list[tuple[torch.Tensor, int]]) -> torch.Tensor:
-    """The mean of means, each over so many."""
-    total = sum(count for _, count in parts)
-    return torch.stack([mean * (count / total) for mean, count in parts]).sum()
-
-
 def train(
-    stage: str, run: Path, *, steps: int | None = None, workers: int = 1, device: str = ""
+    stage: str,
+    run: Path,
+    *,
+    steps: int | None = None,
+    after: str = "",
+    workers: int = 1,
+    processes: int = 1,
+    device: str = "",
+    compiled: bool = False,
 ) -> dict[str, Any]:
-    """Trains a stage to its end and returns the last line of its log."""
-    if stage not in STAGES:
-        raise SetupError(f"There is no training stage {stage!r}.", f"Stages are {', '.join(STAGES)}.")
+    """Trains a stage to its end and returns the last line of its log. `after`: the stage to start from instead of
+    the recipe's. `processes` train together, each on batches of its own. `compiled`: layers as machine code of
+    their own, which takes two minutes and a C++ compiler, and makes a step of `all` nearly twice as fast on a CPU."""
+    for name in filter(None, (stage, after)):
+        if name not in STAGES:
+            raise SetupError(f"There is no training stage {name!r}.", f"Stages are {', '.join(STAGES)}.")
     recipe = RECIPES[stage]
-    if steps is not None:
-        recipe = replace(recipe, steps=steps)
+    recipe = replace(recipe, steps=steps or recipe.steps, after=(after,) if after else recipe.after)
     run.mkdir(parents=True, exist_ok=True)
+    if stage == "heads":
+        PreTrainedTokenizerFast.from_pretrained(NANO_DIR).save_pretrained(run / "tokenizer")
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    return _Stage(stage, recipe, run, place, workers).run_through()
+    if processes == 1:
+        return _train(stage, recipe, run, place, workers, compiled)
+    run_together(processes, run, _train, stage, recipe, run, place, workers, compiled)
+    last: dict[str, Any] = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
+    return last
+
+
+def _train(
+    stage: str, recipe: Recipe, run: Path, device: torch.device, workers: int, compiled: bool
+) -> dict[str, Any]:
+    learning = _Stage(stage, recipe, run, device, workers)
+    if compiled:
+        learning.compile()
+    return learning.run_through()
 
 
 def export_model(run: Path, stage: str, folder: Path) -> None:
@@ -240,6 +109,7 @@ class _Stage:
             (self.learner.model or self.learner.vision).set_attn_implementation("eager")
         self.optimisers = self._optimisers()
         self.step = self._resume()
+        torch.manual_seed(recipe.seed + 1000 * rank())
 
     def _optimisers(self) -> list[torch.optim.Optimizer]:
         """Muon for the matrices inside the layers, AdamW for all else; rates matched to AdamW's."""
@@ -257,7 +127,7 @@ class _Stage:
                 dtype = torch.bfloat16 if self.half else torch.float32
                 made.append(Muon([settings], weight_decay=0.05, dtype=dtype))
             else:
-                made.append(torch.optim.AdamW([settings], betas=(0.9, 0.98), weight_decay=0.05))
+                made.append(torch.optim.AdamW([settings], betas=(0.9, 0.98), weight_decay=0.05, fused=True))
         return made
 
     def _share_of(self, name: str) -> float:
@@ -270,9 +140,15 @@ class _Stage:
         if own.exists():
             kept = torch.load(own, map_location=self.device, weights_only=True)
             self.learner.load_state_dict(kept["weights"])
+            rates = [group["full"] for optimiser in self.optimisers for group in optimiser.param_groups]
             for optimiser, state in zip(self.optimisers, kept["optimisers"], strict=True):
                 optimiser.load_state_dict(state)
+            groups = [group for optimiser in self.optimisers for group in optimiser.param_groups]
+            for group, rate in zip(groups, rates, strict=True):  # the recipe's, whatever it was before
+                group["full"] = rate
             return int(kept["step"])
+        if self.name == "heads":
+            self.learner.load_published(NANO_DIR)
         for before in self.recipe.after:
             earlier = self.run / f"{before}.pt"
             if not earlier.exists():
@@ -289,10 +165,18 @@ class _Stage:
                 name: part for name, part in weights.items() if "vision" not in name and "dense" not in name
             }
         return weights | {
-            name.replace("vision", _TOWER, 1): part
+            name.replace("vision", TOWER, 1): part
             for name, part in weights.items()
             if name.startswith("vision.")
         }
+
+    def compile(self) -> None:
+        """Layers as machine code: a few hundred small operations become one each."""
+        towers = [self.learner.vision.encoder.layer]
+        if self.learner.model:
+            towers.append(self.learner.model.model.language_model.layers)
+        for layer in chain(*towers):
+            layer.forward = torch.compile(layer.forward, dynamic=True)
 
     def run_through(self) -> dict[str, Any]:
         line: dict[str, Any] = {"stage": self.name, "step": self.step}
@@ -308,9 +192,10 @@ class _Stage:
                 means = {name: round(fmean(values), 4) for name, values in seen.items()}
                 line = {"stage": self.name, "step": self.step, **means, "seconds": round(seconds, 1)}
                 seen = {}
-                print(json.dumps(line), flush=True)
-                with (self.run / "log.jsonl").open("a") as log:
-                    log.write(json.dumps(line) + "\n")
+                if rank() == 0:
+                    print(json.dumps(line), flush=True)
+                    with (self.run / "log.jsonl").open("a") as log:
+                        log.write(json.dumps(line) + "\n")
             if time.monotonic() - saved > _SAVE_SECONDS:
                 self._save()
                 saved = time.monotonic()
@@ -328,6 +213,7 @@ class _Stage:
         total = torch.stack([loss * shares.get(name, 1.0) for name, loss in losses.items()]).sum()
         self.learner.zero_grad(set_to_none=True)
         torch.autograd.backward(total)
+        share_gradients(self.learner.parameters())
         torch.nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0)
         for optimiser in self.optimisers:
             optimiser.step()
@@ -342,7 +228,7 @@ class _Stage:
             data = VisionBatches(
                 self.recipe.seed, self.recipe.views, self.recipe.view_px, self.recipe.squares
             )
-        order = range(self.step, self.recipe.steps)
+        order = range(self.step * size() + rank(), self.recipe.steps * size(), size())
         loader = DataLoader(
             data,
             batch_size=None,
@@ -354,6 +240,8 @@ class _Stage:
         return iter(loader)
 
     def _save(self) -> None:
+        if rank():
+            return
         kept = {
             "weights": self.learner.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
