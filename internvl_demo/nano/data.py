@@ -40,6 +40,8 @@ _QUESTIONS = 10
 """How many are asked about a picture of one view; about a sign half as many, for it says one thing only."""
 _SINGLES = {draw_scene: 46, draw_sign: 21, draw_chart: 25, draw_card: 8}
 """How often a picture of one view is one of these."""
+_WORK = 2.2
+"""How much a batch holds for each of the recipe's views: a view, and the usual conversation about it."""
 _CHAINED = 0.3
 """Share of conversations whose questions follow one another."""
 _FOLLOWS = 0.45
@@ -125,7 +127,7 @@ class _Drawing:
         self.sequences: list[Sequence] = []
 
     def batch(self) -> Batch:
-        while len(self.truths) < self.room:
+        while self._work() < _WORK * self.room:
             form = self.rng.choices((self._single, self._print, self._pair, self._tiled), (74, 4, 19, 3))[0]
             form()
         nothing = [ask_nothing(self.rng, random_tongue(self.rng)) for _ in range(8)]
@@ -133,6 +135,12 @@ class _Drawing:
         batch = pack_views(self.truths, self.pixels, self.learned)
         batch.talks = pack_talks(self.sequences, self.writer.tokenizer.pad_token_id)
         return batch
+
+    def _work(self) -> float:
+        """How much a step will have to compute, in views that are learned from: processes that train together wait
+        for the slowest."""
+        tokens = sum(len(sequence.ids) for sequence in self.sequences)
+        return len(self.learned) + 0.4 * (len(self.truths) - len(self.learned)) + tokens / 210
 
     def _single(self) -> None:
         draw = self.rng.choices(list(_SINGLES), list(_SINGLES.values()))[0]

@@ -1,6 +1,7 @@
 """The model in training: what it says of a batch, and how wrong that is.
 
-losses = Learner(tokenizer)(batch, "all")      {"answers": ..., "looks": ..., "points": ..., ...}
+A batch goes in, losses by name come out: {"answers": ..., "looks": ..., "points": ..., ...}. Which of them a stage
+weighs how, and what learns from them, is `train`'s.
 """
 
 from pathlib import Path
@@ -27,7 +28,6 @@ NUMBERS_SIGMA = 3.0
 _NOISE = 0.3
 """How much of a visual token is made wrong on purpose while the decoder learns its language: no vision
 encoder is perfect."""
-
 _WANTED_STEP = 256
 """Words are said in multiples of this, as `batches` has lengths."""
 
