@@ -13,7 +13,8 @@ Everything that a stage knows is in `RUN/STAGE.pt` (weights, optimiser, step), w
 minutes and at the end; a stage starts from its own file if there is one, else from the stages before.
 `language` needs no other stage and can be trained beside the first three. `RUN/log.jsonl` has a line for
 every hundred steps. Data come from worker processes, each batch from its own seed: batch n is the same
-on every machine. `--processes 2 --workers 0 --compile` is the fastest on two cores. In bfloat16 on CUDA and on processors that multiply it (AVX-512 BF16, AMX), else in float32.
+on every machine. In bfloat16 on CUDA and on processors that multiply it (AVX-512 BF16, AMX), else in float32.
+On two cores `--processes 2 --workers 0 --compile` trains fastest.
 """
 
 import json
