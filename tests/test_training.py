@@ -265,7 +265,7 @@ def test_published_weights_go_on_with_heads_of_their_own(tmp_path: Path) -> None
     published = load_file(NANO_DIR / "model.safetensors")
     heads = torch.load(tmp_path / "heads.pt", weights_only=True)["weights"]
     name = "vision_tower.encoder.layer.0.mlp.fc1.weight"
-    assert torch.equal(heads[f"model.model.{name}"], published[f"model.{name}"].float())
+    assert torch.equal(heads[f"model.model.{name}"], published[name].float())
     train("all", tmp_path, steps=1, after="heads", workers=0, device="cpu")
     learned = torch.load(tmp_path / "all.pt", weights_only=True)["weights"]
     assert not torch.equal(learned[f"model.model.{name}"], heads[f"model.model.{name}"])
@@ -280,7 +280,7 @@ def test_numbers_learn_beside_their_neighbours(tokenizer: PreTrainedTokenizerFas
     assert isinstance(words.weight, torch.Tensor) and words.weight.grad is not None
     learned = words.weight.grad[learner.number_ids].mean(1)
     assert learned.argmax() == 500
-    assert learned[500] > learned[503] > learned[520] == 0
+    assert learned[500] > learned[503] > 100 * learned[520]
     assert learned.sum().item() == pytest.approx(1.0, abs=1e-4)
     assert words.weight.grad[ids[1]].mean() == 1.0
 
