@@ -127,9 +127,10 @@ class _Drawing:
         self.sequences: list[Sequence] = []
 
     def batch(self) -> Batch:
-        while self._work() < _WORK * self.room:
-            form = self.rng.choices((self._single, self._print, self._pair, self._tiled), (74, 4, 19, 3))[0]
-            form()
+        forms, most = (self._single, self._print, self._pair, self._tiled), _WORK * self.room
+        while (work := self._work()) < most:
+            weights = (70, 6, 21, 3) if work < 0.7 * most else (1, 0, 0, 0)  # small ones fill what is left
+            self.rng.choices(forms, weights)[0]()
         nothing = [ask_nothing(self.rng, random_tongue(self.rng)) for _ in range(8)]
         self._talk([system_text() + _USER], nothing, chained=False, first_view=len(self.truths))
         batch = pack_views(self.truths, self.pixels, self.learned)
