@@ -113,6 +113,16 @@ def test_no_sign_is_asked_for_where_there_is_none(code: str) -> None:
     assert tongue.no_sign() in {ask_picture(random.Random(seed), scene, tongue).answer for seed in range(600)}
 
 
+@pytest.mark.parametrize(("code", "labels"), [("en", ["cats", "a dog"]), ("zh", ["猫", "狗"])])
+def test_what_is_detected_is_labelled_by_name_alone(code: str, labels: list[str]) -> None:
+    """A number before the boxes would have to be right before anything is counted."""
+    scene = draw_scene(5, wanted={BY_NAME["cat"]: 3, BY_NAME["dog"]: 1})
+    answer = ask_picture(random.Random(0), scene, TONGUES[code], "detect").answer
+    boxes = [event for event in parse(answer).events if isinstance(event, Box)]
+    assert len(boxes) == 4
+    assert {box.label for box in boxes} == set(labels)
+
+
 @pytest.mark.parametrize("code", TONGUES)
 def test_where_things_are_from_one_another_is_said_after_finding_both(code: str) -> None:
     tongue, scene = TONGUES[code], draw_scene(5, wanted={BY_NAME["cat"]: 1, BY_NAME["dog"]: 1})

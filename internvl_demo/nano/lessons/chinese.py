@@ -180,6 +180,11 @@ def counted_kind(kind: Kind, count: int) -> str:
     return kind.counted_zh(count)
 
 
+def named_kind(kind: Kind, _count: int) -> str:
+    """猫: what boxes are labelled with."""
+    return kind.zh
+
+
 def listed(parts: list[str]) -> str:
     """一、二和三."""
     return "和".join(part for part in ("、".join(parts[:-1]), parts[-1]) if part)
@@ -207,7 +212,7 @@ def absent_everywhere(kind: Kind) -> str:
 
 def yes_there(kind: Kind, count: int, boxes: str) -> str:
     """Some of a kind."""
-    return f"有，图中有<ref>{kind.counted_zh(count)}</ref>{boxes}。"
+    return f"有，图中有<ref>{named_kind(kind, count)}</ref>{boxes}。"
 
 
 def not_there(kind: Kind) -> str:

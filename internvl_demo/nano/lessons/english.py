@@ -235,6 +235,11 @@ def counted_kind(kind: Kind, count: int) -> str:
     return kind.counted(count)
 
 
+def named_kind(kind: Kind, count: int) -> str:
+    """A cat, cats: what boxes are labelled with. How many follows from the boxes, not they from a number."""
+    return kind.with_article if count == 1 else kind.plural
+
+
 def listed(parts: list[str]) -> str:
     """a, b and c."""
     return " and ".join(part for part in (", ".join(parts[:-1]), parts[-1]) if part)
@@ -262,7 +267,7 @@ def absent_everywhere(kind: Kind) -> str:
 
 def yes_there(kind: Kind, count: int, boxes: str) -> str:
     """Some of a kind."""
-    return f"Yes, there {'is' if count == 1 else 'are'} <ref>{kind.counted(count)}</ref>{boxes}."
+    return f"Yes, there {'is' if count == 1 else 'are'} <ref>{named_kind(kind, count)}</ref>{boxes}."
 
 
 def not_there(kind: Kind) -> str:

@@ -152,7 +152,7 @@ class _Asking:
     def _detect(self) -> Lesson | None:
         parts = []
         for kind, count in self.picture.counts.items():
-            name = self.tongue.counted_kind(kind, count)
+            name = self.tongue.named_kind(kind, count)
             parts.append(f"<ref>{name}</ref>{boxes_text(self.picture, self.picture.of(kind))}")
         return self._lesson(self.tongue.DETECT, self.tongue.detected(parts), "detect")
 
