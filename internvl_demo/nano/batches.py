@@ -25,7 +25,7 @@ from internvl_demo.tiling import IMAGENET_MEAN, IMAGENET_STD, TILE_PX
 _FILLED = 0.75
 """The least share of a group's length that a conversation in it fills."""
 _LENGTH_STEP = 64
-"""Lengths are multiples of this: the first product of matrices of a new shape costs a CPU as much as ten of a known."""
+"""Lengths are multiples of this, so that shapes come again: a CPU prepares a product of matrices for each new one."""
 
 COORDINATE_SHARE = 0.4
 """What a coordinate's loss weighs beside that of a word that nobody could expect."""

@@ -1,8 +1,8 @@
 """One model trained by several processes: each computes a batch of its own, then all learn from the mean of their
 gradients, so that they stay alike.
 
-On a CPU a process a core is faster than a thread a core: the miniature's operations are so small that threads wait for
-one another thousands of times a step, processes once.
+For CPUs: threads that share the miniature's small operations wait for one another at each of them, processes once a
+step. Not compared with one another on compiled layers.
 """
 
 import os
