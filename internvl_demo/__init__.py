@@ -1,20 +1,20 @@
 """internvl_demo: talk to pictures with InternVL 1.5, in the browser or from the command line.
 
-The rooms, lowest floor first (a module imports lower floors or its own folder; `tests/test_floors.py` holds this):
+The rooms, lowest floor first (a module imports lower floors or its own room; `tests/test_floors.py` holds this):
 
-    0  errors, originals               what can go wrong, each with a next step; which files are only a picture
-    1  settings, photo, admission      a host's choices; untrusted bytes -> Photo; who asks now and who waits
-    2  tiling, grounding, chat, remote sizes -> tiles; streamed text -> boxes; frozen conversations; a photo by address
-    3  prompt, pins                    the official prompt; which image a box means
-    4  overlay, budget, nano/          drawing; what fits the context; the miniature: its world, recipe and exam
-       convert/                        official InternVL 1.5 checkpoints <-> transformers' format
-       serving/                        an LMDeploy server of one's own: what fits, its command, its life
-    5  backends/, regions              who answers: `local`, `server` or `launched`; a region as a picture, and back
-    6  answer, observe                 one generation as a stream of snapshots; metrics and a line for each question
-       store/, inspector/              conversations on disk; the exact prompt, and the call as text
-    7  jobs                            generations that belong to nobody's connection
-    8  ui/, bench/                     the page; the speed measurements
-    9  cli                             `python -m internvl_demo ...`
+     0  errors         what can go wrong, each with a next step
+     1  settings       a host's choices; where the files of `assets/` are
+        photos/        untrusted bytes and addresses -> photos, and parts of them
+     2  conversation/  frozen turns, the prompt that they make, and what they take of the context; no I/O
+     3  grounding/     an answer's text -> boxes -> the right picture
+     4  nano/          the miniature: its world, its lessons, its training
+     5  models/        who answers: in process, an OpenAI-compatible server, an LMDeploy of one's own
+     6  store/         conversations and photos on disk
+     7  answering/     one generation, many readers: snapshots, jobs, the queue, metrics
+     8  evaluate/      the exam: questions asked through the whole road, and marked
+        web/           the page
+     9  bench/         the speed measurements
+    10  cli            `python -m internvl_demo ...`
 
 Importing this package loads neither torch nor gradio.
 """

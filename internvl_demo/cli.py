@@ -18,7 +18,7 @@ from internvl_demo.errors import DemoError
 from internvl_demo.settings import NANO_CHECKPOINT, read_settings
 
 if TYPE_CHECKING:
-    from internvl_demo.chat import Conversation
+    from internvl_demo.conversation.turns import Conversation
     from internvl_demo.settings import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="InternVL 1.5: talk to pictures.")
@@ -76,8 +76,8 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Show how images would be cut into tiles, without loading a model."""
-    from internvl_demo.photo import open_photo
-    from internvl_demo.tiling import max_tiles_of, plan_tiles
+    from internvl_demo.conversation.tiling import max_tiles_of, plan_tiles
+    from internvl_demo.photos.decode import open_photo
 
     per_tile = tokens_per_tile or _tokens_per_tile()
     most = max_tiles_of(mode)
@@ -119,9 +119,9 @@ def ask(
     as_json: Json = False,
 ) -> None:
     """Ask one question about images."""
-    from internvl_demo.chat import Attachment, Conversation
-    from internvl_demo.photo import open_photo
-    from internvl_demo.tiling import max_tiles_of
+    from internvl_demo.conversation.tiling import max_tiles_of
+    from internvl_demo.conversation.turns import Attachment, Conversation
+    from internvl_demo.photos.decode import open_photo
 
     most = max_tiles_of(mode)
     attached = tuple(Attachment(open_photo(path), most) for path in image or [])
@@ -154,8 +154,8 @@ def train(
     export: Annotated[Path | None, typer.Option(help="Write the finished model to this directory.")] = None,
 ) -> None:
     """Train the miniature, stage by stage. Stopped, a stage goes on where it was."""
-    from internvl_demo.nano.train import export_model
-    from internvl_demo.nano.train import train as train_stage
+    from internvl_demo.nano.training.train import export_model
+    from internvl_demo.nano.training.train import train as train_stage
 
     train_stage(
         stage.value,
@@ -184,9 +184,9 @@ def exam(
     as_json: Json = False,
 ) -> None:
     """Ask a model about fresh pictures whose truth is known, skill by skill, in English and Chinese."""
-    from internvl_demo.backends import open_backend, wait_until_ready
-    from internvl_demo.nano.exam.page import exam_page
-    from internvl_demo.nano.exam.run import Result, chosen_skills, scores, sit, table
+    from internvl_demo.evaluate.exam.page import exam_page
+    from internvl_demo.evaluate.exam.run import Result, chosen_skills, scores, sit, table
+    from internvl_demo.models import open_backend, wait_until_ready
 
     skills, langs = chosen_skills(skill), [lang.value] if lang else [*Lang]
     backend = open_backend(read_settings(endpoint=endpoint, checkpoint=checkpoint))
@@ -211,7 +211,7 @@ def capacity(
     as_json: Json = False,
 ) -> None:
     """How many conversations with the 26B fit into GPUs, by arithmetic."""
-    from internvl_demo.serving.capacity import refuse_if_too_small, report, room, summary, usable_gib
+    from internvl_demo.models.lmdeploy.capacity import refuse_if_too_small, report, room, summary, usable_gib
 
     found = room(usable_gib(gpu_memory), tp, awq=awq, kv=kv.value)
     if as_json:
@@ -231,7 +231,7 @@ def convert(
     ] = None,
 ) -> None:
     """Turn an official InternVL 1.5 checkpoint into one that runs in process, or back."""
-    from internvl_demo.convert import convert as convert_checkpoint
+    from internvl_demo.models.convert import convert as convert_checkpoint
 
     done = convert_checkpoint(source, target, to.value, image_token_id)
     for note in done.notes:
@@ -268,8 +268,8 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the page. Every flag can also be set as INTERNVL_... in the environment."""
-    from internvl_demo.backends import open_backend
-    from internvl_demo.ui.page import launch
+    from internvl_demo.models import open_backend
+    from internvl_demo.web.app import launch
 
     served = {"serve": serve, "tp": tp, "awq": awq, "lmdeploy_arg": lmdeploy_arg or None}
     kept = {"data_dir": data_dir, "keep_days": keep_days}
@@ -280,9 +280,9 @@ def serve(
 
 
 async def _ask(conversation: "Conversation", settings: "Settings", overlay: Path | None) -> dict[str, Any]:
-    from internvl_demo.answer import answer, report
-    from internvl_demo.backends import open_backend, options_of, wait_until_ready
-    from internvl_demo.overlay import draw_overlay
+    from internvl_demo.answering.stream import answer, report
+    from internvl_demo.grounding.overlay import draw_overlay
+    from internvl_demo.models import open_backend, options_of, wait_until_ready
 
     backend = open_backend(settings)
     try:

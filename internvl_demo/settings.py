@@ -12,7 +12,16 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from internvl_demo.errors import SetupError
 
-NANO_CHECKPOINT = Path(__file__).resolve().parents[1] / "assets" / "nano"
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def asset(name: str) -> Path:
+    """Return where `assets/NAME` is: in the package when it is installed, beside it in a checkout."""
+    installed = _PACKAGE / "assets"
+    return (installed if installed.is_dir() else _PACKAGE.parent / "assets") / name
+
+
+NANO_CHECKPOINT = asset("nano")
 """The miniature that comes with the repository."""
 
 

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from internvl_demo.backends.base import Backend, ModelInfo, Options, Piece, Usage
-from internvl_demo.backends.local import LocalBackend
-from internvl_demo.chat import Conversation
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.turns import Conversation
+from internvl_demo.models.base import Backend, ModelInfo, Piece, Usage
+from internvl_demo.models.local.backend import LocalBackend
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
 from tests.fake_lmdeploy import Fake, install
 
@@ -120,7 +121,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 
 def _served(backend: Backend, settings: Settings) -> Iterator[str]:
     """The page's address. Launched in a thread of its own: Playwright keeps an event loop in this one."""
-    from internvl_demo.ui.page import launch
+    from internvl_demo.web.app import launch
 
     with ThreadPoolExecutor(1) as thread:
         page = thread.submit(launch, backend, settings, wait=False).result()
@@ -142,7 +143,7 @@ def lmdeploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., F
     def put(*behaviours: str) -> Fake:
         fake = install(tmp_path, *behaviours)
         monkeypatch.setenv("PATH", fake.path)
-        monkeypatch.setattr("internvl_demo.backends.launched.free_gib", list)
+        monkeypatch.setattr("internvl_demo.models.lmdeploy.backend.free_gib", list)
         return fake
 
     return put

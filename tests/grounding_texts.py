@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from internvl_demo.grounding import LIST_CHARS, Box
+from internvl_demo.grounding.parser import LIST_CHARS, Box
 
 
 class Case(NamedTuple):

@@ -9,10 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from internvl_demo.convert import convert
-from internvl_demo.convert.config import config_of_official
-from internvl_demo.convert.weights import weights_of
 from internvl_demo.errors import CheckpointError
+from internvl_demo.models.convert import convert
+from internvl_demo.models.convert.config import config_of_official
+from internvl_demo.models.convert.weights import weights_of
 
 TOKENIZER = Path(__file__).parent / "data" / "internlm2_tokenizer"
 IMAGE = 600

@@ -1,4 +1,4 @@
-"""Pictures and files for the tests of `photo`: the known picture, a good file of every kind, files made by hand."""
+"""Pictures and files for the tests of `photos`: the known picture, a good file of every kind, files made by hand."""
 
 import struct
 import zlib

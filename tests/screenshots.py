@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect, sync_playwright
 
-from internvl_demo.backends.local import LocalBackend
+from internvl_demo.models.local.backend import LocalBackend
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
 
 FOLDER = Path(__file__).parents[1] / "assets" / "screenshots"
@@ -20,7 +20,7 @@ VIEWS = {
 
 def main() -> None:
     """Asks one of the examples in each view."""
-    from internvl_demo.ui.page import launch
+    from internvl_demo.web.app import launch
 
     with ThreadPoolExecutor(1) as thread:
         backend = LocalBackend(str(NANO_CHECKPOINT), device="cpu")

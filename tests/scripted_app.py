@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from internvl_demo.settings import Settings
-from internvl_demo.ui.page import launch
+from internvl_demo.web.app import launch
 from tests.conftest import ScriptedModel
 
 if __name__ == "__main__":

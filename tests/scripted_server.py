@@ -16,12 +16,13 @@ from typing import Any
 
 from PIL import Image
 
-from internvl_demo.backends.base import ModelInfo, Options, Usage
-from internvl_demo.backends.server import ServerBackend
-from internvl_demo.chat import Conversation
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.prompt import IMG_CONTEXT
+from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import DemoError
-from internvl_demo.photo import Photo, photo_of
-from internvl_demo.prompt import IMG_CONTEXT
+from internvl_demo.models.base import ModelInfo, Usage
+from internvl_demo.models.openai.backend import ServerBackend
+from internvl_demo.photos.decode import Photo, photo_of
 
 # --- recorded ---------------------------------------------------------------------------------------------
 

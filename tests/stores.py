@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from internvl_demo.photo import photo_of
+from internvl_demo.photos.decode import photo_of
 from internvl_demo.store import Store
 
 HOUR, DAY = 3600.0, 24 * 3600.0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from internvl_demo.photo import read_photo
+from internvl_demo.photos.decode import read_photo
 from tests.conftest import ScriptedModel, png
 from tests.test_page import CAT, drawn, picture, send, wait_answer, write
 from tests.viewer_hands import box
@@ -52,7 +52,7 @@ def fetch(page: Page, monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
         asked.append(url)
         return await asyncio.to_thread(read_photo, png(), name)
 
-    monkeypatch.setattr("internvl_demo.ui.composer.fetch_photo", fetched)
+    monkeypatch.setattr("internvl_demo.web.composer.fetch_photo", fetched)
     page.click("#tray .open-address")
     page.fill("#tray-url", "example.org/a.png")
     page.keyboard.press("Enter")

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from internvl_demo.admission import Admission, LineFull, Ticket
+from internvl_demo.answering.queue import Admission, LineFull, Ticket
 from tests.scripted_server import in_a_loop
 
 

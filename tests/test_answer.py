@@ -7,11 +7,11 @@ from contextlib import aclosing
 import pytest
 from PIL import Image
 
-from internvl_demo.answer import Answer, Timing, answer, report
-from internvl_demo.chat import Attachment, Conversation
+from internvl_demo.answering.stream import Answer, Timing, answer, report
+from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import BackendError
-from internvl_demo.grounding import Text
-from internvl_demo.photo import photo_of
+from internvl_demo.grounding.parser import Text
+from internvl_demo.photos.decode import photo_of
 from tests.conftest import ScriptedModel
 
 PHOTO = photo_of(Image.new("RGB", (400, 200)))
@@ -50,7 +50,7 @@ def test_closing_stops_the_model() -> None:
 
 
 def test_the_last_snapshot_has_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("internvl_demo.answer.SNAPSHOT_S", 0.0)
+    monkeypatch.setattr("internvl_demo.answering.stream.SNAPSHOT_S", 0.0)
     text = "Image-2: <ref>the cat</ref><box>[[100, 200, 300, 400]]</box>."
     said = snapshots(ScriptedModel(list(text)))
     assert all(one.usage is None for one in said[:-1])

@@ -7,12 +7,12 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from internvl_demo.backends.local import LocalBackend
-from internvl_demo.budget import SHORTEST_ANSWER_TOKENS, Budget, budget, estimate, share_tiles
-from internvl_demo.chat import Attachment, Conversation
-from internvl_demo.photo import photo_of
-from internvl_demo.prompt import ImageSlot, neutralise, prompt_segments
-from internvl_demo.tiling import plan_tiles
+from internvl_demo.conversation.budget import SHORTEST_ANSWER_TOKENS, Budget, budget, estimate, share_tiles
+from internvl_demo.conversation.prompt import ImageSlot, neutralise, prompt_segments
+from internvl_demo.conversation.tiling import plan_tiles
+from internvl_demo.conversation.turns import Attachment, Conversation
+from internvl_demo.models.local.backend import LocalBackend
+from internvl_demo.photos.decode import photo_of
 
 SIZES = [(40, 40), (896, 448), (4000, 3000), (2000, 2000), (800, 1300), (60, 2400), (1280, 1130)]
 PHOTOS = {size: photo_of(Image.new("RGB", size), f"{size[0]}x{size[1]}.png") for size in SIZES}

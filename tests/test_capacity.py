@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from internvl_demo.errors import SetupError
-from internvl_demo.serving.capacity import (
+from internvl_demo.models.lmdeploy.capacity import (
     GIB,
     V1_5,
     CacheFormat,
@@ -20,7 +20,7 @@ from internvl_demo.serving.capacity import (
     room,
     usable_gib,
 )
-from internvl_demo.serving.gpus import parse
+from internvl_demo.models.lmdeploy.gpus import parse
 
 README = Path(__file__).parents[1] / "README.md"
 

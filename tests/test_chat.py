@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from internvl_demo.chat import Attachment, Conversation, Turn
-from internvl_demo.photo import photo_of
+from internvl_demo.conversation.turns import Attachment, Conversation, Turn
+from internvl_demo.photos.decode import photo_of
 
 CAT = Attachment(photo_of(Image.new("RGB", (8, 6), "orange"), "cat.png"), 12)
 DOG = Attachment(photo_of(Image.new("RGB", (6, 8), "brown"), "dog.png"), 1)

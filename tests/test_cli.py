@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from internvl_demo.nano.exam.marks import iou
+from internvl_demo.evaluate.exam.marks import iou
 from internvl_demo.nano.world.scenes import draw_scene
 from internvl_demo.nano.world.vocabulary import kinds
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from internvl_demo.prompt import prompt_text
+from internvl_demo.conversation.prompt import prompt_text
 from tests.conftest import ScriptedModel
 from tests.test_page import BROKEN, CAT, attach, drawn, picture, send, wait_answer, write
 from tests.viewer_hands import box, drag, region, sheet_point

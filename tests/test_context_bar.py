@@ -12,12 +12,12 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from internvl_demo.budget import Budget, Fix, budget
-from internvl_demo.chat import Attachment, Conversation
-from internvl_demo.photo import photo_of
-from internvl_demo.ui.context_bar import NOTHING, context_bar, fix_text
-from internvl_demo.ui.layout import STATIC, theme, widget
-from internvl_demo.ui.strings import TABLE, Words
+from internvl_demo.conversation.budget import Budget, Fix, budget
+from internvl_demo.conversation.turns import Attachment, Conversation
+from internvl_demo.photos.decode import photo_of
+from internvl_demo.web.context_bar import NOTHING, context_bar, fix_text
+from internvl_demo.web.layout import STATIC, theme, widget
+from internvl_demo.web.strings import TABLE, Words
 from tests.test_page import HOSTILE
 
 Open = Callable[..., Page]

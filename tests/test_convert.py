@@ -14,19 +14,19 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import InternVLForConditionalGeneration
 
-from internvl_demo.answer import answer
-from internvl_demo.backends.base import Options
-from internvl_demo.backends.local import LocalBackend
-from internvl_demo.chat import Attachment, Conversation
-from internvl_demo.convert import convert, shards
-from internvl_demo.convert.config import config_of_official
-from internvl_demo.convert.configuration_internvl_chat import InternVLChatConfig
-from internvl_demo.convert.tokens import read_tokenizer
-from internvl_demo.convert.weights import weights_of
+from internvl_demo.answering.stream import answer
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.tiling import plan_tiles
+from internvl_demo.conversation.turns import Attachment, Conversation
+from internvl_demo.models.convert import convert, shards
+from internvl_demo.models.convert.config import config_of_official
+from internvl_demo.models.convert.configuration_internvl_chat import InternVLChatConfig
+from internvl_demo.models.convert.tokens import read_tokenizer
+from internvl_demo.models.convert.weights import weights_of
+from internvl_demo.models.local.backend import LocalBackend
 from internvl_demo.nano.world.scenes import draw_scene
-from internvl_demo.photo import photo_of
+from internvl_demo.photos.decode import photo_of
 from internvl_demo.settings import NANO_CHECKPOINT
-from internvl_demo.tiling import plan_tiles
 from tests.official_checkpoints import (
     CONFIG_26B,
     FORMS,

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from internvl_demo.convert import convert, shards
 from internvl_demo.errors import SetupError
+from internvl_demo.models.convert import convert, shards
 from internvl_demo.settings import NANO_CHECKPOINT
 from tests.official_checkpoints import (
     QKV,

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from internvl_demo.backends.base import Options
-from internvl_demo.backends.local import LocalBackend
-from internvl_demo.chat import Attachment, Conversation
-from internvl_demo.convert import convert
-from internvl_demo.convert.tokens import read_tokenizer
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import CheckpointError
+from internvl_demo.models.convert import convert
+from internvl_demo.models.convert.tokens import read_tokenizer
+from internvl_demo.models.local.backend import LocalBackend
 from internvl_demo.nano.world.scenes import draw_scene
-from internvl_demo.photo import photo_of
+from internvl_demo.photos.decode import photo_of
 from tests.official_checkpoints import IMAGE, TOKENIZER, refused, small_config, write_official
 
 

@@ -15,11 +15,12 @@ import pytest
 import yaml
 from PIL import Image
 
-from internvl_demo.backends.base import Options, Piece, Usage
-from internvl_demo.backends.zerogpu import ZeroGpuBackend
-from internvl_demo.chat import Attachment, Conversation
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import ContextError
-from internvl_demo.photo import photo_of
+from internvl_demo.models.base import Piece, Usage
+from internvl_demo.models.local.zerogpu import ZeroGpuBackend
+from internvl_demo.photos.decode import photo_of
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -42,13 +43,13 @@ def test_the_page_before_a_server_needs_no_torch() -> None:
 import sys
 for name in ("torch", "transformers", "tokenizers", "safetensors"):
     sys.modules[name] = None  # importing it fails, as where it is not installed
-from internvl_demo.backends import open_backend
-from internvl_demo.backends.base import ModelInfo
+from internvl_demo.models import open_backend
+from internvl_demo.models.base import ModelInfo
 from internvl_demo.settings import Settings
-from internvl_demo.ui.page import build_page
+from internvl_demo.web.app import build_page
 settings = Settings(endpoint="http://127.0.0.1:9")
 build_page(open_backend(settings), ModelInfo("a model", 256, 32768), settings)
-import internvl_demo.cli, internvl_demo.backends.launched
+import internvl_demo.cli, internvl_demo.models.lmdeploy.backend
 print("built")
 """
     done = subprocess.run(

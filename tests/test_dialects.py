@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from internvl_demo.backends.base import Options
-from internvl_demo.backends.dialects import DIALECTS, Dialect, dialect_of, messages_of, request_fields
-from internvl_demo.chat import Attachment, Conversation
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.prompt import STOP_STRINGS, SYSTEM, prompt_text
+from internvl_demo.conversation.tiling import plan_tiles
+from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import SetupError
-from internvl_demo.prompt import STOP_STRINGS, SYSTEM, prompt_text
+from internvl_demo.models.openai.dialects import DIALECTS, Dialect, dialect_of, messages_of, request_fields
 from internvl_demo.settings import Settings, read_settings
-from internvl_demo.tiling import plan_tiles
 from tests.scripted_server import (
     CARD,
     HELLO,

@@ -8,17 +8,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from internvl_demo.admission import Admission
-from internvl_demo.backends.base import ModelInfo, Options, Piece
-from internvl_demo.chat import Conversation
-from internvl_demo.photo import Photo, photo_of
+from internvl_demo.answering.queue import Admission
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.turns import Conversation
+from internvl_demo.models.base import ModelInfo, Piece
+from internvl_demo.photos.decode import Photo, photo_of
 from internvl_demo.store import Store
-from internvl_demo.ui.composer import Composer, edit_too_long
-from internvl_demo.ui.draft import Chip, added, attachments, joined
-from internvl_demo.ui.drafts import MAX_CHIPS, Drafts
-from internvl_demo.ui.handlers import Desk, Person, View
-from internvl_demo.ui.streams import Streams
-from internvl_demo.ui.strings import Words
+from internvl_demo.web.composer import Composer, edit_too_long
+from internvl_demo.web.draft import Chip, added, attachments, joined
+from internvl_demo.web.drafts import MAX_CHIPS, Drafts
+from internvl_demo.web.handlers import Desk, Person, View
+from internvl_demo.web.streams import Streams
+from internvl_demo.web.strings import Words
 from tests.conftest import ScriptedModel, png
 from tests.scripted_server import in_a_loop
 from tests.stores import BLUE, HOUR, RED, Clock, open_at

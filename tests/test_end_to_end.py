@@ -10,7 +10,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
-from internvl_demo.nano.exam.marks import iou
+from internvl_demo.evaluate.exam.marks import iou
 from internvl_demo.nano.world.pictures import Picture
 from internvl_demo.nano.world.scenes import draw_scene
 from internvl_demo.nano.world.vocabulary import kinds

@@ -14,28 +14,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from internvl_demo.admission import LineFull
-from internvl_demo.backends.launched import notice_of
-from internvl_demo.backends.server_errors import refusal
+from internvl_demo.answering.queue import LineFull
 from internvl_demo.errors import BackendError, DemoError, PhotoError, Sentence
-from internvl_demo.photo import called, open_photo, read_photo
-from internvl_demo.serving.launch import Status
-from internvl_demo.serving.progress import Stage
+from internvl_demo.models.lmdeploy.backend import notice_of
+from internvl_demo.models.lmdeploy.launch import Status
+from internvl_demo.models.lmdeploy.progress import Stage
+from internvl_demo.models.openai.errors import refusal
+from internvl_demo.photos.decode import called, open_photo, read_photo
 from internvl_demo.store.records import INTERRUPTED, Failure
-from internvl_demo.ui.composer import _problem_of
-from internvl_demo.ui.errors_zh import CHINESE, in_chinese
-from internvl_demo.ui.handlers import Person, View
-from internvl_demo.ui.session import notice, spoken
-from internvl_demo.ui.strings import Words
+from internvl_demo.web.composer import _problem_of
+from internvl_demo.web.errors_zh import CHINESE, in_chinese
+from internvl_demo.web.handlers import Person, View
+from internvl_demo.web.session import notice, spoken
+from internvl_demo.web.strings import Words
 from tests.conftest import ScriptedModel, png
 from tests.stores import Clock, open_at
 from tests.test_line import desk_of
 
 ROOT = Path(__file__).parents[1] / "internvl_demo"
 ELSEWHERE = (
-    *("cli.py", "settings.py", "__main__.py", "convert", "serving", "bench", "nano"),  # commands
-    *("store/database.py", "backends/__init__.py"),  # while the app starts
-    *("ui/page.py", "ui/probes.py"),  # the app's start, `/ask`, `/readyz`
+    *("cli.py", "settings.py", "__main__.py", "bench", "nano", "evaluate", "models/convert"),  # commands
+    *(f"models/lmdeploy/{name}.py" for name in ("capacity", "command", "launch", "supervisor")),
+    *("store/database.py", "models/__init__.py"),  # while the app starts
+    *("web/app.py", "web/probes.py"),  # the app's start, `/ask`, `/readyz`
 )
 """Whose errors never reach the page."""
 NEVER_SHOWN = ("SetupError", "CheckpointError")
@@ -43,8 +44,8 @@ NEVER_SHOWN = ("SetupError", "CheckpointError")
 DECIDED_EARLIER = {
     "store/faults.py": ("what", "next_step"),
     "store/rows.py": ("row['what']", "row['next_step'] or ''", "what", "next_step"),
-    "backends/server_errors.py": ("next_step",),
-    "backends/zerogpu.py": ("isinstance(error, ContextError)",),
+    "models/openai/errors.py": ("next_step",),
+    "models/local/zerogpu.py": ("isinstance(error, ContextError)",),
 }
 """What calls name that holds one of a module's own sentences, which are all looked at, or one that was kept."""
 PLACE = re.compile(r"\{(\w+)\}")

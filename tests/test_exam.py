@@ -7,12 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from internvl_demo.answer import Answer, Timing
-from internvl_demo.backends import open_backend
-from internvl_demo.chat import Attachment, Conversation
-from internvl_demo.grounding import parse
-from internvl_demo.nano.exam.items import SKILLS, Item, item
-from internvl_demo.nano.exam.marks import (
+from internvl_demo.answering.stream import Answer, Timing
+from internvl_demo.conversation.turns import Attachment, Conversation
+from internvl_demo.evaluate.exam.items import SKILLS, Item, item
+from internvl_demo.evaluate.exam.marks import (
     Mark,
     absent_mark,
     as_read,
@@ -26,12 +24,14 @@ from internvl_demo.nano.exam.marks import (
     says_words,
     yes_or_no,
 )
-from internvl_demo.nano.exam.page import exam_page
-from internvl_demo.nano.exam.run import Result, f1, scores, sit, table
+from internvl_demo.evaluate.exam.page import exam_page
+from internvl_demo.evaluate.exam.run import Result, f1, scores, sit, table
+from internvl_demo.grounding.attribution import pin
+from internvl_demo.grounding.parser import parse
+from internvl_demo.models import open_backend
 from internvl_demo.nano.lessons.lessons import TONGUES
 from internvl_demo.nano.world.vocabulary import Kind, kinds
-from internvl_demo.photo import photo_of
-from internvl_demo.pins import pin
+from internvl_demo.photos.decode import photo_of
 from internvl_demo.settings import Settings
 
 BY_NAME = {kind.en: kind for kind in kinds()}

@@ -9,41 +9,31 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "internvl_demo"
 FLOORS = {
-    **dict.fromkeys(("__init__", "errors", "originals"), 0),
-    **dict.fromkeys(("settings", "photo", "admission"), 1),
-    **dict.fromkeys(("tiling", "grounding", "chat", "remote"), 2),
-    **dict.fromkeys(("prompt", "pins"), 3),
-    **dict.fromkeys(("overlay", "nano", "convert", "serving", "budget"), 4),
-    **dict.fromkeys(("backends", "regions"), 5),
-    **dict.fromkeys(("answer", "observe", "store", "inspector"), 6),
-    "jobs": 7,
-    **dict.fromkeys(("ui", "bench"), 8),
-    "cli": 9,
-    "__main__": 10,
+    **dict.fromkeys(("__init__", "errors"), 0),
+    **dict.fromkeys(("settings", "photos"), 1),
+    "conversation": 2,
+    "grounding": 3,
+    "nano": 4,
+    "models": 5,
+    "store": 6,
+    "answering": 7,
+    **dict.fromkeys(("evaluate", "web"), 8),
+    "bench": 9,
+    "cli": 10,
+    "__main__": 11,
 }
-ABOVE = {
-    f"nano/exam/{name}.py": {"answer", "backends", "overlay"} for name in ("items", "marks", "run", "page")
-}
-"""The exam asks through the whole road, as a person does."""
+LOCAL = ("models/local/backend.py", "models/local/steps.py")
 GPU_BENCH = ("bench/turbomind.py", "bench/random_weights.py")
 ROOMS = {
-    "gradio": ("ui",),
-    "openai": ("backends/server.py", "backends/server_errors.py"),
-    "torch": (
-        "backends/local.py",
-        "backends/steps.py",
-        "bench/decode.py",
-        "nano",
-        "tiling.py",
-        "convert",
-        *GPU_BENCH,
-    ),
-    "transformers": ("backends/local.py", "backends/steps.py", "nano", "convert", "bench/random_weights.py"),
-    "safetensors": ("convert",),
-    "prometheus_client": ("observe.py", "ui/probes.py"),
-    "starlette": ("ui",),
-    "httpx": ("remote.py",),
-    "tokenizers": ("convert", "nano"),
+    "gradio": ("web",),
+    "openai": ("models/openai",),
+    "torch": (*LOCAL, "models/convert", "nano", "conversation/tiling.py", "bench/decode.py", *GPU_BENCH),
+    "transformers": (*LOCAL, "models/convert", "nano", "bench/random_weights.py"),
+    "safetensors": ("models/convert",),
+    "prometheus_client": ("answering/metrics.py", "web/probes.py"),
+    "starlette": ("web",),
+    "httpx": ("photos/download.py",),
+    "tokenizers": ("models/convert", "nano"),
 }
 FILES = sorted(ROOT.rglob("*.py"))
 
@@ -65,9 +55,9 @@ def room(path: Path) -> str:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_imports_lower_floors_or_its_own_room(path: Path) -> None:
-    mine, exempt = room(path), ABOVE.get(str(path.relative_to(ROOT)), set())
+    mine = room(path)
     others = {name.split(".")[1] for name in imports(path) if name.startswith("internvl_demo.")}
-    for other in others - exempt - {mine}:
+    for other in others - {mine}:
         assert FLOORS[other] < FLOORS[mine], f"{mine} imports {other}"
 
 
@@ -80,7 +70,7 @@ def test_heavy_packages_stay_in_their_rooms(path: Path) -> None:
                 assert here.startswith(rooms), f"{here} imports {package}"
 
 
-@pytest.mark.parametrize("module", ["internvl_demo", "internvl_demo.cli", "internvl_demo.backends"])
+@pytest.mark.parametrize("module", ["internvl_demo", "internvl_demo.cli", "internvl_demo.models"])
 def test_importing_is_quick_and_light(module: str) -> None:
     heavy = ("torch", "gradio", "transformers", "openai")
     code = f"import sys, {module}; print(*(name for name in {heavy} if name in sys.modules))"

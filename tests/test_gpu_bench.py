@@ -11,9 +11,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from internvl_demo.backends.base import ModelInfo, Options, Piece, Usage
-from internvl_demo.backends.launched import LaunchedBackend
-from internvl_demo.backends.local import LocalBackend
 from internvl_demo.bench.random_weights import (
     config_of,
     parameters_on_meta,
@@ -21,11 +18,15 @@ from internvl_demo.bench.random_weights import (
     write_random,
 )
 from internvl_demo.bench.turbomind import compare, crowd, floors, measure, plan, speeds, turns
-from internvl_demo.chat import Conversation
-from internvl_demo.convert import convert
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import SetupError
-from internvl_demo.serving.capacity import GIB, V1_5, Shape
-from internvl_demo.serving.command import shape_of
+from internvl_demo.models.base import ModelInfo, Piece, Usage
+from internvl_demo.models.convert import convert
+from internvl_demo.models.lmdeploy.backend import LaunchedBackend
+from internvl_demo.models.lmdeploy.capacity import GIB, V1_5, Shape
+from internvl_demo.models.lmdeploy.command import shape_of
+from internvl_demo.models.local.backend import LocalBackend
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
 from tests.fake_lmdeploy import install
 
@@ -170,7 +171,7 @@ def test_the_miniature_in_the_official_format_is_served_and_asked(
     fake.let("load")
     fake.let("be-ready")
     monkeypatch.setenv("PATH", fake.path)
-    monkeypatch.setattr("internvl_demo.backends.launched.free_gib", list)
+    monkeypatch.setattr("internvl_demo.models.lmdeploy.backend.free_gib", list)
     convert(NANO_CHECKPOINT, tmp_path / "official", to="official")
 
     async def run() -> tuple[ModelInfo, dict[str, object]]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from internvl_demo.grounding import (
+from internvl_demo.grounding.parser import (
     LABEL_CHARS,
     LIST_CHARS,
     MAX_BOXES,
@@ -24,9 +24,9 @@ from internvl_demo.grounding import (
     Text,
     joined,
     parse,
-    to_px,
     visible_text,
 )
+from internvl_demo.photos.coordinates import to_px
 from tests.grounding_texts import BAD, CASES, FLOODS, Case, box
 
 RAW_TAG = re.compile(r"<\s{0,8}(/\s{0,8})?(ref|box|quad)\s{0,8}>", re.IGNORECASE)

@@ -17,24 +17,18 @@ from hypothesis import settings as unhurried
 from hypothesis import strategies as st
 from PIL import Image
 
-from internvl_demo.answer import answer
-from internvl_demo.backends.base import ModelInfo, Options
-from internvl_demo.backends.dialects import DIALECTS, Dialect
-from internvl_demo.backends.local import LocalBackend
-from internvl_demo.backends.server import ServerBackend
-from internvl_demo.chat import Attachment, Conversation
-from internvl_demo.inspector import (
-    ByServer,
-    How,
-    InProcess,
-    Inspection,
-    how_of,
-    inspect,
-)
+from internvl_demo.answering.stream import answer
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.prompt import prompt_text
+from internvl_demo.conversation.turns import Attachment, Conversation
+from internvl_demo.models.base import ModelInfo
+from internvl_demo.models.local.backend import LocalBackend
+from internvl_demo.models.openai.backend import ServerBackend
+from internvl_demo.models.openai.dialects import DIALECTS, Dialect
 from internvl_demo.nano.world.scenes import draw_scene
-from internvl_demo.photo import Photo, file_of, photo_of, read_photo
-from internvl_demo.prompt import prompt_text
+from internvl_demo.photos.decode import Photo, file_of, photo_of, read_photo
 from internvl_demo.settings import Settings
+from internvl_demo.web.inspection.prompt import ByServer, How, InProcess, Inspection, how_of, inspect
 from tests.pictures import saved
 from tests.scripted_server import CARD, MODEL, USAGE, delta, event
 

@@ -11,13 +11,14 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from internvl_demo.backends.base import ModelInfo, Options
-from internvl_demo.chat import Attachment, Conversation
-from internvl_demo.inspector import ByServer, How, InProcess, Inspection, inspect
-from internvl_demo.photo import Photo, photo_of
-from internvl_demo.ui.inspector_view import CLOSED, inspector, turns_until
-from internvl_demo.ui.layout import CSS, STATIC, theme, widget
-from internvl_demo.ui.strings import words_for
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.turns import Attachment, Conversation
+from internvl_demo.models.base import ModelInfo
+from internvl_demo.photos.decode import Photo, photo_of
+from internvl_demo.web.inspection.prompt import ByServer, How, InProcess, Inspection, inspect
+from internvl_demo.web.inspector_view import CLOSED, inspector, turns_until
+from internvl_demo.web.layout import CSS, STATIC, theme, widget
+from internvl_demo.web.strings import words_for
 from tests.test_inspector import HOSTILE
 
 Open = Callable[..., Page]

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from internvl_demo.admission import Admission, LineFull
-from internvl_demo.answer import Answer, answer
-from internvl_demo.backends.base import Usage
-from internvl_demo.chat import Attachment, Conversation
+from internvl_demo.answering.jobs import Jobs, Progress, recalled
+from internvl_demo.answering.queue import Admission, LineFull
+from internvl_demo.answering.stream import Answer, answer
+from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import BackendError, PhotoError
-from internvl_demo.jobs import Jobs, Progress, recalled
-from internvl_demo.photo import photo_of
+from internvl_demo.models.base import Usage
+from internvl_demo.photos.decode import photo_of
 from internvl_demo.store import Store
 from internvl_demo.store.faults import BusyError, GoneError, StoreError
 from internvl_demo.store.records import INTERRUPTED, Version
@@ -578,7 +578,7 @@ def test_what_is_recalled_is_what_was_said(raw: str) -> None:
 def test_the_store_is_written_seldom_while_text_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("internvl_demo.answer.SNAPSHOT_S", 0.0)
+    monkeypatch.setattr("internvl_demo.answering.stream.SNAPSHOT_S", 0.0)
 
     async def test() -> None:
         async with app(tmp_path, list("word " * 100), save_s=3600.0) as demo:

@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from internvl_demo.backends.server_errors import refusal
-from internvl_demo.tiling import MODES
-from internvl_demo.ui.strings import TABLE
+from internvl_demo.conversation.tiling import MODES
+from internvl_demo.models.openai.errors import refusal
+from internvl_demo.web.strings import TABLE
 from tests.conftest import ScriptedModel
 from tests.cuttable import wire_to
 from tests.full_page import DRAFT, TEXTS, fill, point, texts

@@ -18,14 +18,15 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from internvl_demo.backends.base import Options, Usage
-from internvl_demo.backends.launched import LaunchedBackend
-from internvl_demo.chat import Attachment, Conversation
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import BackendError
-from internvl_demo.photo import photo_of
-from internvl_demo.serving.command import Serving
-from internvl_demo.serving.launch import Patience, Supervisor, free_port
-from internvl_demo.serving.progress import Stage
+from internvl_demo.models.base import Usage
+from internvl_demo.models.lmdeploy.backend import LaunchedBackend
+from internvl_demo.models.lmdeploy.command import Serving
+from internvl_demo.models.lmdeploy.launch import Patience, Supervisor, free_port
+from internvl_demo.models.lmdeploy.progress import Stage
+from internvl_demo.photos.decode import photo_of
 from internvl_demo.settings import Settings
 from tests.fake_lmdeploy import ROOT, Fake, alive, install
 
@@ -245,8 +246,8 @@ def test_closing_leaves_no_process_behind(
 
 APP = """
 import signal, sys, threading
-from internvl_demo.serving.command import Serving
-from internvl_demo.serving.launch import Patience, Supervisor
+from internvl_demo.models.lmdeploy.command import Serving
+from internvl_demo.models.lmdeploy.launch import Patience, Supervisor
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 supervisor = Supervisor(Serving("model"), "key", patience=Patience(poll_s=0.05))
 supervisor.start()
@@ -355,7 +356,7 @@ def launched_url(
     lmdeploy: Callable[..., Fake], started: Callable[..., LaunchedBackend]
 ) -> Iterator[tuple[str, Fake]]:
     """The page over a server that loads; launched in a thread, since Playwright keeps an event loop in this one."""
-    from internvl_demo.ui.page import launch
+    from internvl_demo.web.app import launch
 
     fake = lmdeploy("serve")
     backend = started()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from internvl_demo.grounding import Box, parse
+from internvl_demo.grounding.parser import Box, parse
 from internvl_demo.nano.lessons import chinese, english
 from internvl_demo.nano.lessons.lessons import (
     TONGUES,

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from internvl_demo.admission import Admission, LineFull
-from internvl_demo.backends.base import ModelInfo, Options
+from internvl_demo.answering.queue import Admission, LineFull
+from internvl_demo.conversation.options import Options
 from internvl_demo.errors import BackendError
+from internvl_demo.models.base import ModelInfo
 from internvl_demo.store import Store
-from internvl_demo.ui import handlers
-from internvl_demo.ui.handlers import Desk, Person, View
-from internvl_demo.ui.session import spoken
-from internvl_demo.ui.strings import Words
+from internvl_demo.web import handlers
+from internvl_demo.web.handlers import Desk, Person, View
+from internvl_demo.web.session import spoken
+from internvl_demo.web.strings import Words
 from tests.conftest import ScriptedModel
 from tests.scripted_server import in_a_loop
 
@@ -174,7 +175,7 @@ def shown(view: View) -> str:
 
 def handlers_text(view: View, words: Words) -> str:
     """What the conversation shows."""
-    from internvl_demo.ui.session import messages
+    from internvl_demo.web.session import messages
 
     return " ".join(str(one["content"]) for one in messages(view.session, INFO, words, lambda _: ""))
 

@@ -8,14 +8,15 @@ import torch
 from PIL import Image
 from transformers import DynamicCache
 
-from internvl_demo.answer import Answer, answer
-from internvl_demo.backends.base import Options, Usage
-from internvl_demo.backends.local import LocalBackend
-from internvl_demo.chat import Attachment, Conversation
+from internvl_demo.answering.stream import Answer, answer
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.prompt import prompt_text
+from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import BackendError, ContextError
+from internvl_demo.models.base import Usage
+from internvl_demo.models.local.backend import LocalBackend
 from internvl_demo.nano.world.scenes import draw_scene
-from internvl_demo.photo import Photo, photo_of
-from internvl_demo.prompt import prompt_text
+from internvl_demo.photos.decode import Photo, photo_of
 
 
 @pytest.fixture(scope="module")

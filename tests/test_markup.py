@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from internvl_demo.ui.markup import markdown, plain
+from internvl_demo.web.markup import markdown, plain
 
 TAGS = re.compile(
     r"</?(p|h[1-6]|ul|li|strong|em|s|code|pre|blockquote|table|thead|tbody|tr|span)>|</?ol( start=\"\d+\")?>"

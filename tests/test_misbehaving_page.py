@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from internvl_demo.backends.server import ServerBackend
+from internvl_demo.models.openai.backend import ServerBackend
 from internvl_demo.settings import Settings
 from tests.conftest import _served
 from tests.scripted_server import CARD, EVENTS, GOOD, HEALTHY, SILENCE, TEXT, Scripted, Step, listing

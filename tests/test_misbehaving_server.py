@@ -8,15 +8,16 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from internvl_demo.admission import Admission
-from internvl_demo.backends.base import ModelInfo, Options
-from internvl_demo.backends.server_watch import Patience
-from internvl_demo.chat import Attachment
-from internvl_demo.photo import open_photo
+from internvl_demo.answering.queue import Admission
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.turns import Attachment
+from internvl_demo.models.base import ModelInfo
+from internvl_demo.models.openai.watchdog import Patience
+from internvl_demo.photos.decode import open_photo
 from internvl_demo.store import Store
-from internvl_demo.ui.handlers import Desk, Person, View
-from internvl_demo.ui.session import Session
-from internvl_demo.ui.strings import Words
+from internvl_demo.web.handlers import Desk, Person, View
+from internvl_demo.web.session import Session
+from internvl_demo.web.strings import Words
 from tests.conftest import png
 from tests.scripted_server import (
     CRASH,

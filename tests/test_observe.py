@@ -17,14 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from internvl_demo.admission import Admission
-from internvl_demo.backends.base import ModelInfo, Options, Piece, Usage
-from internvl_demo.chat import Attachment, Conversation
+from internvl_demo.answering.metrics import LOG, Observer
+from internvl_demo.answering.queue import Admission
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import BackendError, ContextError, PhotoError
-from internvl_demo.observe import LOG, Observer
-from internvl_demo.photo import photo_of
+from internvl_demo.models.base import ModelInfo, Piece, Usage
+from internvl_demo.photos.decode import photo_of
 from internvl_demo.settings import Settings
-from internvl_demo.ui import probes as ui_probes
+from internvl_demo.web import probes as ui_probes
 from tests.conftest import ScriptedModel
 
 INFO = ModelInfo("scripted", tokens_per_tile=64, context_length=8192)
@@ -238,7 +239,7 @@ def moody() -> Moody:
 @pytest.fixture(scope="module")
 def url(moody: Moody) -> Iterator[str]:
     """The page's address, without a slash at its end."""
-    from internvl_demo.ui.page import launch
+    from internvl_demo.web.app import launch
 
     with ThreadPoolExecutor(1) as thread:
         page = thread.submit(launch, moody, Settings(checkpoint="scripted"), wait=False).result()

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from internvl_demo import photo as photo_module
-from internvl_demo.originals import plain_mime
-from internvl_demo.photo import file_of, photo_of, read_photo
+from internvl_demo.photos import decode as photo_module
+from internvl_demo.photos.decode import file_of, photo_of, read_photo
+from internvl_demo.photos.passthrough import plain_mime
 from tests.pictures import FILES, chunk, half, noise, picture, png, saved
 
 EXIF = Image.Exif()

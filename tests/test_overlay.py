@@ -6,9 +6,16 @@ import sys
 import pytest
 from PIL import Image, ImageChops
 
-from internvl_demo.grounding import Box
-from internvl_demo.overlay import LABEL_CHARS, MAX_WIDTH_PX, PALETTE, colour_of, draw_overlay, drawable
-from internvl_demo.pins import Pinned
+from internvl_demo.grounding.attribution import Pinned
+from internvl_demo.grounding.overlay import (
+    LABEL_CHARS,
+    MAX_WIDTH_PX,
+    PALETTE,
+    colour_of,
+    draw_overlay,
+    drawable,
+)
+from internvl_demo.grounding.parser import Box
 
 GREY = "#808080"
 
@@ -140,7 +147,7 @@ def test_lines_and_letters_grow_with_the_picture() -> None:
 
 
 def test_a_colour_is_the_same_in_every_run_and_spelling() -> None:
-    code = "from internvl_demo.overlay import colour_of; print(colour_of('cat'), colour_of('猫'))"
+    code = "from internvl_demo.grounding.overlay import colour_of; print(colour_of('cat'), colour_of('猫'))"
     other_run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert other_run.stdout.split() == [colour_of("cat"), colour_of("猫")]
     assert all(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from internvl_demo.conversation.tiling import plan_tiles
 from internvl_demo.errors import BackendError
-from internvl_demo.tiling import plan_tiles
 from tests.conftest import ScriptedModel, png
 
 Open = Callable[..., Page]

@@ -19,9 +19,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from internvl_demo import photo as photo_module
 from internvl_demo.errors import PhotoError
-from internvl_demo.photo import FORMATS, MAX_BYTES, MAX_PIXELS, Photo, open_photo, photo_of, read_photo
+from internvl_demo.photos import decode as photo_module
+from internvl_demo.photos.decode import (
+    FORMATS,
+    MAX_BYTES,
+    MAX_PIXELS,
+    Photo,
+    open_photo,
+    photo_of,
+    read_photo,
+)
 from tests.pictures import BLUE, FILES, RED, picture, png, saved
 
 # Bad files
@@ -325,7 +333,7 @@ def test_many_people_may_send_pictures_at_once() -> None:
 
 
 def test_importing_the_module_is_cheap() -> None:
-    code = "import sys, internvl_demo.photo; print(*sorted({'numpy', 'torch', 'gradio'} & set(sys.modules)))"
+    code = "import sys, internvl_demo.photos.decode; print(*sorted({'numpy', 'torch', 'gradio'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 

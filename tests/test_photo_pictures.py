@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from internvl_demo import photo as photo_module
-from internvl_demo.photo import encode_photo, photo_of, read_photo
+from internvl_demo.photos import decode as photo_module
+from internvl_demo.photos.decode import encode_photo, photo_of, read_photo
 from tests.pictures import (
     BLOCKS,
     BLUE,

@@ -8,14 +8,14 @@ import numpy
 import pytest
 from PIL import Image
 
+from internvl_demo.conversation.tiling import plan_tiles
 from internvl_demo.nano.lessons.lessons import TONGUES, ask_picture
-from internvl_demo.nano.pointing import CELLS, looks_at, looks_at_pair
+from internvl_demo.nano.training.pointing import CELLS, looks_at, looks_at_pair
 from internvl_demo.nano.world.charts import draw_chart
 from internvl_demo.nano.world.pictures import Picture, Thing
 from internvl_demo.nano.world.prints import draw_list, draw_sign
 from internvl_demo.nano.world.truth import views_of
 from internvl_demo.nano.world.vocabulary import kinds
-from internvl_demo.tiling import plan_tiles
 
 CAT, DOG = (next(kind for kind in kinds() if kind.en == name) for name in ("cat", "dog"))
 WHOLE = ((0.0, 0.0, 448.0, 448.0),)

@@ -7,9 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from internvl_demo.chat import Attachment, Conversation, Turn
-from internvl_demo.photo import photo_of
-from internvl_demo.prompt import (
+from internvl_demo.conversation.prompt import (
     IMG_CONTEXT,
     STOP_STRINGS,
     SYSTEM,
@@ -21,6 +19,8 @@ from internvl_demo.prompt import (
     system_text,
     turn_segments,
 )
+from internvl_demo.conversation.turns import Attachment, Conversation, Turn
+from internvl_demo.photos.decode import photo_of
 
 ONE_TILE = Attachment(photo_of(Image.new("RGB", (40, 40), "orange")), 1)
 SEVEN_VIEWS = Attachment(photo_of(Image.new("RGB", (800, 1300), "brown")), 12)

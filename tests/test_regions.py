@@ -8,20 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageColor, ImageStat
 
-from internvl_demo.chat import Attachment, Conversation, Origin
+from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import DemoError
-from internvl_demo.grounding import Box, to_px
-from internvl_demo.photo import MAX_NAME_CHARS, Photo, photo_of
-from internvl_demo.pins import Pinned
-from internvl_demo.regions import (
+from internvl_demo.grounding.attribution import Pinned, full_boxes
+from internvl_demo.grounding.parser import Box
+from internvl_demo.photos.coordinates import Box4, to_px
+from internvl_demo.photos.decode import MAX_NAME_CHARS, Photo, photo_of
+from internvl_demo.photos.regions import (
     LEAST_SIDE_PX,
-    Box4,
+    Origin,
     Region,
     RegionError,
     crop_px,
     cropped,
     derived,
-    full_boxes,
     marked,
     region_of,
     to_crop,
@@ -102,7 +102,7 @@ def test_what_is_no_region_of_an_image_is_refused_with_a_next_step(data: Any, re
     assert isinstance(refused.value, DemoError)
     assert refused.value.next_step.endswith("."), reason
     with pytest.raises(RegionError):
-        derived({**data, "way": "crop"} if isinstance(data, dict) else data, [Attachment(plain(), 1)] * 2)
+        derived({**data, "way": "crop"} if isinstance(data, dict) else data, [plain()] * 2)
 
 
 json_values = st.recursive(
@@ -133,7 +133,7 @@ def test_of_a_conversation_without_images_nothing_can_be_selected() -> None:
 @pytest.mark.parametrize("way", [None, "", "coordinates", "CROP", 1, ["crop"], {"crop": 1}])
 def test_a_way_that_makes_no_picture_is_refused(way: Any) -> None:
     with pytest.raises(RegionError, match=r"marked copy or a crop\."):
-        derived({"way": way, "image": 1, "box_1000": BOX}, [Attachment(plain(), 1)])
+        derived({"way": way, "image": 1, "box_1000": BOX}, [plain()])
 
 
 def test_a_region_is_what_was_said() -> None:
@@ -142,13 +142,13 @@ def test_a_region_is_what_was_said() -> None:
 
 
 def test_the_new_picture_is_of_the_selected_image_and_says_so() -> None:
-    images = [Attachment(plain(name="a.png"), 1), Attachment(plain((200, 100), "navy", "b.png"), 12)]
-    photo, origin = derived({"way": "crop", "image": 2, "box_1000": [500, 0, 1000, 1000]}, images)
+    photos = [plain(name="a.png"), plain((200, 100), "navy", "b.png")]
+    photo, origin = derived({"way": "crop", "image": 2, "box_1000": [500, 0, 1000, 1000]}, photos)
     assert (photo.name, photo.size_wh) == ("b.png, crop", (105, 100))
-    assert origin == Origin(images[1].photo.id, (95, 0, 200, 100), "crop")
-    photo, origin = derived({"way": "mark", "image": 1, "box_1000": BOX}, images)
+    assert origin == Origin(photos[1].id, (95, 0, 200, 100), "crop")
+    photo, origin = derived({"way": "mark", "image": 1, "box_1000": BOX}, photos)
     assert (photo.name, photo.size_wh) == ("a.png, marked", (64, 48))
-    assert origin == Origin(images[0].photo.id, None, "mark")
+    assert origin == Origin(photos[0].id, None, "mark")
 
 
 @pytest.mark.parametrize(

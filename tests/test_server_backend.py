@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from internvl_demo.backends import server as server_module
-from internvl_demo.backends.base import ModelInfo, Usage
-from internvl_demo.backends.server import ServerBackend
-from internvl_demo.backends.server_watch import Patience
-from internvl_demo.chat import Attachment, Conversation
+from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import SetupError
-from internvl_demo.photo import Photo, read_photo
+from internvl_demo.models.base import ModelInfo, Usage
+from internvl_demo.models.openai import backend as server_module
+from internvl_demo.models.openai.backend import ServerBackend
+from internvl_demo.models.openai.watchdog import Patience
+from internvl_demo.photos.decode import Photo, read_photo
 from tests.pictures import noise, saved
 from tests.scripted_server import (
     CARD,

@@ -2,10 +2,10 @@
 
 import pytest
 
-from internvl_demo.backends.base import Options
-from internvl_demo.backends.server_errors import SAID_CHARS, refusal
-from internvl_demo.backends.server_watch import Patience
+from internvl_demo.conversation.options import Options
 from internvl_demo.errors import BackendError, ContextError
+from internvl_demo.models.openai.errors import SAID_CHARS, refusal
+from internvl_demo.models.openai.watchdog import Patience
 from tests.scripted_server import (
     CRASH,
     DONE,

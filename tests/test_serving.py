@@ -7,13 +7,20 @@ from typing import Any
 
 import pytest
 
-from internvl_demo.backends import open_backend
-from internvl_demo.backends.launched import LaunchedBackend
 from internvl_demo.errors import SetupError
-from internvl_demo.serving.capacity import room
-from internvl_demo.serving.command import TEMPLATE, Serving, arguments, serving_of, session_len_of, value_of
-from internvl_demo.serving.launch import python_of
-from internvl_demo.serving.progress import Stage, plain_line, reason_in, stage_of
+from internvl_demo.models import open_backend
+from internvl_demo.models.lmdeploy.backend import LaunchedBackend
+from internvl_demo.models.lmdeploy.capacity import room
+from internvl_demo.models.lmdeploy.command import (
+    TEMPLATE,
+    Serving,
+    arguments,
+    serving_of,
+    session_len_of,
+    value_of,
+)
+from internvl_demo.models.lmdeploy.launch import python_of
+from internvl_demo.models.lmdeploy.progress import Stage, plain_line, reason_in, stage_of
 from internvl_demo.settings import Settings
 from tests.fake_lmdeploy import Fake
 
@@ -57,7 +64,7 @@ def test_a_model_that_cannot_fit_is_refused_before_it_is_loaded(
     way_out: str,
 ) -> None:
     fake = lmdeploy("serve")
-    monkeypatch.setattr("internvl_demo.backends.launched.free_gib", lambda: free)
+    monkeypatch.setattr("internvl_demo.models.lmdeploy.backend.free_gib", lambda: free)
     with pytest.raises(SetupError) as caught:
         open_backend(Settings(serve=OFFICIAL, **settings))
     assert way_out in caught.value.next_step
@@ -65,7 +72,7 @@ def test_a_model_that_cannot_fit_is_refused_before_it_is_loaded(
 
 
 def test_free_memory_is_asked_of_nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from internvl_demo.serving.gpus import free_gib
+    from internvl_demo.models.lmdeploy.gpus import free_gib
 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")

@@ -4,9 +4,9 @@ import string
 
 import pytest
 
-from internvl_demo.tiling import TilePlan
-from internvl_demo.ui.session import tiles_text
-from internvl_demo.ui.strings import TABLE, Words, words_for
+from internvl_demo.conversation.tiling import TilePlan
+from internvl_demo.web.session import tiles_text
+from internvl_demo.web.strings import TABLE, Words, words_for
 
 
 def test_every_text_is_there_in_both_languages_with_the_same_values() -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from internvl_demo.backends.base import Usage
-from internvl_demo.chat import Attachment, Conversation
+from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import PhotoError
-from internvl_demo.photo import Photo, photo_of, read_photo
+from internvl_demo.models.base import Usage
+from internvl_demo.photos.decode import Photo, photo_of, read_photo
 from internvl_demo.store import Store
 from internvl_demo.store.faults import BusyError, GoneError
 from internvl_demo.store.records import Failure

@@ -1,4 +1,4 @@
-"""Whatever people do, the store and `chat`'s values say the same."""
+"""Whatever people do, the store and `turns`' values say the same."""
 
 import tempfile
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from internvl_demo.chat import Attachment, Conversation
+from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.store import rows
 from internvl_demo.store.faults import BusyError
 from tests.stores import BLUE, DAY, HOUR, RED, Clock, open_at
@@ -44,7 +44,7 @@ class Model:
 
 
 class AnyDeeds(RuleBasedStateMachine):
-    """The store beside `chat`'s values and dictionaries."""
+    """The store beside `turns`' values and dictionaries."""
 
     @initialize()
     def begin_with_a_conversation(self) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from internvl_demo.chat import Attachment
-from internvl_demo.photo import photo_of
+from internvl_demo.conversation.turns import Attachment
+from internvl_demo.photos.decode import photo_of
 from internvl_demo.settings import Settings
 from internvl_demo.store import Store, default_data_dir, open_store
 from internvl_demo.store.database import FILE
@@ -233,8 +233,8 @@ WRITER = """
 import sys
 from pathlib import Path
 from PIL import Image
-from internvl_demo.chat import Attachment
-from internvl_demo.photo import photo_of
+from internvl_demo.conversation.turns import Attachment
+from internvl_demo.photos.decode import photo_of
 from internvl_demo.store import Store
 
 store = Store(Path(sys.argv[1]), 30)
@@ -298,7 +298,7 @@ HALF = """
 import os, sys, time
 from pathlib import Path
 from PIL import Image
-from internvl_demo.photo import photo_of
+from internvl_demo.photos.decode import photo_of
 from internvl_demo.store import Store
 
 def stuck(_):

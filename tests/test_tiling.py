@@ -9,8 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from internvl_demo.errors import ModeError
-from internvl_demo.tiling import (
+from internvl_demo.conversation.tiling import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     MAX_TILES,
@@ -22,6 +21,7 @@ from internvl_demo.tiling import (
     pixel_values,
     plan_tiles,
 )
+from internvl_demo.errors import ModeError
 
 with (Path(__file__).parent / "data" / "tiling_grids.csv").open() as file:
     OFFICIAL = [{key: int(value) for key, value in row.items()} for row in csv.DictReader(file)]

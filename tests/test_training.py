@@ -9,16 +9,16 @@ from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerFast
 
 from internvl_demo.errors import SetupError
-from internvl_demo.nano.batches import pack_views, token_truth
-from internvl_demo.nano.data import LessonBatches, VisionBatches
-from internvl_demo.nano.learner import Learner
-from internvl_demo.nano.model import DenseHead, fresh_vision, see
-from internvl_demo.nano.muon import Muon, orthogonal
-from internvl_demo.nano.parallel import rank, run_together, share_gradients
-from internvl_demo.nano.recipes import RECIPES, STAGES, rate_at
 from internvl_demo.nano.shape import TOKENS_PER_TILE
 from internvl_demo.nano.tokenizer import CONTROL, build_tokenizer
-from internvl_demo.nano.train import export_model, train
+from internvl_demo.nano.training.batches import pack_views, token_truth
+from internvl_demo.nano.training.data import LessonBatches, VisionBatches
+from internvl_demo.nano.training.learner import Learner
+from internvl_demo.nano.training.model import DenseHead, fresh_vision, see
+from internvl_demo.nano.training.muon import Muon, orthogonal
+from internvl_demo.nano.training.parallel import rank, run_together, share_gradients
+from internvl_demo.nano.training.recipes import RECIPES, STAGES, rate_at
+from internvl_demo.nano.training.train import export_model, train
 from internvl_demo.nano.world.prints import draw_card, draw_list, printed_words
 from internvl_demo.nano.world.truth import view_truth, word_numbers
 from internvl_demo.nano.world.vocabulary import NANO_DIR, kinds

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from internvl_demo.backends.base import ModelInfo
-from internvl_demo.chat import Attachment
+from internvl_demo.conversation.turns import Attachment
 from internvl_demo.errors import PhotoError
-from internvl_demo.photo import Photo, photo_of
-from internvl_demo.ui.draft import Chip, Draft, acted, added, attachments
-from internvl_demo.ui.strings import TABLE, Words
-from internvl_demo.ui.tray import empty, tray
+from internvl_demo.models.base import ModelInfo
+from internvl_demo.photos.decode import Photo, photo_of
+from internvl_demo.web.draft import Chip, Draft, acted, added, attachments
+from internvl_demo.web.strings import TABLE, Words
+from internvl_demo.web.tray import empty, tray
 from tests.pictures import picture
 
 INFO = ModelInfo("x", tokens_per_tile=64, context_length=8192)

@@ -7,9 +7,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from internvl_demo.chat import Attachment
-from internvl_demo.photo import photo_of, read_photo
-from internvl_demo.remote import AddressError
+from internvl_demo.conversation.turns import Attachment
+from internvl_demo.photos.decode import photo_of, read_photo
+from internvl_demo.photos.download import AddressError
 from tests.conftest import png
 from tests.pictures import picture as drawing
 from tests.test_page import BROKEN, picture

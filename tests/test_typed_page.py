@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from internvl_demo.errors import BackendError
-from internvl_demo.photo import Photo, open_photo
-from internvl_demo.ui import composer
-from internvl_demo.ui.drafts import MAX_CHIPS
+from internvl_demo.photos.decode import Photo, open_photo
+from internvl_demo.web import composer
+from internvl_demo.web.drafts import MAX_CHIPS
 from tests.conftest import ScriptedModel
 from tests.test_page import attach, picture, send, wait_answer, write
 from tests.test_turns_page import act, asked, question

@@ -4,8 +4,8 @@ import asyncio
 from contextlib import aclosing
 from pathlib import Path
 
-from internvl_demo.admission import Admission
-from internvl_demo.jobs import UNWATCHED
+from internvl_demo.answering.jobs import UNWATCHED
+from internvl_demo.answering.queue import Admission
 from tests.test_jobs import app, run
 
 

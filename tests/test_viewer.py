@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from internvl_demo.tiling import plan_tiles
+from internvl_demo.conversation.tiling import plan_tiles
 from tests.conftest import ScriptedModel
 from tests.test_page import HOSTILE, picture, send, wait_answer
 from tests.viewer_hands import box, drag, lit, phrase, region, sheet_point, wait_zoom, zoom

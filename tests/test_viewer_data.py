@@ -2,16 +2,16 @@
 
 import pytest
 
-from internvl_demo.answer import Answer, Timing
-from internvl_demo.backends.base import ModelInfo
-from internvl_demo.chat import Attachment, Conversation
-from internvl_demo.grounding import parse
-from internvl_demo.photo import photo_of
-from internvl_demo.pins import pin
-from internvl_demo.tiling import plan_tiles
-from internvl_demo.ui.session import Session
-from internvl_demo.ui.strings import Words
-from internvl_demo.ui.viewer import phrases, viewer
+from internvl_demo.answering.stream import Answer, Timing
+from internvl_demo.conversation.tiling import plan_tiles
+from internvl_demo.conversation.turns import Attachment, Conversation
+from internvl_demo.grounding.attribution import pin
+from internvl_demo.grounding.parser import parse
+from internvl_demo.models.base import ModelInfo
+from internvl_demo.photos.decode import photo_of
+from internvl_demo.web.session import Session
+from internvl_demo.web.strings import Words
+from internvl_demo.web.viewer import phrases, viewer
 from tests.pictures import picture as drawing
 
 CAT = "<ref>the cat</ref><box>[[100, 200, 300, 400]]</box>"

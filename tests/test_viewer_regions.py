@@ -12,18 +12,18 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image, ImageDraw
 from playwright.sync_api import Page, Route, expect
 
-from internvl_demo.answer import Answer, Timing
-from internvl_demo.backends.base import ModelInfo
-from internvl_demo.chat import Attachment, Conversation
+from internvl_demo.answering.stream import Answer, Timing
+from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import DemoError
-from internvl_demo.grounding import parse
-from internvl_demo.photo import Photo, encode_photo, photo_of
-from internvl_demo.pins import pin
-from internvl_demo.regions import derived
-from internvl_demo.ui.layout import CSS, I18N, theme, widget
-from internvl_demo.ui.session import Session
-from internvl_demo.ui.strings import words_for
-from internvl_demo.ui.viewer import NOTHING, viewer
+from internvl_demo.grounding.attribution import pin
+from internvl_demo.grounding.parser import parse
+from internvl_demo.models.base import ModelInfo
+from internvl_demo.photos.decode import Photo, encode_photo, photo_of
+from internvl_demo.photos.regions import derived
+from internvl_demo.web.layout import CSS, I18N, theme, widget
+from internvl_demo.web.session import Session
+from internvl_demo.web.strings import words_for
+from internvl_demo.web.viewer import NOTHING, viewer
 from tests.viewer_hands import box, drag, region, sheet_point, wait_zoom
 
 Open = Callable[..., Page]
@@ -67,7 +67,7 @@ def url() -> Iterator[str]:
 
     def made(told: str, event: gr.EventData) -> str:
         try:
-            photo, origin = derived(event._data, IMAGES)
+            photo, origin = derived(event._data, [image.photo for image in IMAGES])
         except DemoError as error:
             return json.dumps([*json.loads(told), [event._data, error.next_step]])
         new = [event._data, photo.name, photo.size_wh, origin.xyxy_px, origin.photo_id]

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageDraw
 
-from internvl_demo.nano.exam.marks import iou
+from internvl_demo.conversation.tiling import plan_tiles
+from internvl_demo.evaluate.exam.marks import iou
 from internvl_demo.nano.world.charts import draw_chart
 from internvl_demo.nano.world.pictures import EXAM_SEEDS, Letter, Picture, Thing
 from internvl_demo.nano.world.prints import (
@@ -24,7 +25,6 @@ from internvl_demo.nano.world.prints import (
 from internvl_demo.nano.world.scenes import draw_crowd, draw_scene
 from internvl_demo.nano.world.truth import LETTERS, legible, view_truth, views_of, word_numbers
 from internvl_demo.nano.world.vocabulary import COLOURS_ZH, kinds, looks
-from internvl_demo.tiling import plan_tiles
 
 BY_NAME = {kind.en: kind for kind in kinds()}
 DRAWN = {

@@ -9,15 +9,15 @@ from typing import Any
 
 import gradio as gr
 
-from internvl_demo.backends.base import ModelInfo
-from internvl_demo.chat import Attachment
+from internvl_demo.conversation.turns import Attachment
 from internvl_demo.errors import DemoError
-from internvl_demo.photo import Photo, open_photo
-from internvl_demo.ui.draft import Chip, Draft, acted, added
-from internvl_demo.ui.layout import CSS, I18N, STATIC, theme, widget
-from internvl_demo.ui.shelf import Shelf, use_own_folder
-from internvl_demo.ui.strings import words_for
-from internvl_demo.ui.tray import empty, tray
+from internvl_demo.models.base import ModelInfo
+from internvl_demo.photos.decode import Photo, open_photo
+from internvl_demo.web.draft import Chip, Draft, acted, added
+from internvl_demo.web.layout import CSS, I18N, STATIC, theme, widget
+from internvl_demo.web.shelf import Shelf, use_own_folder
+from internvl_demo.web.strings import words_for
+from internvl_demo.web.tray import empty, tray
 
 INFO = ModelInfo("scripted", tokens_per_tile=64, context_length=8192)
 FILES = "(message) => JSON.stringify((message?.files ?? []).map((file) => file.path))"

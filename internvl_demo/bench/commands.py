@@ -37,9 +37,9 @@ def resolution(
     as_json: Json = False,
 ) -> None:
     """Accuracy of fine print, signs and descriptions at 1, 6, 12, 24 and 40 tiles."""
-    from internvl_demo.backends import open_backend
     from internvl_demo.bench.figures import draw_resolution
     from internvl_demo.bench.resolution import measure_resolution
+    from internvl_demo.models import open_backend
 
     backend = open_backend(read_settings(endpoint=endpoint, checkpoint=checkpoint))
     rows = asyncio.run(measure_resolution(backend, ["en", "zh"], limit))
@@ -101,7 +101,7 @@ def turbomind(
     from dataclasses import replace
 
     from internvl_demo.bench.turbomind import measure, plan
-    from internvl_demo.serving.capacity import V1_5
+    from internvl_demo.models.lmdeploy.capacity import V1_5
 
     shape = replace(V1_5, layers=layers) if layers else V1_5
     if dry_run:

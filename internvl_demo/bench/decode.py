@@ -11,12 +11,13 @@ from typing import Any
 import torch
 from PIL import Image
 
-from internvl_demo.backends.base import Options, Usage
-from internvl_demo.backends.local import LocalBackend
-from internvl_demo.chat import Attachment, Conversation
-from internvl_demo.photo import photo_of
-from internvl_demo.prompt import prompt_text
-from internvl_demo.tiling import cut, pixel_values, plan_tiles
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.prompt import prompt_text
+from internvl_demo.conversation.tiling import cut, pixel_values, plan_tiles
+from internvl_demo.conversation.turns import Attachment, Conversation
+from internvl_demo.models.base import Usage
+from internvl_demo.models.local.backend import LocalBackend
+from internvl_demo.photos.decode import photo_of
 
 _TOKENS = 96
 

@@ -17,16 +17,16 @@ from typing import Any
 import torch
 from transformers import InternVLConfig, InternVLForConditionalGeneration, InternVLVisionConfig, LlamaConfig
 
-from internvl_demo.convert import SHARD_BYTES, Format, configuration_internvl_chat
-from internvl_demo.convert.config import official_of
-from internvl_demo.convert.shards import ShardWriter
-from internvl_demo.convert.tokens import read_tokenizer
-from internvl_demo.convert.weights import Weight, weights_of
+from internvl_demo.conversation.prompt import IMG_CONTEXT
+from internvl_demo.conversation.tiling import TILE_PX
 from internvl_demo.errors import SetupError
-from internvl_demo.prompt import IMG_CONTEXT
-from internvl_demo.serving.capacity import GIB, Shape
+from internvl_demo.models.convert import SHARD_BYTES, Format, configuration_internvl_chat
+from internvl_demo.models.convert.config import official_of
+from internvl_demo.models.convert.shards import ShardWriter
+from internvl_demo.models.convert.tokens import read_tokenizer
+from internvl_demo.models.convert.weights import Weight, weights_of
+from internvl_demo.models.lmdeploy.capacity import GIB, Shape
 from internvl_demo.settings import NANO_CHECKPOINT
-from internvl_demo.tiling import TILE_PX
 
 _STD = 0.02
 _LAYER_SCALE = 0.1

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from internvl_demo.backends.base import Backend
-from internvl_demo.nano.exam.items import item
-from internvl_demo.nano.exam.run import Result, ask_item, scores
+from internvl_demo.evaluate.exam.items import item
+from internvl_demo.evaluate.exam.run import Result, ask_item, scores
+from internvl_demo.models.base import Backend
 
 TILES = (1, 6, 12, 24, 40)
 SKILLS = ("print", "sign", "describe")

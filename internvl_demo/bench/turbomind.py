@@ -25,26 +25,23 @@ from typing import Any
 import torch
 from PIL import Image
 
-from internvl_demo.answer import Answer, answer
-from internvl_demo.backends.base import Backend, Options
-from internvl_demo.backends.dialects import messages_of, request_fields
-from internvl_demo.backends.launched import LaunchedBackend
-from internvl_demo.backends.local import LocalBackend
-from internvl_demo.bench.random_weights import (
-    parameters_on_meta,
-    with_layers_that_fit,
-    write_random,
-)
-from internvl_demo.chat import Attachment, Conversation
-from internvl_demo.convert import convert
+from internvl_demo.answering.stream import Answer, answer
+from internvl_demo.bench.random_weights import parameters_on_meta, with_layers_that_fit, write_random
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.tiling import plan_tiles
+from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import SetupError
-from internvl_demo.nano.exam.items import item
-from internvl_demo.nano.exam.marks import iou
-from internvl_demo.photo import photo_of
-from internvl_demo.serving.capacity import GIB, Shape, report, room
-from internvl_demo.serving.command import Serving, arguments
+from internvl_demo.evaluate.exam.items import item
+from internvl_demo.evaluate.exam.marks import iou
+from internvl_demo.models.base import Backend
+from internvl_demo.models.convert import convert
+from internvl_demo.models.lmdeploy.backend import LaunchedBackend
+from internvl_demo.models.lmdeploy.capacity import GIB, Shape, report, room
+from internvl_demo.models.lmdeploy.command import Serving, arguments
+from internvl_demo.models.local.backend import LocalBackend
+from internvl_demo.models.openai.dialects import messages_of, request_fields
+from internvl_demo.photos.decode import photo_of
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
-from internvl_demo.tiling import plan_tiles
 
 VIEWS = {1: (448, 448), 12: (1792, 1344), 40: (3584, 2240)}
 """Tiles -> the size of an image that gets so many."""

@@ -9,11 +9,11 @@ from typing import Any
 
 from PIL import Image
 
-from internvl_demo.answer import Answer, answer
-from internvl_demo.backends.base import Options
-from internvl_demo.backends.local import LocalBackend
-from internvl_demo.chat import Attachment, Conversation
-from internvl_demo.photo import photo_of
+from internvl_demo.answering.stream import Answer, answer
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.turns import Attachment, Conversation
+from internvl_demo.models.local.backend import LocalBackend
+from internvl_demo.photos.decode import photo_of
 
 _QUESTIONS = ("What is in the picture?", "How many cats are there?")
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from internvl_demo.nano.world.pictures import EXAM_SEEDS
 from internvl_demo.nano.world.scenes import draw_scene
 from internvl_demo.nano.world.vocabulary import kinds
+from internvl_demo.settings import asset
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "examples"
+FOLDER = asset("examples")
 
 SCENES: dict[str, tuple[int, tuple[int, int], str]] = {
     "animals": (11, (448, 448), "cat dog dog penguin"),

@@ -1,7 +1,7 @@
 """The miniature's shape where more than one room needs it: patches along a tile's side, visual tokens a tile."""
 
+from internvl_demo.conversation.tiling import TILE_PX
 from internvl_demo.nano.world.truth import PATCH_PX
-from internvl_demo.tiling import TILE_PX
 
 GRID = TILE_PX // PATCH_PX
 TOKENS_PER_TILE = (GRID // 2) ** 2

@@ -15,6 +15,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from internvl_demo.conversation.prompt import IMG_CONTEXT, SYSTEM
 from internvl_demo.nano.lessons.lessons import TONGUES, ask_nothing, ask_pair, ask_picture, follow_up
 from internvl_demo.nano.world.charts import draw_chart
 from internvl_demo.nano.world.pictures import EXAM_SEEDS
@@ -22,7 +23,6 @@ from internvl_demo.nano.world.prints import draw_list, draw_sign, printed_words
 from internvl_demo.nano.world.scenes import draw_scene
 from internvl_demo.nano.world.truth import LETTERS
 from internvl_demo.nano.world.vocabulary import COLOURS_ZH, SIGN, kinds, looks
-from internvl_demo.prompt import IMG_CONTEXT, SYSTEM
 
 CONTROL = (
     *("<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<img>", "</img>", IMG_CONTEXT),

@@ -7,7 +7,7 @@ photos     pictures as files, named by what they show
 store      the verbs: ask, edit, undo, choose, rename, delete; begin, write, finish an answer; sweep
 
 Everything here is synchronous and may be called from any thread; what runs in an event loop calls it through
-`asyncio.to_thread`. Not here: who generates an answer (`jobs`), and what it looks like (`ui`).
+`asyncio.to_thread`. Not here: who generates an answer (`answering`), and what it looks like (`web`).
 """
 
 import atexit

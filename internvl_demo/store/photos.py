@@ -1,7 +1,7 @@
 """Pictures as files, each named by the sha256 of its bytes: written once, never changed.
 
     Photo -> photos/<sha256>.png          its pixels without loss, or
-             photos/<sha256>.jpeg, .webp  the file that was sent, where that is plain (see `originals`)
+             photos/<sha256>.jpeg, .webp  the file that was sent, where that is plain (see `photos.passthrough`)
 
 A file gets its name when all of it is on the disk, so that there are whole files only, whenever the power goes.
 What is read back is checked against its name: then id and pixels are those of before.
@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 from internvl_demo.errors import PhotoError
-from internvl_demo.photo import FORMATS, Photo, photo_of
+from internvl_demo.photos.decode import FORMATS, Photo, photo_of
 
 _PNG_EFFORT = 3
 """zlib's level: files as small as the default's, in half the time."""

@@ -12,8 +12,9 @@ version is chosen when it ends, if there is anything in it; until then the earli
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from internvl_demo.backends.base import Options, Usage
-from internvl_demo.chat import Origin
+from internvl_demo.conversation.options import Options
+from internvl_demo.models.base import Usage
+from internvl_demo.photos.regions import Origin
 
 State = Literal["running", "complete", "stopped", "broken"]
 """Being written; ended by the model; ended by a person; ended by an error or with the app."""

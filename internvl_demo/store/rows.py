@@ -6,9 +6,10 @@ from dataclasses import fields
 from hashlib import sha256
 from typing import Any
 
-from internvl_demo.backends.base import Options, Usage
-from internvl_demo.chat import Origin
+from internvl_demo.conversation.options import Options
 from internvl_demo.errors import DemoError, Sentence
+from internvl_demo.models.base import Usage
+from internvl_demo.photos.regions import Origin
 from internvl_demo.store.faults import GoneError
 from internvl_demo.store.photos import Kept
 from internvl_demo.store.records import Entry, Failure, Image, Question, Record, Version

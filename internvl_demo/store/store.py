@@ -1,10 +1,10 @@
 """The verbs on conversations: each one transaction, each for one owner.
 
-    owner, conversation, what is new -> the store -> Record -> chat.Conversation for the model
+    owner, conversation, what is new -> the store -> Record -> Conversation for the model
 
 An owner is whatever a browser calls itself by: opaque, unguessable, kept as a hash only. What belongs to
-somebody else is answered like what does not exist. The rules of asking, editing and undoing are `chat`'s,
-on rows; a test holds both side by side.
+somebody else is answered like what does not exist. The rules of asking, editing and undoing are those of
+`conversation.turns`, on rows; a test holds both side by side.
 
 Time to live: a conversation that nobody opened or changed for `keep_days` goes, unless it is just being
 answered; then photos that no conversation names, if they were added more than an hour ago and do not wait to be
@@ -22,9 +22,10 @@ from dataclasses import asdict, astuple, replace
 from math import prod
 from pathlib import Path
 
-from internvl_demo.backends.base import Options, Usage
-from internvl_demo.chat import Attachment, Conversation, Turn
-from internvl_demo.photo import Photo
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.turns import Attachment, Conversation, Turn
+from internvl_demo.models.base import Usage
+from internvl_demo.photos.decode import Photo
 from internvl_demo.store import rows
 from internvl_demo.store.database import Database
 from internvl_demo.store.faults import BusyError, GoneError, StoreError, plainly

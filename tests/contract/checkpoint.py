@@ -8,7 +8,7 @@ import json
 import shutil
 from pathlib import Path
 
-from internvl_demo.convert import convert
+from internvl_demo.models.convert import convert
 from internvl_demo.settings import NANO_CHECKPOINT
 
 HERE = Path(__file__).parent

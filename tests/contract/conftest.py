@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from internvl_demo.backends.server import ServerBackend
+from internvl_demo.models.openai.backend import ServerBackend
 from internvl_demo.nano.world.pictures import Picture
 from internvl_demo.nano.world.scenes import draw_scene
 from internvl_demo.nano.world.vocabulary import kinds

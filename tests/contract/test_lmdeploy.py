@@ -13,16 +13,17 @@ import torch
 from PIL import Image
 from tokenizers import Tokenizer
 
-from internvl_demo.backends.base import Options, Usage
-from internvl_demo.backends.server import ServerBackend
-from internvl_demo.chat import Attachment, Conversation
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.prompt import neutralise
+from internvl_demo.conversation.tiling import cut, pixel_values, plan_tiles
+from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import BackendError, ContextError, DemoError
-from internvl_demo.nano.exam.marks import iou
+from internvl_demo.evaluate.exam.marks import iou
+from internvl_demo.models.base import Usage
+from internvl_demo.models.openai.backend import ServerBackend
 from internvl_demo.nano.world.pictures import Picture
-from internvl_demo.photo import Photo, photo_of
-from internvl_demo.prompt import neutralise
+from internvl_demo.photos.decode import Photo, photo_of
 from internvl_demo.settings import NANO_CHECKPOINT
-from internvl_demo.tiling import cut, pixel_values, plan_tiles
 from tests.contract.conftest import TOKENS_PER_TILE, backend_to, in_a_loop
 from tests.contract.servers import KEY, MODEL, SLOTS, Lmdeploy, until
 

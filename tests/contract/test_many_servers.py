@@ -16,11 +16,12 @@ import pytest
 import yaml
 from PIL import Image
 
-from internvl_demo.backends.base import Options, Usage
-from internvl_demo.backends.server import ServerBackend
-from internvl_demo.chat import Attachment, Conversation
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.turns import Attachment, Conversation
+from internvl_demo.models.base import Usage
+from internvl_demo.models.openai.backend import ServerBackend
 from internvl_demo.nano.world.pictures import Picture
-from internvl_demo.photo import encode_photo, photo_of
+from internvl_demo.photos.decode import encode_photo, photo_of
 from tests.contract.conftest import backend_to, in_a_loop
 from tests.contract.servers import COMPOSE, HAPROXY, KEY, MODEL, ROOT, Lmdeploy, haproxy, until
 

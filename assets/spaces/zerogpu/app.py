@@ -9,9 +9,9 @@ if importlib.util.find_spec("spaces"):
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from internvl_demo.backends.zerogpu import ZeroGpuBackend
+from internvl_demo.models.local.zerogpu import ZeroGpuBackend
 from internvl_demo.settings import Settings
-from internvl_demo.ui.page import launch
+from internvl_demo.web.app import launch
 
 if __name__ == "__main__":
     settings = Settings()

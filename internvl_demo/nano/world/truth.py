@@ -14,10 +14,10 @@ from functools import lru_cache
 
 import numpy
 
+from internvl_demo.conversation.tiling import TILE_PX, TilePlan
 from internvl_demo.nano.world.pictures import CHART_FORMS, Box, Picture, Print
 from internvl_demo.nano.world.prints import printed_words
 from internvl_demo.nano.world.vocabulary import looks
-from internvl_demo.tiling import TILE_PX, TilePlan
 
 PATCH_PX = 28
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

@@ -8,9 +8,10 @@ of a kind that comes in several. This module also knows how English counts them.
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
-NANO_DIR = Path(__file__).resolve().parents[3] / "assets" / "nano"
+from internvl_demo.settings import asset
+
+NANO_DIR = asset("nano")
 
 _IRREGULAR = {
     "fish": "fish",

@@ -1,0 +1,122 @@
+"""Which image a box means: an answer's events and its conversation -> boxes pinned to images.
+
+The model writes coordinates without saying of which picture; with several pictures something has to
+decide, and a person must see where it is a guess. The rule, first that applies:
+
+    1. the last image named by number before the box, in the answer or the box's own phrase
+    2. the conversation's only image
+    3. the images named by number in the question, if exactly one
+    4. the only image of the last turn that sent any
+    5. the first image of the last turn that sent any: a guess, `certain=False`
+
+Only numbers of images that exist count. `Image-2`, `image 2`, `images 1 and 2`, `图2`, `图片2` and
+`图像-2` name images, from 1 over the whole conversation as in the prompt. A box is pinned by what stands
+before it alone, so a stream's pins never change once they are there. No parsing of tags, no drawing.
+
+Also here: a box on a crop or a marked copy, again on the photo that it was made from (`full_boxes`).
+
+    "In Image-2: <ref>cat</ref><box>[[10, 20, 300, 400]]</box>", to a conversation with two images
+    -> [Pinned(box=Box(label='cat', box_1000=(10, 20, 300, 400)), image=2, certain=True)]
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from internvl_demo.conversation.turns import Attachment, Conversation
+from internvl_demo.grounding.parser import Box, Event
+from internvl_demo.photos.regions import to_full
+
+_NUMBER = r"[0-9]{1,3}(?![0-9A-Za-z]|\.[0-9])"
+_MENTION = re.compile(
+    rf"(?<![0-9A-Za-z])images\s{{0,3}}(?P<several>{_NUMBER}(?:\s{{0,3}}(?:,|and|&|,\s?and)\s{{0,3}}{_NUMBER})*)"
+    rf"|(?:(?<![0-9A-Za-z])image|图片|图像|图)(?:\s{{0,3}}[-_#\u2010-\u2013])?\s{{0,3}}(?P<one>{_NUMBER})",
+    re.IGNORECASE,
+)
+"""Two forms: a list after the plural, one number after the singular (`image 2, 3 cats` names one)."""
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """A box on image number `image`, from 1 over the whole conversation; not `certain`: a guess."""
+
+    box: Box
+    image: int
+    certain: bool
+
+
+def pin(events: Iterable[Event], conversation: Conversation) -> list[Pinned]:
+    """The boxes of the answer to the conversation's last turn, in order; none if it has no image."""
+    count = len(conversation.images)
+    if count == 0:
+        return []
+    image, certain = _unless_named(conversation)
+    pinned: list[Pinned] = []
+    texts: list[str] = []
+    for event in events:
+        if not isinstance(event, Box):
+            texts.append(event.text)
+            continue
+        named = images_named("".join(texts), count)
+        if named:
+            image, certain = named[-1], True
+        texts = []
+        pinned.append(Pinned(event, image, certain))
+    return pinned
+
+
+def images_named(text: str, count: int) -> list[int]:
+    """The images that the text names by number, in order, out of `count` images; repeats stay."""
+    mentions = (match["several"] or match["one"] for match in _MENTION.finditer(text))
+    numbers = (int(number) for mention in mentions for number in re.findall(r"[0-9]+", mention))
+    return [number for number in numbers if 1 <= number <= count]
+
+
+def full_boxes(pinned: Sequence[Pinned], conversation: Conversation) -> list[Pinned]:
+    """The boxes as they are, then each that is on a crop or a marked copy again, on the picture it is from.
+
+    The picture is found by its id: the last one sent before the crop, else the first one after; if it is
+    not in the conversation there is nothing to add. A crop of a crop leads to both. To know whose a repeat
+    is, give one box: `full_boxes([one], conversation)[1:]` are the repeats of that one.
+    """
+    return [*pinned, *(again for one in pinned for again in _again(one, conversation.images))]
+
+
+def _again(pinned: Pinned, images: Sequence[Attachment]) -> list[Pinned]:
+    """The box on the picture that its image is from, on the one that this is from, and so on."""
+    found: list[Pinned] = []
+    been = {pinned.image}
+    while (origin := images[pinned.image - 1].origin) is not None:
+        number = _number_of(origin.photo_id, pinned.image, images)
+        if number is None or number in been:
+            break
+        box = pinned.box
+        if origin.xyxy_px is not None:
+            full_wh = images[number - 1].photo.size_wh
+            box = Box(box.label, to_full(box.box_1000, origin.xyxy_px, full_wh))
+        pinned = Pinned(box, number, pinned.certain)
+        been.add(number)
+        found.append(pinned)
+    return found
+
+
+def _number_of(photo_id: str, below: int, images: Sequence[Attachment]) -> int | None:
+    """The number of the image with this photo: the last before number `below`, else the first after."""
+    numbers = [number for number, image in enumerate(images, 1) if image.photo.id == photo_id]
+    before = [number for number in numbers if number < below]
+    return before[-1] if before else next((number for number in numbers if number > below), None)
+
+
+def _unless_named(conversation: Conversation) -> tuple[int, bool]:
+    """The image that a box means when the answer names none, and whether that is certain."""
+    count = len(conversation.images)
+    asked = set(images_named(conversation.turns[-1].text, count))
+    if count == 1 or len(asked) == 1:
+        return (asked or {1}).pop(), True
+    before = 0
+    first, sent = 1, 0
+    for turn in conversation.turns:
+        if turn.images:
+            first, sent = before + 1, len(turn.images)
+        before += len(turn.images)
+    return first, sent == 1

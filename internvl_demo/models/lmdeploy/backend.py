@@ -1,0 +1,147 @@
+"""An LMDeploy server that this app starts and ends: `launch` runs it, `models.openai` asks it.
+
+The model is known before it is loaded, so the page opens at once. Until the server is ready, and whenever
+it is being started again, a question is refused with what it does, and the page keeps the question.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.turns import Conversation
+from internvl_demo.errors import BackendError, Sentence, SetupError
+from internvl_demo.models.base import ModelInfo, Piece
+from internvl_demo.models.lmdeploy.capacity import Room, refuse_if_too_small, room
+from internvl_demo.models.lmdeploy.command import MODEL_NAME, Serving, serving_of, session_len_of
+from internvl_demo.models.lmdeploy.gpus import free_gib
+from internvl_demo.models.lmdeploy.launch import Patience, Status, Supervisor
+from internvl_demo.models.lmdeploy.progress import Stage
+from internvl_demo.models.openai.backend import ServerBackend
+from internvl_demo.settings import Settings
+
+_DOES = {
+    Stage.STARTING: Sentence("is being started"),
+    Stage.DOWNLOADING: Sentence("downloads the model"),
+    Stage.LOADING: Sentence("loads the model's weights"),
+    Stage.CACHING: Sentence("allocates its cache"),
+    Stage.OPENING: Sentence("is nearly ready"),
+}
+_ASK_THEN = "Your question can be sent as soon as it is ready; this page tells when."
+_NOTICED_S = 1.0
+"""How long after a broken answer the server's death may go unnoticed."""
+
+
+class LaunchedBackend:
+    """A server of one's own."""
+
+    def __init__(self, settings: Settings, patience: Patience | None = None):
+        """Starts the server, and returns at once. Raises SetupError when there is no LMDeploy, or when the
+        model cannot fit."""
+        serving = serving_of(settings)
+        found = _room(serving)
+        key = secrets.token_hex(24)
+        self._info = ModelInfo(MODEL_NAME, serving.shape.tokens_per_tile, session_len_of(serving, found))
+        self._key, self._endpoint = key, ""
+        self._server: ServerBackend | None = None
+        self.supervisor = Supervisor(serving, key, found, patience)
+        self.supervisor.start()
+
+    async def describe(self) -> ModelInfo:
+        """What will be served; needs no server."""
+        return self._info
+
+    async def stream(self, conversation: Conversation, options: Options) -> AsyncGenerator[Piece, None]:
+        """Answers the last question; see `base.Backend`."""
+        server = await self._ready_server()
+        try:
+            async with aclosing(server.stream(conversation, options)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except BackendError:
+            if ended := await self._has_ended():
+                raise ended from None
+            raise
+
+    async def close(self) -> None:
+        """Ends the server."""
+        await asyncio.to_thread(self.supervisor.stop)
+        if self._server:
+            await self._server.close()
+
+    async def ready(self) -> None:
+        """Waits until the server can answer. Raises BackendError when it was given up."""
+        while problem := self.progress():
+            if self.supervisor.status.stage in (Stage.FAILED, Stage.ENDED):
+                raise problem
+            await asyncio.sleep(0.1)
+
+    def progress(self) -> BackendError | None:
+        """What the server does while it cannot answer; None when it can."""
+        return notice_of(self.supervisor.status)
+
+    async def _ready_server(self) -> ServerBackend:
+        """Raises BackendError while there is none."""
+        status = self.supervisor.status
+        if problem := notice_of(status):
+            raise problem
+        if self._server is None or self._endpoint != status.endpoint:
+            old, self._endpoint = self._server, status.endpoint
+            self._server = ServerBackend(
+                status.endpoint, self._key, MODEL_NAME, tokens_per_tile=self._info.tokens_per_tile
+            )
+            if old:
+                await old.close()
+        return self._server
+
+    async def _has_ended(self) -> BackendError | None:
+        """Whether an answer broke because the server ended: its endpoint is no more."""
+        until = asyncio.get_running_loop().time() + _NOTICED_S
+        while asyncio.get_running_loop().time() < until:
+            if problem := notice_of(self.supervisor.status):
+                return problem
+            await asyncio.sleep(0.05)
+        return None
+
+
+def notice_of(status: Status) -> BackendError | None:
+    """A status as people read it; None when the server can answer."""
+    if status.stage is Stage.READY:
+        return None
+    why = Sentence(": {reason}", reason=status.reason) if status.reason else ""
+    if status.stage is Stage.FAILED:
+        return BackendError(
+            "The model server ended and was given up{why}.",
+            "Remove the cause, then start the app again; the server's log is in the app's terminal.",
+            why=why,
+        )
+    if status.stage is Stage.ENDED:
+        return BackendError("The model server has been ended.", "Start the app again.")
+    if status.stage is Stage.WAITING:
+        return BackendError(
+            "The model server ended{why}. It is started again (restart {count}).",
+            _ASK_THEN,
+            why=why,
+            count=status.restarts,
+        )
+    share = Sentence(" ({percent}%)", percent=status.percent) if status.percent is not None else ""
+    again = Sentence(" after restart {count}{why}", count=status.restarts, why=why) if status.restarts else ""
+    does = _DOES[status.stage]
+    return BackendError(
+        "The model server {does}{share}{again}.", _ASK_THEN, does=does, share=share, again=again
+    )
+
+
+def _room(serving: Serving) -> Room | None:
+    """What fits into this machine's GPUs; None where nobody can tell. Raises SetupError."""
+    free = free_gib()
+    if not free:
+        return None
+    if len(free) < serving.tp:
+        raise SetupError(
+            f"--tp {serving.tp} needs as many GPUs; this machine shows {len(free)}.", f"Set --tp {len(free)}."
+        )
+    found = room(min(free[: serving.tp]), serving.tp, awq=serving.awq, kv=serving.kv, shape=serving.shape)
+    refuse_if_too_small(found)
+    return found

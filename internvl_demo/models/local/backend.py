@@ -1,0 +1,375 @@
+"""Any InternVL checkpoint in `transformers`' format, answering in this process.
+
+    conversation -> prompt segments -> token keys -> (what the cache lacks) -> vision encoder, prefill -> tokens
+
+The key/value cache of a conversation is kept between turns. A prompt is compared with what the cache has
+read, token by token and image by image; only what follows the common part is computed. So turn 2 encodes
+no image of turn 1. One thread computes, one answer at a time; others wait in order. Between any two
+chunks of work it looks whether it should stop, so Stop frees the machine within a chunk.
+
+Not here: batching of several conversations; whoever needs it runs a server.
+"""
+
+import asyncio
+import contextvars
+import importlib.util
+import threading
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoTokenizer, DynamicCache, InternVLForConditionalGeneration, PreTrainedConfig
+from transformers.generation.logits_process import TemperatureLogitsWarper, TopPLogitsWarper
+from transformers.utils import logging as transformers_logging
+
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.prompt import STOP_STRINGS, ImageSlot, prompt_segments
+from internvl_demo.conversation.tiling import cut, pixel_values, plan_tiles
+from internvl_demo.conversation.turns import Conversation
+from internvl_demo.errors import BackendError, CheckpointError, ContextError, DemoError
+from internvl_demo.models.base import FinishReason, ModelInfo, Piece, Usage
+from internvl_demo.models.local.steps import StepReader, can_step
+
+_VIEWS_AT_ONCE = 4
+_PREFILL_AT_ONCE = 512
+"""Chunks between two looks at the stop sign: well under half a second each on two CPU cores."""
+
+_KEPT_CONVERSATIONS = 8
+_KEPT_TOKENS = 60_000
+"""Bounds on the caches kept, least recently used first to go."""
+
+Key = int | tuple[str, int, int]
+"""What one prompt token is: a token's id, or (photo id, largest number of tiles, index) inside an image."""
+
+
+@dataclass
+class _Kept:
+    """What a cache has read."""
+
+    keys: list[Key]
+    cache: DynamicCache
+
+
+class Stopped(Exception):
+    """The reader has gone."""
+
+
+class LocalBackend:
+    """A checkpoint, in this process."""
+
+    def __init__(self, checkpoint: str, device: str = "auto"):
+        """checkpoint: directory or hub id. Raises CheckpointError when it is no InternVL checkpoint."""
+        self.name = Path(checkpoint).name
+        self.device = torch.device(
+            ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        )
+        self.model, self.tokenizer = _load(checkpoint, self.device)
+        config = self.model.config
+        side = config.vision_config.image_size[0] // config.vision_config.patch_size[0]
+        self.tokens_per_tile = int(side * config.downsample_ratio) ** 2
+        self.context_length: int = config.text_config.max_position_embeddings
+        self.stop_ids = _stop_ids(self.tokenizer)
+        self.has_bos = "<s>" in self.tokenizer.get_vocab()
+        self._steps = StepReader(self.model) if can_step(self.model) else None
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+
+    async def describe(self) -> ModelInfo:
+        """The model as loaded."""
+        return ModelInfo(self.name, self.tokens_per_tile, self.context_length)
+
+    def count_text(self, text: str) -> int:
+        """How many tokens a piece of a prompt takes."""
+        return len(self._ids(text))
+
+    async def stream(self, conversation: Conversation, options: Options) -> AsyncGenerator[Piece, None]:
+        """Answers the last question; see `base.Backend`."""
+        loop = asyncio.get_running_loop()
+        pieces: asyncio.Queue[Piece | Exception | None] = asyncio.Queue()
+        stop = threading.Event()
+
+        def say(piece: Piece | Exception | None) -> None:
+            if not stop.is_set() and not loop.is_closed():
+                loop.call_soon_threadsafe(pieces.put_nowait, piece)
+
+        around = contextvars.copy_context()  # whose question it is, for those who count by person
+        self._thread.submit(around.run, self._run, conversation, options, stop, say)
+        try:
+            while (piece := await pieces.get()) is not None:
+                if isinstance(piece, Exception):
+                    raise piece
+                yield piece
+        finally:
+            stop.set()
+
+    async def close(self) -> None:
+        """Forgets all conversations and ends the thread."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._kept.clear()
+
+    def _run(
+        self,
+        conversation: Conversation,
+        options: Options,
+        stop: threading.Event,
+        say: Callable[[Piece | Exception | None], None],
+    ) -> None:
+        """In the thread: everything that can go wrong arrives as one of our errors."""
+        try:
+            for piece in self._answer(conversation, options, stop):
+                say(piece)
+            say(None)
+        except Stopped:
+            pass
+        except DemoError as error:
+            say(error)
+        except torch.OutOfMemoryError:
+            self._kept.clear()
+            say(
+                BackendError(
+                    "The GPU has too little memory for this conversation.", "Lower the resolution mode."
+                )
+            )
+        except Exception as error:  # noqa: BLE001 - a thread's last door
+            self._kept.pop(conversation.id, None)
+            say(
+                BackendError(
+                    "The model failed: {reason}.",
+                    "Ask again, or start a new conversation.",
+                    reason=str(error)[:200],
+                )
+            )
+
+    @torch.inference_mode()
+    def _answer(self, conversation: Conversation, options: Options, stop: threading.Event) -> Iterator[Piece]:
+        keys, slots = self._keys(conversation)
+        room = self.context_length - len(keys)
+        if room < 1:
+            raise ContextError(
+                "The conversation takes {count} tokens, the model reads {most}.",
+                "Lower the resolution mode of its images, or start a new conversation.",
+                count=len(keys),
+                most=self.context_length,
+            )
+        kept = self._recall(conversation.id, keys, slots)
+        cached = len(kept.keys)
+        embedded, encoded = self._embed(keys, slots, cached, stop)
+        logits = self._prefill(kept, keys, embedded, stop)
+
+        text, said, finish = _IncrementalText(self.tokenizer), 0, "length"
+        choose = _chooser(options)
+        for _ in range(min(options.max_new_tokens, room)):
+            _check(stop)
+            token = choose(logits)
+            if token in self.stop_ids:
+                finish = "stop"
+                break
+            said += 1
+            if piece := text.add(token):
+                yield piece
+            logits = self._step(kept, token)
+        if rest := text.rest():
+            yield rest
+        self._forget_old()
+        reason: FinishReason = "stop" if finish == "stop" else "length"
+        yield Usage(len(keys), said, cached_tokens=cached, encoded_views=encoded, finish_reason=reason)
+
+    def _keys(self, conversation: Conversation) -> tuple[list[Key], dict[int, ImageSlot]]:
+        """The prompt as keys, and the images by the place of their first token."""
+        keys: list[Key] = []
+        slots: dict[int, ImageSlot] = {}
+        for segment in prompt_segments(conversation):
+            if isinstance(segment, ImageSlot):
+                slots[len(keys)] = segment
+                image = segment.attachment
+                tokens = segment.views * self.tokens_per_tile
+                keys += [(image.photo.id, image.max_tiles, index) for index in range(tokens)]
+            else:
+                keys += self._ids(segment)
+        return keys, slots
+
+    def _ids(self, text: str) -> list[int]:
+        known = text if self.has_bos else text.removeprefix("<s>")
+        ids: list[int] = self.tokenizer(known, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _recall(self, conversation_id: str, keys: list[Key], slots: dict[int, ImageSlot]) -> _Kept:
+        """The conversation's cache, cut back to what it shares with the prompt; never inside an image,
+        never the whole prompt, since the last token must be read to know what follows."""
+        kept = self._kept.pop(conversation_id, None) or _Kept(
+            [], DynamicCache(config=self.model.config.text_config)
+        )
+        self._kept[conversation_id] = kept
+        common = 0
+        for old, new in zip(kept.keys, keys[:-1], strict=False):
+            if old != new:
+                break
+            common += 1
+        for start, slot in slots.items():
+            if start < common < start + slot.views * self.tokens_per_tile:
+                common = start
+        if common < len(kept.keys):
+            kept.cache.crop(common - len(kept.keys))  # transformers counts what to remove, negatively
+            del kept.keys[common:]
+        return kept
+
+    def _embed(
+        self, keys: list[Key], slots: dict[int, ImageSlot], start: int, stop: threading.Event
+    ) -> tuple[torch.Tensor, int]:
+        """Embeddings (1, tokens, width) of the prompt from `start` on, and how many views were encoded."""
+        image_id = self.model.config.image_token_id
+        ids = [key if isinstance(key, int) else image_id for key in keys[start:]]
+        embedded = self.model.get_input_embeddings()(torch.tensor([ids], device=self.device))
+        encoded = 0
+        for place, slot in slots.items():
+            if place >= start:
+                features = self._encode(slot, stop)
+                embedded[0, place - start : place - start + len(features)] = features
+                encoded += slot.views
+        return embedded, encoded
+
+    def _encode(self, slot: ImageSlot, stop: threading.Event) -> torch.Tensor:
+        """An image -> its visual tokens (views * tokens per tile, width)."""
+        image = slot.attachment.photo.image
+        _check(stop)
+        views = cut(image, plan_tiles(image.size, slot.attachment.max_tiles))
+        parts = []
+        for first in range(0, len(views), _VIEWS_AT_ONCE):
+            _check(stop)
+            pixels = pixel_values(views[first : first + _VIEWS_AT_ONCE]).to(self.device, self.model.dtype)
+            parts.append(self.model.get_image_features(pixel_values=pixels, return_dict=True).pooler_output)
+        return torch.cat(parts).flatten(0, 1)
+
+    def _prefill(
+        self, kept: _Kept, keys: list[Key], embedded: torch.Tensor, stop: threading.Event
+    ) -> torch.Tensor:
+        """Reads the embeddings into the cache; logits (vocabulary,) of what follows."""
+        hidden = embedded
+        for first in range(0, embedded.shape[1], _PREFILL_AT_ONCE):
+            _check(stop)
+            part = embedded[:, first : first + _PREFILL_AT_ONCE]
+            hidden = self._read(kept, inputs_embeds=part)
+            kept.keys += keys[len(kept.keys) : len(kept.keys) + part.shape[1]]
+        return self._logits(hidden)
+
+    def _step(self, kept: _Kept, token: int) -> torch.Tensor:
+        """Reads one token; logits (vocabulary,) of what follows."""
+        kept.keys.append(token)
+        if self._steps:
+            return self._steps.read(token, kept.cache)
+        return self._logits(self._read(kept, input_ids=torch.tensor([[token]], device=self.device)))
+
+    def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.model.lm_head(hidden[:, -1])[0]
+        return logits
+
+    def _read(self, kept: _Kept, **tokens: torch.Tensor) -> torch.Tensor:
+        decoder = self.model.model.language_model
+        hidden: torch.Tensor = decoder(past_key_values=kept.cache, use_cache=True, **tokens).last_hidden_state
+        return hidden
+
+    def _forget_old(self) -> None:
+        while len(self._kept) > 1 and (
+            len(self._kept) > _KEPT_CONVERSATIONS
+            or sum(len(kept.keys) for kept in self._kept.values()) > _KEPT_TOKENS
+        ):
+            self._kept.popitem(last=False)
+
+
+class _IncrementalText:
+    """Token ids -> text as soon as it is certain. A character whose bytes lie in several tokens waits for
+    all of them; earlier tokens are decoded along, because some tokenizers join words by context."""
+
+    def __init__(self, tokenizer: Any):
+        self.tokenizer, self.ids = tokenizer, list[int]()
+        self.before, self.sure = 0, 0
+
+    def add(self, token: int) -> str:
+        """The text that became certain with this token; may be empty."""
+        self.ids.append(token)
+        said, now = self._decode(self.ids[self.before : self.sure]), self._decode(self.ids[self.before :])
+        if len(now) <= len(said) or now.endswith("\ufffd"):
+            return ""
+        self.before, self.sure = self.sure, len(self.ids)
+        return now[len(said) :]
+
+    def rest(self) -> str:
+        """What was still waiting at the end."""
+        said, now = self._decode(self.ids[self.before : self.sure]), self._decode(self.ids[self.before :])
+        return now[len(said) :]
+
+    def _decode(self, ids: list[int]) -> str:
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return text
+
+
+def _check(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise Stopped
+
+
+def _chooser(options: Options) -> Callable[[torch.Tensor], int]:
+    """Logits (vocabulary,) -> the next token's id."""
+    if options.temperature == 0:
+        return lambda logits: int(logits.argmax())
+    source = torch.Generator()
+    source.manual_seed(options.seed if options.seed is not None else source.seed())
+    shapers: list[Any] = [TemperatureLogitsWarper(options.temperature)]
+    if options.top_p < 1:
+        shapers.append(TopPLogitsWarper(options.top_p))
+
+    def sample(logits: torch.Tensor) -> int:
+        scores = logits.float().cpu()[None]
+        for shaper in shapers:
+            scores = shaper(None, scores)
+        return int(torch.multinomial(scores.softmax(-1)[0], 1, generator=source))
+
+    return sample
+
+
+def _stop_ids(tokenizer: Any) -> set[int]:
+    vocabulary = tokenizer.get_vocab()
+    ids = {vocabulary[text] for text in STOP_STRINGS if text in vocabulary}
+    return ids | ({tokenizer.eos_token_id} if tokenizer.eos_token_id is not None else set())
+
+
+def _load(checkpoint: str, device: torch.device) -> tuple[InternVLForConditionalGeneration, Any]:
+    """The model, ready to answer, and its tokenizer."""
+    here = Path(checkpoint)
+    if here.is_dir() and not (here / "config.json").is_file():
+        raise CheckpointError(
+            f"{checkpoint} holds no config.json.", "Name the directory that holds the checkpoint."
+        )
+    transformers_logging.disable_progress_bar()
+    flash = device.type == "cuda" and importlib.util.find_spec("flash_attn") is not None
+    try:
+        kind = PreTrainedConfig.get_config_dict(checkpoint)[0].get("model_type")
+        if kind == "internvl_chat":
+            raise CheckpointError(
+                f"{checkpoint} is in the official format, which needs its own code to run.",
+                "Download it and convert it first: python -m internvl_demo convert DIR NEW.",
+            )
+        if kind != "internvl":
+            raise CheckpointError(
+                f"{checkpoint} is a checkpoint of the kind {kind!r}.",
+                "Use an InternVL checkpoint in transformers' format; on the hub their names end in -HF.",
+            )
+        model = InternVLForConditionalGeneration.from_pretrained(
+            checkpoint,
+            dtype=torch.bfloat16 if device.type == "cuda" else torch.float32,
+            attn_implementation="flash_attention_2" if flash else "sdpa",
+        )
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
+    except CheckpointError:
+        raise
+    except Exception as error:  # transformers raises OSError, ValueError, KeyError, safetensors errors ...
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(
+            f"The checkpoint {checkpoint} cannot be loaded: {reason}",
+            "Name a directory, or a hub id that this machine can reach, with --checkpoint.",
+        ) from error
+    return model.to(device).eval(), tokenizer

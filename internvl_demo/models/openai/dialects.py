@@ -1,0 +1,113 @@
+"""A conversation -> the body of a chat request, in the dialect of the server that reads it. Pure.
+
+All three read OpenAI's protocol; they differ in what they add to it for InternVL:
+
+                     LMDeploy (0.18)                vLLM                           SGLang
+    most tiles       image_url.max_dynamic_patch    mm_processor_kwargs, one       image_url.max_dynamic_patch
+                                                    number for the whole request
+    images' places   where their parts stand        before the turn's text         before the turn's text
+    greedy           temperature 0 and top_k 1      temperature 0                  temperature 0
+    spaces beside    spaces_between_special_tokens  spaces_between_special_tokens  the same in chat_template_kwargs
+      special tokens
+    stop tokens      `stop` strings                 `stop` strings, stop_token_ids `stop` strings, stop_token_ids
+
+A conversation's first turn with two images of at most 12 tiles each, as LMDeploy is sent it:
+
+    {"role": "user", "content": [
+        {"type": "text", "text": "Image-1: "},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,...", "max_dynamic_patch": 12}},
+        {"type": "text", "text": "Image-2: "},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,...", "max_dynamic_patch": 12}},
+        {"type": "text", "text": "What changed?"}]}
+
+LMDeploy writes `<img>...</img>\\n` where an image part stands and joins all parts of a turn with nothing in
+between, so labels are text parts of their own and the prompt is `prompt.prompt_text`'s, letter for letter.
+Its older placeholder `<IMAGE_TOKEN>` is never used: one in any turn turns this rule off for all turns. A turn
+without images is a plain string, because text parts alone are joined with newlines. The other two move images
+before the text wherever their parts stand, and a label without its image would say nothing: they get the
+images, then one text. On vLLM every image may get as many tiles as the image that may get most.
+
+Images are data URLs only: a server would also open local paths and fetch addresses for us. No session ids: an
+id that is in use is an error on LMDeploy, and closing the connection stops the model everywhere.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.prompt import STOP_STRINGS, SYSTEM, image_labels, neutralise
+from internvl_demo.conversation.turns import Conversation, Turn
+
+Dialect = Literal["lmdeploy", "vllm", "sglang"]
+DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
+
+STOP_TOKEN_IDS = (92542, 92543, 2)
+"""`STOP_STRINGS` in the vocabulary of InternVL-Chat-V1-5, whose own settings name only the last."""
+
+_V1_5 = re.compile(r"internvl[-_]chat[-_]v1[-._]5", re.IGNORECASE)
+
+
+def dialect_of(owned_by: object) -> Dialect:
+    """What `/v1/models` says of a model's owner -> its dialect; LMDeploy's for others and for none."""
+    owner = owned_by.lower() if isinstance(owned_by, str) else ""
+    return next((dialect for dialect in DIALECTS if dialect in owner), "lmdeploy")
+
+
+def messages_of(
+    conversation: Conversation, urls: Mapping[str, str], dialect: Dialect = "lmdeploy"
+) -> list[dict[str, Any]]:
+    """The conversation as chat messages; `urls` are the photos' data URLs by id. See the module's opening."""
+    if not conversation.waiting:
+        raise ValueError("there is no question to answer")  # a server would go on with the last answer
+    messages: list[dict[str, Any]] = [{"role": "system", "content": SYSTEM}]
+    images_before = 0
+    for turn in conversation.turns:
+        messages.append({"role": "user", "content": _user_content(turn, images_before, urls, dialect)})
+        if turn.answer is not None:
+            messages.append({"role": "assistant", "content": neutralise(turn.answer)})
+        images_before += len(turn.images)
+    return messages
+
+
+def request_fields(
+    conversation: Conversation, options: Options, dialect: Dialect = "lmdeploy", model: str = ""
+) -> dict[str, Any]:
+    """What a request says besides model and messages."""
+    fields: dict[str, Any] = {
+        "stream_options": {"include_usage": True},
+        "max_tokens": options.max_new_tokens,  # without it the whole rest of the context
+        "stop": list(STOP_STRINGS),  # a server without the official template would know `</s>` only
+        "skip_special_tokens": False,  # <ref> and <box> are special tokens
+        "temperature": options.temperature,
+    }
+    if options.temperature > 0:
+        fields["top_p"] = options.top_p
+    elif dialect == "lmdeploy":
+        fields["top_k"] = 1  # LMDeploy samples always; top_k 1 makes it greedy
+    if options.seed is not None:
+        fields["seed"] = options.seed
+    spaces = {"spaces_between_special_tokens": False}
+    fields |= {"chat_template_kwargs": spaces} if dialect == "sglang" else spaces
+    if dialect != "lmdeploy" and _V1_5.search(model):
+        fields["stop_token_ids"] = list(STOP_TOKEN_IDS)
+    if dialect == "vllm" and conversation.images:
+        most = max(image.max_tiles for image in conversation.images)
+        fields["mm_processor_kwargs"] = {"max_dynamic_patch": most}
+    return fields
+
+
+def _user_content(
+    turn: Turn, images_before: int, urls: Mapping[str, str], dialect: Dialect
+) -> str | list[dict[str, Any]]:
+    if not turn.images:
+        return neutralise(turn.text)
+    parts: list[dict[str, Any]] = []
+    for label, image in zip(image_labels(turn, images_before), turn.images, strict=True):
+        if label and dialect == "lmdeploy":
+            parts.append({"type": "text", "text": label})
+        image_url: dict[str, Any] = {"url": urls[image.photo.id]}
+        if dialect != "vllm":
+            image_url["max_dynamic_patch"] = image.max_tiles
+        parts.append({"type": "image_url", "image_url": image_url})
+    return [*parts, {"type": "text", "text": neutralise(turn.text)}]

@@ -1,0 +1,166 @@
+"""The last question of a conversation -> the exact prompt, piece by piece, and the call that asks it again.
+
+In: a conversation, options, the model, and how it is reached. Out: an `Inspection`: the prompt's segments with
+their tokens, and the call as texts to paste into bash and into Python. An answer of the last turn is left out:
+inspected is what the model read before it. To inspect an earlier answer, give the turns up to it.
+
+    system     <s><|im_start|>system\\nYou are ...<|im_end|>      16
+    question   <|im_start|>user\\nImage-1: <img>                    9
+    image      <IMG_CONTEXT>, `tokens` times                    1,792
+    question   </img>\\nWhat is this?<|im_end|>                     7
+    opening    <|im_start|>assistant\\n                             3
+
+The call is in `calls`. Where a picture is not sent as its original file, a JPEG is not quite what a model in
+process saw. No tokenizer here; only `how_of` looks at a disk.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.prompt import IMG_CONTEXT, ImageSlot, system_text, turn_segments
+from internvl_demo.conversation.tiling import TilePlan, plan_tiles
+from internvl_demo.conversation.turns import Conversation, Turn
+from internvl_demo.models.base import ModelInfo
+from internvl_demo.models.openai.dialects import Dialect
+from internvl_demo.photos.decode import Photo, encode_photo
+from internvl_demo.settings import NANO_CHECKPOINT, Settings
+from internvl_demo.web.inspection.calls import ByServer, File, How, InProcess, call_texts
+
+__all__ = [
+    "ByServer",
+    "How",
+    "InProcess",
+    "Inspection",
+    "Picture",
+    "Segment",
+    "how_of",
+    "inspect",
+]
+
+OPENING = "<|im_start|>assistant\n"
+"""After this the model goes on."""
+
+Kind = Literal["system", "question", "image", "answer", "opening"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image of the prompt: `Image-1`, the file that the scripts read it from, and how it is cut."""
+
+    caption: str
+    file: str
+    photo: Photo
+    plan: TilePlan
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A piece of the prompt. Of an image, `text` stands there `tokens` times."""
+
+    kind: Kind
+    text: str
+    tokens: int
+    picture: Picture | None = None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """segments: in order they are the whole prompt. exact: whether a tokenizer counted, or the texts' tokens
+    are an estimate. curl: "" where the page's API cannot ask this. how: who answers."""
+
+    segments: tuple[Segment, ...]
+    exact: bool
+    curl: str
+    python: str
+    how: How
+
+    @property
+    def tokens(self) -> int:
+        """Of the whole prompt."""
+        return sum(segment.tokens for segment in self.segments)
+
+    @property
+    def prompt(self) -> str:
+        """The whole prompt, every `<IMG_CONTEXT>` written out."""
+        return "".join(
+            segment.text * segment.tokens if segment.picture else segment.text for segment in self.segments
+        )
+
+
+def how_of(settings: Settings, info: ModelInfo, dialect: Dialect | None = None) -> How:
+    """How the settings reach the model. `dialect`: what the server turned out to speak, where none is set."""
+    if settings.serve or settings.endpoint:
+        return ByServer(info.name, settings.dialect or dialect or "lmdeploy")
+    if settings.checkpoint == str(NANO_CHECKPOINT):
+        return InProcess()
+    return InProcess(info.name if Path(settings.checkpoint).is_dir() else settings.checkpoint)
+
+
+def inspect(
+    conversation: Conversation,
+    options: Options,
+    info: ModelInfo,
+    how: How,
+    count_text: Callable[[str], int],
+    *,
+    exact: bool,
+) -> Inspection:
+    """The last question's prompt and call. `count_text` says how many tokens a text takes, `exact` whether it
+    knows or estimates. Raises ValueError where nothing has been asked.
+
+    A photo over 2 megapixels without a plain original is encoded to learn its format: not for an event loop.
+    """
+    asked = conversation.retry()
+    files = _files(asked)
+    curl, python = call_texts(asked, options, how, files)
+    return Inspection(tuple(_segments(asked, info, count_text, files)), exact, curl, python, how)
+
+
+# --- the prompt -------------------------------------------------------------------------------------------
+
+
+def _segments(
+    conversation: Conversation, info: ModelInfo, count_text: Callable[[str], int], files: Mapping[str, File]
+) -> Iterator[Segment]:
+    pieces: list[tuple[Kind, str | ImageSlot]] = [("system", system_text())]
+    images_before = 0
+    for turn in conversation.turns:
+        pieces += _turn_pieces(turn, images_before)
+        images_before += len(turn.images)
+    number = 0
+    for kind, piece in pieces:
+        if isinstance(piece, str):
+            yield Segment(kind, piece, count_text(piece))
+            continue
+        number += 1
+        image = piece.attachment
+        plan = plan_tiles(image.photo.size_wh, image.max_tiles)
+        picture = Picture(f"Image-{number}", files[image.photo.id].name, image.photo, plan)
+        yield Segment("image", IMG_CONTEXT, plan.visual_tokens(info.tokens_per_tile), picture)
+
+
+def _turn_pieces(turn: Turn, images_before: int) -> list[tuple[Kind, str | ImageSlot]]:
+    """A turn as `prompt` writes it, cut where the question ends. The cuts lie between two control tokens, so
+    that the tokens of the pieces are those of the whole."""
+    asked = turn_segments(replace(turn, answer=None), images_before)
+    question, whole = asked[-1], turn_segments(turn, images_before)[-1]
+    assert isinstance(question, str) and isinstance(whole, str) and question.endswith(OPENING)
+    question = question.removesuffix(OPENING)
+    pieces: list[tuple[Kind, str | ImageSlot]] = [
+        ("image" if isinstance(piece, ImageSlot) else "question", piece) for piece in (*asked[:-1], question)
+    ]
+    return [*pieces, ("opening" if turn.answer is None else "answer", whole.removeprefix(question))]
+
+
+def _files(conversation: Conversation) -> dict[str, File]:
+    """Photo id -> its file, in the format that `photos.decode.file_of` sends. A photo sent again keeps its file."""
+    files: dict[str, File] = {}
+    for number, image in enumerate(conversation.images, 1):
+        if image.photo.id not in files:
+            mime = image.photo.original[0] if image.photo.original else encode_photo(image.photo)[0]
+            ending = mime.removeprefix("image/").replace("jpeg", "jpg")
+            files[image.photo.id] = File(f"image-{number}.{ending}", mime)
+    return files
