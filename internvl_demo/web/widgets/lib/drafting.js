@@ -1,0 +1,257 @@
+// What waits in the composer: the text, the pictures as chips, and what they would take of the model's context.
+// It is kept for a reload of this tab, and the pictures are looked for again then.
+import { Problem, call, exists, upload } from './api.js'
+import { imagesOf } from './conversation.js'
+import { MOST_CHIPS, added, applyAction, fixed, joined, joinedText } from './draft.js'
+import { emit, keep, kept, page } from './state.js'
+import { onLanguage, words } from './words.js'
+
+const BUDGET_MS = 250
+const NOTICEABLE = 0.05 // of the context: text alone below that is not asked about
+const FETCH_MS = 40_000 // longer than the server tries
+const pending = new Set() // uploads, which Send waits for
+let examples = { texts: [], photos: new Set() }
+
+export function restoreDraft() {
+  page.draft = { text: kept('text'), chips: chipsOf(kept('draft')) }
+  if (page.draft.text || page.draft.chips.length) emit('draft', page.draft)
+  return lookForChips()
+}
+
+function chipsOf(json) {
+  try {
+    return JSON.parse(json).filter(({ photo }) => photo?.id && photo.grids?.length).slice(0, MOST_CHIPS)
+  } catch { // nothing, or from another version of the page
+    return []
+  }
+}
+
+async function lookForChips() {
+  const there = await Promise.all(page.draft.chips.map(({ photo }) => exists(photo)))
+  const gone = page.draft.chips.filter((_, place) => !there[place]).map(({ photo }) => photo)
+  if (!gone.length) return
+  setChips(page.draft.chips.filter(({ photo }) => !gone.includes(photo)))
+  const [key, values] = gone.length === 1 ? ['gone_one', { name: gone[0].name }] : ['gone_many', { count: gone.length }]
+  warn(new Problem(words(`${key}_what`, values), words(`${key}_next`)))
+}
+
+// Of the pictures; it stands with them, and holds up the next Send once.
+export function warn(problem) {
+  page.trouble = problem && { what: problem.what, next_step: problem.next_step }
+  emit('draft', page.draft)
+}
+
+export function setText(text) {
+  if (text === page.draft.text) return
+  page.draft = { ...page.draft, text }
+  keep('text', text)
+  emit('draft', page.draft)
+  askBudget()
+}
+
+export function setChips(chips) {
+  if (chips.length > MOST_CHIPS) page.trouble = tooMany()
+  page.draft = { ...page.draft, chips: chips.slice(0, MOST_CHIPS) }
+  keep('draft', page.draft.chips.length ? JSON.stringify(page.draft.chips) : null)
+  emit('draft', page.draft)
+  askBudget()
+}
+
+function tooMany() {
+  return { what: words('too_many_what', { most: MOST_CHIPS }), next_step: words('too_many_next') }
+}
+
+// At the cursor of the message; the composer listens.
+export function insertText(text) {
+  emit('insert', { text })
+}
+
+export function focusComposer() {
+  emit('focus')
+}
+
+// How many tiles for chips without their own: 'low' | 'standard' | 'high' | 1..40.
+export function setMode(mode) {
+  if (mode === page.mode) return
+  page.mode = mode
+  emit('draft', page.draft)
+  askBudget()
+}
+
+// { do: 'remove' | 'move' | 'mode', id, at, to, max_tiles }
+export function changeChip(action) {
+  const chips = applyAction(page.draft.chips, action)
+  if (chips !== page.draft.chips) page.trouble = null
+  setChips(chips)
+}
+
+// Files chosen, pasted, dropped or from the camera: one request each, in order, a chip as soon as one is there.
+export async function addFiles(files) {
+  page.trouble = null
+  const room = Math.max(0, MOST_CHIPS - page.draft.chips.length - pending.size)
+  const taken = [...files].slice(0, room)
+  if (files.length > room) warn(tooMany())
+  const sent = []
+  await Promise.all(taken.map((file, place) => adding(upload(file), (photo) => {
+    sent[place] = photo
+    setChips(inOrder(added(page.draft.chips, [photo]), sent))
+  })))
+}
+
+// Those of `photos` in their order, at the places where they are; an upload that is quicker does not overtake.
+function inOrder(chips, photos) {
+  const ids = photos.filter(Boolean).map(({ id }) => id)
+  const mine = chips.filter(({ photo }) => ids.includes(photo.id)).sort((one, other) => ids.indexOf(one.photo.id) - ids.indexOf(other.photo.id))
+  return chips.map((chip) => (ids.includes(chip.photo.id) ? mine.shift() : chip))
+}
+
+// A picture at a web address, fetched by the server.
+export async function addAddress(url) {
+  page.trouble = null
+  let host = url
+  try { host = new URL(url).host || url } catch { /* the server tells what is wrong with it */ }
+  page.fetching = host
+  emit('draft', page.draft)
+  await adding(call('POST', 'api/photos/address', { url }, AbortSignal.timeout(FETCH_MS)), add, () => { page.fetching = '' })
+}
+
+// A crop or a marked copy of image number `image` of the conversation, or of a waiting photo.
+export async function addRegion({ way, image, photo = null, box_1000 }) {
+  const id = photo ?? imagesOf(page.conversation)[image - 1]?.id
+  if (!id) return
+  page.trouble = null
+  await adding(call('POST', `api/photos/${encodeURIComponent(id)}/regions`, { way, box_1000 }), add)
+}
+
+function add(photo) {
+  setChips([...page.draft.chips, { photo, max_tiles: null }])
+}
+
+// Waits for a photo that is on its way; what goes wrong stands with the pictures.
+async function adding(coming, then, before = () => {}) {
+  pending.add(coming)
+  page.uploads = pending.size
+  emit('draft', page.draft)
+  let photo = null
+  let problem = null
+  try {
+    photo = await coming
+  } catch (error) {
+    problem = error instanceof Problem ? error : new Problem(words('offline_what'), words('offline_next'))
+  }
+  pending.delete(coming)
+  page.uploads = pending.size
+  before()
+  if (photo) then(photo)
+  else warn(problem)
+}
+
+// Until no upload is under way.
+export async function settled() {
+  while (pending.size) await Promise.allSettled(pending)
+}
+
+// Examples
+
+// What the examples hold, so that one takes the place of another but never of what a person added.
+export function knowExamples(texts) {
+  examples = { ...examples, texts }
+}
+
+export async function useExample(text, files) {
+  setText(joinedText(text, page.draft.text, examples.texts))
+  setChips(page.draft.chips.filter(({ photo }) => !examples.photos.has(photo.id)))
+  const photos = []
+  const chosen = await Promise.all(files.map(fileAt))
+  await Promise.all(chosen.map((file, place) => adding(upload(file), (photo) => {
+    photos[place] = photo
+    examples.photos.add(photo.id)
+    setChips(inOrder(added(page.draft.chips, [photo]), photos))
+  })))
+}
+
+async function fileAt(url) {
+  const response = await fetch(new URL(url, document.baseURI))
+  const blob = await response.blob()
+  return new File([blob], decodeURIComponent(url.split(/[?#]/)[0].split('/').pop()), { type: blob.type })
+}
+
+// Sending, and what comes back
+
+export function takeOut({ text, chips }) {
+  const now = page.draft.text
+  const ids = chips.map(({ photo }) => photo.id)
+  setText(now.startsWith(text) ? now.slice(text.length).trimStart() : now)
+  setChips(page.draft.chips.filter(({ photo }) => !ids.includes(photo.id)))
+  page.maxAnswerTokens = null
+}
+
+// A question taken back: before what was typed and added meanwhile.
+export function putBack({ text, images }) {
+  setText(joinedText(text, page.draft.text))
+  setChips(joined(images.map(({ mode, number: _, ...photo }) => ({ photo, max_tiles: tilesBack(mode) })), page.draft.chips))
+}
+
+function tilesBack(mode) {
+  return { low: 1, standard: 12, high: 40 }[mode] ?? mode
+}
+
+export function options() {
+  return page.maxAnswerTokens ? { max_new_tokens: page.maxAnswerTokens } : {}
+}
+
+// The context bar
+
+let timer = 0
+let asking = null
+
+// Asks after a pause what the draft takes of the context; there is no question while there is nothing to show.
+export function askBudget() {
+  clearTimeout(timer)
+  timer = setTimeout(readBudget, BUDGET_MS)
+}
+
+async function readBudget() {
+  asking?.abort()
+  asking = new AbortController()
+  const { signal } = asking
+  let budget = null
+  if (worthAsking()) {
+    try {
+      budget = await call('POST', 'api/budget', draftAsJson(), signal)
+    } catch { // the bar is only help: Send tells what is wrong
+      if (signal.aborted) return
+    }
+  }
+  if (signal.aborted) return
+  page.budget = budget?.parts?.length ? budget : null
+  emit('budget', page.budget)
+}
+
+function worthAsking() {
+  const said = page.conversation?.questions.flatMap(({ text, answers }) => [text, ...answers.map((answer) => answer.text)]) ?? []
+  const letters = [page.draft.text, ...said].reduce((sum, text) => sum + text.length, 0)
+  const pictures = page.draft.chips.length + imagesOf(page.conversation).length
+  return pictures > 0 || letters > NOTICEABLE * (page.model?.context_length ?? 0)
+}
+
+function draftAsJson() {
+  const { text, chips } = page.draft
+  return {
+    conversation: page.conversation?.id ?? null,
+    text,
+    images: chips.map(({ photo, max_tiles }) => ({ photo: photo.id, name: photo.name, size_wh: photo.size_wh, mode: max_tiles ?? page.mode })),
+    ...options(),
+  }
+}
+
+// A change that the bar offers; `begin` begins a new conversation.
+export function applyFix(fix, begin) {
+  if (fix.images) setChips(fixed(page.draft.chips, fix.images, page.mode))
+  page.maxAnswerTokens = fix.max_new_tokens ?? page.maxAnswerTokens
+  page.trouble = null
+  if (fix.new_conversation) begin()
+  askBudget()
+}
+
+onLanguage(askBudget, false)
