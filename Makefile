@@ -61,7 +61,7 @@ $(CHINESE):
 	$(SUDO) apt-get install -y --no-install-recommends fonts-noto-cjk
 
 screenshots: $(VENV)/installed-tests /usr/bin/chromium $(CHINESE)
-	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m tests.support.screenshots
 
 clean:
 	rm -rf $(VENV) $(CONTRACT) .pytest_cache .ruff_cache .mypy_cache .hypothesis

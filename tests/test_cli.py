@@ -1,8 +1,6 @@
 """The command line, run as a person runs it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,14 +9,7 @@ from PIL import Image
 from internvl_demo.evaluate.exam.marks import iou
 from internvl_demo.nano.world.scenes import draw_scene
 from internvl_demo.nano.world.vocabulary import kinds
-
-
-def run(*arguments: str | Path, fails: bool = False) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "ignore", "-m", "internvl_demo", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode != 0) == fails, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
+from tests.support.commands import run
 
 
 @pytest.fixture

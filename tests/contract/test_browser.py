@@ -9,10 +9,10 @@ from tokenizers import Tokenizer
 
 from internvl_demo.nano.world.pictures import Picture
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
-from tests.conftest import _served
 from tests.contract.conftest import backend_to
 from tests.contract.servers import KEY, MODEL, Lmdeploy, until
-from tests.test_end_to_end import png
+from tests.support.served_page import served
+from tests.support.uploads import scene_png
 
 BPE = Tokenizer.from_file(str(NANO_CHECKPOINT / "tokenizer.json"))
 GROUNDED = re.compile(r"Image-(\d): .*?<ref>(.+?)</ref><box>\[\[(.+?)\]\]</box>")
@@ -29,7 +29,7 @@ def drawn(page: Page) -> set[tuple[str | None, str | None, str | None]]:
 @pytest.fixture
 def page_url(balancer: str) -> Iterator[str]:
     """The page, answered by the servers behind the balancer."""
-    yield from _served(backend_to(balancer), Settings(endpoint=balancer, api_key=KEY, model=MODEL))
+    yield from served(backend_to(balancer), Settings(endpoint=balancer, api_key=KEY, model=MODEL))
 
 
 def test_a_conversation_with_boxes_in_the_browser(
@@ -44,7 +44,8 @@ def test_a_conversation_with_boxes_in_the_browser(
     expect(page.locator("#model-note")).to_contain_text(MODEL)
     page.locator("#mode input[value=low]").check()
     files = [
-        {"name": f"{n}.png", "mimeType": "image/png", "buffer": png(scene)} for n, scene in enumerate(scenes)
+        {"name": f"{n}.png", "mimeType": "image/png", "buffer": scene_png(scene)}
+        for n, scene in enumerate(scenes)
     ]
     page.set_input_files("#composer input[type=file]", files)
     expect(page.locator("#token-count .line")).to_have_count(2)

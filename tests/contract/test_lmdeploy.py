@@ -379,7 +379,7 @@ async def test_two_conversations_at_once_never_mix(
 
 
 def test_the_stream_has_the_form_that_our_recordings_have(lmdeploy: Lmdeploy) -> None:
-    """Each event, as `tests/scripted_server.py` tells it to the quick tests."""
+    """Each event, as `tests/support/scripted_server.py` tells it to the quick tests."""
     asked = body("Well?", stream=True, stream_options={"include_usage": True})
     events = [
         line[6:] for line in lmdeploy.post("/v1/chat/completions", json=asked).text.splitlines() if line

@@ -1,0 +1,204 @@
+"""The whole page with everything open, for those who see it in another way or have no mouse; in real Chromium.
+
+Each view (language, colours, width) is filled once; each state of it is opened, looked at and closed again.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.accessibility import serious
+from tests.support.full_page import DIALOGS, fill, pointing
+from tests.support.scripted_model import ScriptedModel
+
+Open = Callable[..., Page]
+
+DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+VIEWS: dict[str, dict[str, Any]] = {
+    "English light desktop": {"locale": "en-US", "color_scheme": "light", "viewport": DESKTOP},
+    "Chinese dark phone": {"locale": "zh-CN", "color_scheme": "dark", "viewport": PHONE},
+    "English dark desktop": {"locale": "en-US", "color_scheme": "dark", "viewport": DESKTOP},
+    "Chinese light phone": {"locale": "zh-CN", "color_scheme": "light", "viewport": PHONE},
+}
+"""Any two of language, colours and width meet."""
+PLAIN, POINTING = "conversation", "X-ray, region, boxes and an edit"
+LOOKING = re.compile("Waiting for the camera|正在等待摄像头")
+STATES = (PLAIN, POINTING, *(dialog for _, dialog, _ in DIALOGS))
+
+
+@pytest.fixture(scope="module", params=VIEWS.values(), ids=VIEWS)
+def page(
+    request: pytest.FixtureRequest, browser: Browser, scripted_url: str, scripted: ScriptedModel
+) -> Iterator[Page]:
+    """The page with something of everything; what a test opens, it closes."""
+    context = browser.new_context(**request.param)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(scripted_url)
+    fill(page, scripted)
+    yield page
+    context.close()
+    assert not errors
+
+
+@pytest.fixture(params=STATES)
+def state(request: pytest.FixtureRequest, page: Page) -> Iterator[Page]:
+    """The filled page in one of its states."""
+    if request.param == PLAIN:
+        yield page
+    elif request.param == POINTING:
+        with pointing(page):
+            yield page
+    else:
+        opener, dialog, close = next(row for row in DIALOGS if row[1] == request.param)
+        page.locator(opener).first.click()
+        try:
+            expect(page.locator(dialog)).to_be_visible()
+            expect(page.locator(dialog).get_by_text(LOOKING)).to_have_count(0)
+            yield page
+        finally:
+            page.locator(dialog).locator(close).click()
+            expect(page.locator(dialog)).to_be_hidden()
+
+
+@pytest.fixture(params=VIEWS.values(), ids=VIEWS)
+def empty(request: pytest.FixtureRequest, open_page: Open, scripted_url: str) -> Page:
+    """The page as it is opened, with its examples."""
+    page = open_page(scripted_url, **request.param)
+    expect(page.locator("#panel .panel-toggle")).not_to_have_text("")
+    return page
+
+
+# What is found, as lists that are empty where all is well.
+
+
+def wider(page: Page) -> list[str]:
+    """What is wider than its place: the page than the window, a dialog than itself or the window."""
+    return page.evaluate(
+        """() => [document.documentElement, ...document.querySelectorAll('dialog[open]')].filter((node) =>
+            node.scrollWidth > node.clientWidth || node.getBoundingClientRect().right > innerWidth
+        ).map((node) => node.className || node.tagName)"""
+    )
+
+
+_FOCUSED = """() => {
+    const node = document.activeElement
+    if (!node || node === document.body) return null
+    const known = window.walked.has(node)
+    window.walked.add(node)
+    const around = []
+    for (let one = node; one && one !== document.body; one = one.parentElement) around.push(one)
+    const look = () => JSON.stringify(around.map((one) => {
+        const { outlineStyle, outlineWidth, outlineColor, boxShadow, strokeWidth } = getComputedStyle(one)
+        return [outlineStyle !== 'none' && outlineWidth + outlineColor, boxShadow, strokeWidth]
+    }))
+    const focused = look()
+    node.blur()
+    const ring = look() !== focused
+    node.focus({ preventScroll: true })
+    return { known, ring, which: node.outerHTML.slice(0, 120) }
+}"""
+"""In the browser: what has the focus, and whether that can be seen on it or around it. A box in an image has a
+thicker line."""
+
+
+def walk(page: Page) -> list[dict[str, Any]]:
+    """All that Tab reaches until it comes round, each with the name that a screen reader says."""
+    page.add_style_tag(content="* { transition: none !important; animation: none !important }")
+    page.evaluate("window.walked = new Set()")
+    session = page.context.new_cdp_session(page)
+    reached = []
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        here = page.evaluate(_FOCUSED)
+        if here and here["known"]:
+            session.detach()
+            return reached
+        if here:
+            node = session.send("Runtime.evaluate", {"expression": "document.activeElement"})["result"]
+            asked = {"objectId": node["objectId"], "fetchRelatives": False}
+            said = session.send("Accessibility.getPartialAXTree", asked)["nodes"][0]
+            reached.append({**here, "name": said.get("name", {}).get("value", "").strip()})
+    pytest.fail("Tab never comes round")
+
+
+def unseen(reached: list[dict[str, Any]]) -> list[str]:
+    return [one["which"] for one in reached if not one["ring"] or not one["name"]]
+
+
+# What is promised.
+
+
+def test_axe_finds_nothing_serious_and_nothing_sticks_out(state: Page) -> None:
+    assert serious(state) == []
+    assert wider(state) == []
+
+
+def test_whatever_has_the_focus_shows_it_and_has_a_name(state: Page) -> None:
+    if not state.locator("dialog[open]").count():
+        state.locator("#viewer .thumb").first.focus()  # begins where the boxes are
+    reached = walk(state)
+    assert unseen(reached) == []
+    assert len(reached) >= (2 if state.locator("dialog[open]").count() else 40)
+
+
+def test_each_box_is_a_line_of_a_list_that_screen_readers_read(page: Page) -> None:
+    lines = (
+        page.get_by_role("listitem").filter(has_text=re.compile("the cat|a dog")).filter(has_text="Image-1")
+    )
+    with pointing(page):
+        expect(lines).to_have_count(2)
+
+
+def test_the_empty_page_with_its_examples_and_a_notice(empty: Page) -> None:
+    assert (serious(empty), wider(empty), unseen(walk(empty))) == ([], [], [])
+    empty.click("#send")
+    expect(empty.locator("#notice [role=alert]")).to_be_visible()
+    assert (serious(empty), wider(empty)) == ([], [])
+
+
+POINTED = (
+    *(
+        "#panel .panel-toggle",
+        "#switch-language",
+        "#conversation [data-act=undo]",
+        "#conversation [data-act=copy]",
+    ),
+    *("#tray .tool", "#tray .remove", "#mode label", "#mode label.selected", "#send", "#retry", "#clear"),
+    *("#viewer .thumb", "#viewer .zoom button", "#viewer figcaption button"),
+)
+
+
+def test_what_is_under_the_mouse_can_still_be_read(page: Page) -> None:
+    found = {}
+    for which in POINTED:
+        page.locator(which).first.hover()
+        if bad := serious(page, which):
+            found[which] = bad
+    assert found == {}
+
+
+def test_a_tap_on_an_older_answer_hits_what_it_was_aimed_at(
+    open_page: Open, scripted_url: str, scripted: ScriptedModel
+) -> None:
+    page = open_page(scripted_url, viewport=PHONE, has_touch=True)
+    fill(page, scripted)
+    page.evaluate("scrollTo(0, 0)")
+    button = page.locator("#conversation button.inspect").first
+    button.evaluate(
+        """(node) => {
+            const log = node.closest('[role=log]')
+            log.scrollTop += node.getBoundingClientRect().top - log.getBoundingClientRect().top - 60
+        }"""
+    )
+    expect(page.locator("#viewer .chip")).to_have_count(0)
+    place = button.bounding_box()
+    assert place and place["y"] < PHONE["height"]
+    page.touchscreen.tap(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    expect(page.locator("#inspector dialog")).to_be_visible()
+    expect(page.locator("#viewer .chip")).to_have_count(2)  # its boxes came above, and moved the page

@@ -1,0 +1,143 @@
+"""Ways to add a picture, on the whole page in real Chromium, with a camera that the browser pretends to have."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from internvl_demo.photos.decode import read_photo
+from tests.support.page_hands import CAT, DROP, drawn, picture, send, wait_answer, write
+from tests.support.scripted_model import ScriptedModel
+from tests.support.uploads import png
+from tests.support.viewer_hands import box
+
+Open = Callable[..., Page]
+
+HOSTILE_NAME = "<img src=x onerror=alert(1)><b>b ${alert(2)} {{alert(3)}} **c** $x$.png"
+"""Not as an upload: Gradio takes such characters out of its names."""
+FAKE_CAMERA = ["--use-fake-device-for-media-stream=device-count=2", "--use-fake-ui-for-media-stream"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu", *FAKE_CAMERA]
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(open_page: Open, scripted_url: str, scripted: ScriptedModel) -> Page:
+    scripted.script, scripted.stopped = ["Hello."], 0
+    scripted.asked.clear()
+    page = open_page(scripted_url)
+    expect(page.locator("#panel .panel-toggle")).not_to_have_text("")  # it knows who it speaks to
+    return page
+
+
+def fetch(page: Page, monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
+    """A picture of that name comes from a web address; the addresses that were asked for."""
+    asked: list[str] = []
+
+    async def fetched(url: str) -> object:
+        asked.append(url)
+        return await asyncio.to_thread(read_photo, png(), name)
+
+    monkeypatch.setattr("internvl_demo.web.composer.fetch_photo", fetched)
+    page.click("#tray .open-address")
+    page.fill("#tray-url", "example.org/a.png")
+    page.keyboard.press("Enter")
+    expect(page.locator("#tray .line")).to_have_count(1)
+    return asked
+
+
+def nothing_of_it_is_markup(page: Page) -> None:
+    expect(page.locator("img[src='x'], script:text('alert('), [onerror]")).to_have_count(0)
+
+
+def test_a_hostile_name_is_text_wherever_it_is_shown(
+    page: Page, scripted: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.on("dialog", lambda _: pytest.fail("a script ran"))
+    fetch(page, monkeypatch, HOSTILE_NAME)
+    expect(page.locator("#tray .line .head .name")).to_have_text(HOSTILE_NAME)
+    write(page, "@")
+    expect(page.locator("#tray .mention [role=option]")).to_have_text(f"Image-1{HOSTILE_NAME}")
+    nothing_of_it_is_markup(page)
+    page.keyboard.press("Escape")
+    send(page, "What is this?")
+    wait_answer(page, "Hello.")
+    assert scripted.asked[-1].images[0].photo.name == HOSTILE_NAME
+    expect(page.locator("#viewer .thumb")).to_have_count(1)
+    nothing_of_it_is_markup(page)
+    page.click("#conversation button.inspect")
+    inside = page.locator("#inspector dialog")
+    expect(inside.get_by_text(HOSTILE_NAME).or_(inside.get_by_alt_text(HOSTILE_NAME)).first).to_be_visible()
+    nothing_of_it_is_markup(page)
+    page.keyboard.press("Escape")
+    write(page, "@")
+    expect(page.locator("#tray .mention [role=option]")).to_have_text(f"Image-1{HOSTILE_NAME}")
+    page.keyboard.press("Escape")
+    page.reload()
+    expect(page.locator("#viewer .thumb")).to_have_count(1)
+    nothing_of_it_is_markup(page)
+
+
+def test_a_picture_comes_from_a_web_address_and_is_sent(
+    page: Page, scripted: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = fetch(page, monkeypatch, "fetched.png")
+    expect(page.locator("#tray .line .head .name")).to_have_text("fetched.png")
+    expect(page.locator("#tray .fetching")).to_be_empty()
+    send(page, "What is this?")
+    wait_answer(page, "Hello.")
+    assert asked == ["https://example.org/a.png"]
+    assert [image.photo.name for image in scripted.asked[-1].images] == ["fetched.png"]
+
+
+def test_a_picture_is_dropped_and_sent(page: Page, scripted: ScriptedModel) -> None:
+    page.evaluate(DROP, [list(png()), "dropped.png", "image/png"])
+    expect(page.locator("#tray .line .head .name")).to_have_text("dropped.png")
+    send(page, "What is this?")
+    wait_answer(page, "Hello.")
+    assert [image.photo.name for image in scripted.asked[-1].images] == ["dropped.png"]
+
+
+def test_a_picture_is_taken_by_the_camera_and_sent(page: Page, scripted: ScriptedModel) -> None:
+    page.click("#tray .open-camera")
+    page.click("#tray .take:enabled")
+    expect(page.locator("#tray .line .head .name")).to_have_text("camera-1.jpg")
+    expect(page.locator("#tray .camera")).to_be_hidden()
+    send(page, "What is this?")
+    wait_answer(page, "Hello.")
+    (taken,) = scripted.asked[-1].images
+    assert taken.photo.name == "camera-1.jpg" and min(taken.photo.size_wh) > 100
+
+
+def test_a_box_that_is_asked_about_again_answers_on_the_full_image(
+    page: Page, scripted: ScriptedModel
+) -> None:
+    scripted.script = [CAT]
+    send(page, "Where is the cat?", picture("scene.png", (1000, 800)))
+    wait_answer(page, "the cat")
+    box(page, "the cat").click()
+    page.click("#viewer .frame .again")
+    expect(page.locator("#tray .line .head .name")).to_have_text("scene.png, crop")
+    scripted.script = ["In Image-2: <ref>an ear</ref><box>[[0, 0, 500, 500]]</box>"]
+    send(page, "What is that?")
+    wait_answer(page, "an ear")
+    expect(box(page, "an ear")).to_have_count(2)
+    origin = scripted.asked[-1].images[1].origin
+    assert origin and origin.xyxy_px
+    left, top, right, bottom = origin.xyxy_px
+    assert left < 100 and top < 160 and right > 300 and bottom > 320, (
+        "the box [[100, 200, 300, 400]] and a margin"
+    )
+    place = {image: json.loads(f"[{where}]") for label, image, where in drawn(page) if label == "an ear"}
+    assert place["2"] == [0, 0, 500, 500]
+    wanted = [left, top / 0.8, (left + right) / 2, (top + bottom) / 2 / 0.8]  # of 1000 x 800 pixels
+    assert place["1"] == pytest.approx(wanted, abs=1.5)

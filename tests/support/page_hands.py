@@ -1,0 +1,55 @@
+"""What a person does on the page, and what they find there: attach, write, send, wait for an answer."""
+
+from playwright.sync_api import Page, expect
+
+from tests.support.uploads import png
+
+CAT = "<ref>the cat</ref><box>[[100, 200, 300, 400]]</box>"
+
+
+BROKEN = {"name": "broken.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\n and then nothing"}
+
+
+def picture(
+    name: str = "one.png", size_wh: tuple[int, int] = (64, 48), colour: str = "teal"
+) -> dict[str, object]:
+    return {"name": name, "mimeType": "image/png", "buffer": png(size_wh, colour)}
+
+
+def attach(page: Page, *files: dict[str, object]) -> None:
+    before = page.locator("#tray .line").count()
+    page.set_input_files("#composer input[type=file]", list(files))
+    good = sum(file is not BROKEN for file in files)
+    expect(page.locator("#tray .line")).to_have_count(before + good)
+    expect(page.locator("#tray .problem")).to_have_count(int(good < len(files)))
+    expect(page.locator("#composer .thumbnail-item")).to_have_count(0)
+
+
+def write(page: Page, text: str) -> None:
+    page.fill("#composer textarea", text)
+
+
+def send(page: Page, text: str, *files: dict[str, object]) -> None:
+    if files:
+        attach(page, *files)
+    write(page, text)
+    page.click("#send")
+
+
+def wait_answer(page: Page, text: str) -> None:
+    expect(page.locator("#conversation .bot").last).to_contain_text(text)
+    expect(page.locator("#send")).to_be_enabled()
+
+
+def drawn(page: Page) -> list[tuple[str, str, str]]:
+    names = ("data-label", "data-image", "data-box")
+    boxes = page.locator("svg .ground-box").all()
+    return [tuple(box.get_attribute(name) for name in names) for box in boxes]  # type: ignore[misc]
+
+
+DROP = """([bytes, name, type]) => {
+    const data = new DataTransfer()
+    data.items.add(new File([new Uint8Array(bytes)], name, { type }))
+    const event = new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true })
+    document.querySelector('#composer textarea').dispatchEvent(event)
+}"""

@@ -1,0 +1,45 @@
+"""A model that says what a test wants: a backend of strings, errors and conditions."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.turns import Conversation
+from internvl_demo.models.base import ModelInfo, Piece, Usage
+
+Script = list[str | Exception | Callable[[], bool]]
+"""What a scripted model does, in order: says text, raises, or waits until a condition holds."""
+
+
+@dataclass
+class ScriptedModel:
+    """A backend that says what a test wants, and remembers what it was asked and whether it was stopped."""
+
+    script: Script = field(default_factory=lambda: ["Hello."])
+    asked: list[Conversation] = field(default_factory=list)
+    stopped: int = 0
+
+    async def describe(self) -> ModelInfo:
+        return ModelInfo("scripted", tokens_per_tile=64, context_length=8192)
+
+    async def stream(self, conversation: Conversation, _options: Options) -> AsyncGenerator[Piece, None]:
+        self.asked.append(conversation)
+        finished = False
+        try:
+            for step in list(self.script):
+                if isinstance(step, Exception):
+                    finished = True
+                    raise step
+                if isinstance(step, str):
+                    yield step
+                    continue
+                while not step():
+                    await asyncio.sleep(0.01)
+            finished = True
+            yield Usage(prompt_tokens=100, completion_tokens=len(self.script))
+        finally:
+            self.stopped += not finished
+
+    async def close(self) -> None:
+        pass
