@@ -63,6 +63,7 @@ export function show(conversation) {
   const last = conversation?.questions.at(-1)
   const newest = last ? answerShown(conversation, last)?.id ?? null : null
   const fresh = before?.id !== conversation?.id || newest !== lastShown(before) || !answerById(conversation, page.shown)
+  if (fresh) page.shown = newest
   emit('conversation', conversation)
   if (fresh) showAnswer(newest)
   askBudget()

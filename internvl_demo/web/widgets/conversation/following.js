@@ -1,0 +1,40 @@
+// Follows a growing list to its end while the reader is there. Who scrolls back is left in peace, and told by
+// `onBehind(true)` when something new has come below.
+const NEAR_PX = 24
+
+export function makeFollower(view, content, onBehind) {
+  let following = true
+  let top = 0 // where it was scrolled to the last time
+  let height = 0
+
+  const atEnd = () => view.scrollHeight - view.scrollTop - view.clientHeight <= NEAR_PX
+
+  // Only a move upwards ends it: text that grows before the event of our own scrolling is no move of the reader's.
+  view.addEventListener('scroll', () => {
+    if (atEnd()) {
+      following = true
+      onBehind(false)
+    } else if (view.scrollTop < top - 1) following = false
+    top = view.scrollTop
+  }, { passive: true })
+
+  new ResizeObserver(() => {
+    if (following) end()
+    else if (content.offsetHeight > height) onBehind(true)
+    height = content.offsetHeight
+  }).observe(content)
+  new ResizeObserver(() => { if (following) end() }).observe(view)
+
+  function end() {
+    view.scrollTop = view.scrollHeight
+    top = view.scrollTop
+  }
+
+  return {
+    toEnd() {
+      following = true
+      onBehind(false)
+      end()
+    },
+  }
+}

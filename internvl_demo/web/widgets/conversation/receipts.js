@@ -1,0 +1,48 @@
+// The short line under an answer, and what it says while the answer comes: numbers in, words out.
+import { tilesOf } from '../lib/draft.js'
+import { number, words } from '../lib/words.js'
+
+// '2 × 3 = 6 tiles + thumbnail', or '1 tile'
+export function tilesText({ grid: [columns, rows], tiles }) {
+  if (tiles === 1) return words('tile')
+  return `${columns} × ${rows} = ${words('tiles', { count: tiles })} + ${words('thumbnail')}`
+}
+
+export function tokensText(tokens) {
+  return words('tokens', { count: number(tokens) })
+}
+
+// Of an answer that is over. `images`: its question's; `model`: GET api/model.
+export function receiptText(answer, images, model) {
+  const { receipt } = answer
+  const parts = []
+  if (Number.isFinite(receipt?.ttft_s)) parts.push(words('receipt_ttft', { seconds: receipt.ttft_s.toFixed(2) }))
+  if (receipt?.tokens_per_s) parts.push(words('receipt_speed', { speed: receipt.tokens_per_s.toFixed(receipt.tokens_per_s >= 10 ? 0 : 1) }))
+  if (model) parts.push(...images.map((image) => imageText(image, model)))
+  const cached = receipt?.usage?.cached_tokens
+  if (cached) parts.push(words('receipt_cached', { count: number(cached) }))
+  if (receipt?.dropped_boxes) parts.push(words('receipt_dropped', { count: receipt.dropped_boxes }))
+  if (receipt?.guess) parts.push(words('receipt_guess'))
+  if (receipt?.length) parts.push(words('receipt_length'))
+  if (answer.state === 'stopped') parts.push(words('receipt_stopped'))
+  if (answer.state === 'broken') parts.push(words('receipt_broke_off'))
+  if (answer.model) parts.push(answer.model)
+  return parts.join(' · ')
+}
+
+function imageText(image, model) {
+  const plan = tilesOf(image, image.mode, model.tokens_per_tile)
+  return words('receipt_image', { image: `Image-${image.number}`, tiles: tilesText(plan), tokens: tokensText(plan.tokens) })
+}
+
+// Of an answer that has not begun or is being written, after so many seconds.
+export function stateText(answer, images, seconds) {
+  if (answer.place > 0) return `${words('state_place', { place: answer.place })} ${words('state_place_next')}`
+  const parts = [words('state_seconds', { seconds })]
+  if (!answer.text) {
+    const tiles = images.reduce((sum, image) => sum + tilesOf(image, image.mode, 0).tiles, 0)
+    parts.unshift(images.length ? words(images.length === 1 ? 'state_reading_one' : 'state_reading', { count: images.length }) : words('state_waiting'))
+    if (images.length) parts.splice(1, 0, tiles === 1 ? words('tile') : words('tiles', { count: tiles }))
+  }
+  return parts.join(' · ')
+}
