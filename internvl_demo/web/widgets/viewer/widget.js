@@ -257,6 +257,7 @@ export default function mount(element) {
   let viewer = null
   let state = nothingChosen()
   let conversation = null // the id of the one shown
+  let frame = 0 // in which new boxes are drawn
 
   function close() {
     viewer?.close()
@@ -276,10 +277,16 @@ export default function mount(element) {
     viewer.show(current)
   }
 
+  // Boxes that come together, as after a lost connection, are drawn together.
+  function showSoon() {
+    if (frame) return
+    frame = requestAnimationFrame(() => { frame = 0; show() })
+  }
+
   on('conversation', show)
   on('shown', show)
   on('model', show)
-  on('answer', ({ change }) => { if (change === 'box') show() })
+  on('answer', ({ change }) => { if (change === 'box') showSoon() })
   on('image', ({ number }) => viewer?.turnTo(number))
   on('light', () => viewer?.drawLight())
   on('look', ({ answer, boxes }) => {
