@@ -1,236 +1,216 @@
-"""One generation = one task: viewers attach, leave and come back, and catch up.
+"""Generate answers that belong to nobody's connection: one job an answer, one feed a conversation.
 
-    jobs.start(owner, conversation) -> job id
-    jobs.watch(owner, job id)       -> Progress, Progress, ... for as many viewers as like
-    jobs.stop(owner, job id)        what has come stays
+    job = jobs.start(owner, version_id, conversation, options)     the question is stored already
+    feed = jobs.feed(conversation_id)                              what happens, as numbered events (`feed`)
+    await jobs.stop(conversation_id)                               what has come stays
 
-A job answers the last question of a kept conversation. It belongs to nobody's connection: that a page is
-reloaded or lost changes nothing, for a while: one that nobody watches ends after `UNWATCHED_S`, or already after
-`GIVE_WAY_S` while somebody else waits for the model. Every `Progress` is complete in itself, so a viewer who was
-away, or is slow, goes on from the latest and has missed nothing. The text goes into the store about once a second
-and at the end; the job's id is that of the version of the answer there, so a job that has been forgotten here, or
-that ended with the app, can still be watched: one Progress, as it was kept.
+A page that is reloaded or lost changes nothing, for a while: a job whose conversation nobody follows ends after
+`UNWATCHED_S`, or already after `GIVE_WAY_S` while somebody else waits for the model. Its text goes into the store
+about once a second, all jobs' in one transaction, and at the end.
 
-The end is told when it is in the store: whoever reads the conversation then finds it there. Of a job whose end
-cannot be stored, viewers learn so, and storing is tried again until it works. All jobs belong to one event loop.
+The end is told when it is in the store: whoever reads the conversation then finds it there. When the end cannot be
+stored, readers are told so, and storing is tried again until it works. All jobs belong to one event loop.
 """
 
 import asyncio
 import logging
 import time
-import uuid
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import cast
+from contextlib import aclosing, suppress
+from dataclasses import replace
 
+from internvl_demo.answering.feed import Changed, Closing, Ended, Feed, Gone, Grew, Part, Placed
+from internvl_demo.answering.metrics import Observer
 from internvl_demo.answering.queue import Admission
-from internvl_demo.answering.stream import Answer, Timing, answer
+from internvl_demo.answering.stream import AnswerBuilder
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import DemoError
-from internvl_demo.grounding.attribution import pin
-from internvl_demo.grounding.parser import GroundingParser
-from internvl_demo.models.base import Backend
+from internvl_demo.models.base import Backend, ModelInfo, Timing
 from internvl_demo.store import Store
 from internvl_demo.store.faults import StoreError
-from internvl_demo.store.records import INTERRUPTED, Failure, Record, State, Version
+from internvl_demo.store.records import INTERRUPTED, Failure, Record, State
 
 SAVE_S = 1.0
-"""Between two writes of an answer that is coming."""
+"""Between two writes of the answers that are coming, and between two looks whether anybody follows them."""
+
+SOON_S, LATE_S, SOON_S_PER_ANSWER = 0.05, 0.5, 0.005
+"""The pause between two pieces of text: for a few answers at once, at most, and what each adds."""
 
 REMEMBER_S = 60.0
-"""How long an ended job is held here; afterwards the store answers for it."""
+"""How long the events of an answer that has ended can be asked for again."""
 
 UNWATCHED_S = 60.0
-"""How long a job goes on while nobody watches: longer than a reload and most lost connections."""
+"""How long a job goes on while nobody follows: longer than a reload and most lost connections."""
 
 GIVE_WAY_S = 5.0
 """The same while others wait: longer than a reload."""
 
-LOOK_S = 0.2
-"""Between two looks whether a job is watched."""
-
 SWEEP_S = 3600.0
-"""Between two looks for what has outlived its time."""
+"""Between two looks for what has outlived its time in the store."""
 
 UNWATCHED = Failure("Nobody was looking any more, so the answer was ended.", "Retry for the whole answer.")
 
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Progress:
-    """A job as it stands.
+class Job:
+    """One answer that is being written. Its parts so far are what a reader who comes now must be shown."""
 
-    number: grows with every change; for `watch(..., after=number)`.
-    said: what has come of the answer, None while there is nothing.
-    place: how many questions are before this one in the line, itself included; 0 when it is its turn.
-    error: why the answer is broken; or, of one that is not, why it could not be stored.
-    """
-
-    number: int = 0
-    state: State = "running"
-    said: Answer | None = None
-    place: int = 0
-    error: DemoError | None = None
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more will come."""
-        return self.state != "running"
-
-
-class _Job:
-    """A generation, and what viewers wait for."""
-
-    def __init__(self, owner: str, conversation_id: str):
-        self.id = uuid.uuid4().hex
-        self.owner, self.conversation_id = owner, conversation_id
-        self.progress = Progress()
-        self.watchers = 0
-        self.unwatched = False
-        """It ends because nobody watches."""
-        self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def __init__(self, owner: str, version_id: str, record: Record, conversation: Conversation, feed: Feed):
+        self.owner, self.id, self.record, self.conversation = owner, version_id, record, conversation
+        self.feed = feed
+        self.builder = AnswerBuilder(conversation)
+        self.parts: list[Part] = []
+        self.place = 0
         self.task: asyncio.Task[None] | None = None
         self.ending: State | None = None
         """Set as soon as it is decided how the job ends; from then on nothing may cancel its task."""
-        self._changed = asyncio.Event()
+        self.unwatched = False
+        """Whether it ends because nobody follows."""
+        self.watched_at = time.monotonic()
+        self.saved_chars = 0
+        self.begun, self.over = asyncio.Event(), asyncio.Event()
+        """Set as soon as the task runs, from when on it can be cancelled; and when its end is told."""
 
-    def show(self, progress: Progress) -> None:
-        self.progress = replace(progress, number=self.progress.number + 1)
-        self._changed.set()
-        self._changed = asyncio.Event()
+    def grow(self, parts: tuple[Part, ...]) -> None:
+        """Tell the parts that came."""
+        if parts:
+            self.parts += parts
+            self.feed.publish(Grew(self.id, parts))
 
-    async def after(self, number: int) -> Progress:
-        """The latest progress, as soon as it is later than that number, or the last."""
-        while self.progress.number <= number and not self.progress.ended:
-            await self._changed.wait()
-        return self.progress
+    def move(self, place: int) -> None:
+        """Tell the place in the queue."""
+        if place != self.place:
+            self.place = place
+            self.feed.publish(Placed(self.id, place))
 
 
 class Jobs:
     """The generations of one app.
 
-    model: the name kept with every answer. gate: who may ask the model now (default: eight at once).
+    queue: who may ask the model now. observer: counts each question.
     """
 
     def __init__(
         self,
         backend: Backend,
+        info: ModelInfo,
         store: Store,
-        model: str,
-        options: Options | None = None,
-        gate: Admission | None = None,
+        queue: Admission,
+        observer: Observer,
         *,
         save_s: float = SAVE_S,
         remember_s: float = REMEMBER_S,
         unwatched_s: float = UNWATCHED_S,
         give_way_s: float = GIVE_WAY_S,
     ):
-        self._backend, self._store, self._model = backend, store, model
-        self._options, self._gate = options or Options(), gate or Admission(running=8, waiting=32)
+        self._backend, self._info, self._store = backend, info, store
+        self._queue, self._observer = queue, observer
         self._save_s, self._remember_s = save_s, remember_s
         self._unwatched_s, self._give_way_s = unwatched_s, give_way_s
-        self._jobs: dict[str, _Job] = {}
-        self._sweeping: asyncio.Task[None] | None = None
+        self._jobs: dict[str, Job] = {}  # conversation id -> the answer that is being written
+        self._feeds: dict[str, Feed] = {}
+        self._ended_at: dict[str, float] = {}  # conversation id -> when its last event came
+        self._tending: asyncio.Task[None] | None = None
+        self.closing = False
+        """Whether the app is ending: readers are sent away, to come back when it runs again."""
 
     def __len__(self) -> int:
-        """How many jobs are held here: those that run, and those that ended just now."""
+        """Return how many answers are being written."""
         return len(self._jobs)
 
-    async def start(
-        self, owner: str, conversation_id: str, person: str | None = None, options: Options | None = None
-    ) -> str:
-        """Answers the conversation's last question, again if it has an answer; gives the job's id.
+    def feed(self, conversation_id: str) -> Feed:
+        """Return the conversation's feed, made when it is asked for first."""
+        if conversation_id not in self._feeds:
+            self._feeds[conversation_id] = Feed()
+            self._tend()
+        self._ended_at[conversation_id] = time.monotonic()
+        return self._feeds[conversation_id]
 
-        person: whose share of the model it takes (default: the owner's). options: of this answer alone.
-        Raises GoneError when there is no such conversation or no question, BusyError when it is being answered.
+    def running(self, conversation_id: str) -> Job | None:
+        """Return the job that writes an answer of the conversation, if there is one."""
+        return self._jobs.get(conversation_id)
+
+    def start(
+        self, owner: str, version_id: str, record: Record, conversation: Conversation, options: Options
+    ) -> Job:
+        """Generate the answer to the conversation's last question, which is stored as running already.
+
+        record: the conversation as it is stored now. conversation: the same for the model, its last turn unanswered.
         """
-        job = _Job(owner, conversation_id)
-        self._jobs[job.id] = job
-        job.task = asyncio.create_task(self._run(job, person or owner, options or self._options))
-        self._sweeping = self._sweeping or asyncio.create_task(self._sweep())
-        await asyncio.shield(job.begun)  # a caller who gives up does not take the question back
-        return job.id
+        feed = self.feed(conversation.id)
+        feed.forget()
+        job = self._jobs[conversation.id] = Job(owner, version_id, record, conversation, feed)
+        feed.publish(Changed())
+        job.task = asyncio.create_task(self._run(job, options))
+        self._tend()
+        return job
 
-    async def watch(self, owner: str, job_id: str, after: int = -1) -> AsyncGenerator[Progress, None]:
-        """The job as it stands, at once unless the viewer saw that (`after` is its number), then each change.
-
-        The last one has ended, and comes in any case.
-
-        Leaving stops nothing at once; see the module's opening. Raises GoneError when there is no such job of the
-        owner's, PhotoError when a picture of a job that is only in the store cannot be read.
-        """
-        job = self._jobs.get(job_id)
-        if job is None or job.owner != owner:
-            yield await asyncio.to_thread(self._kept, owner, job_id)
-            return
-        job.watchers += 1
-        try:
-            while True:
-                progress = await job.after(after)
-                yield progress
-                if progress.ended:
-                    return
-                after = progress.number
-        finally:
-            job.watchers -= 1
-
-    async def stop(self, owner: str, job_id: str) -> None:
-        """Ends the job, if it runs and is the owner's; what has come stays. Returns when that is stored."""
-        job = self._jobs.get(job_id)
-        if job and job.owner == owner:
+    async def stop(self, conversation_id: str) -> None:
+        """End the conversation's job, if one runs; return when what has come is stored."""
+        if job := self._jobs.get(conversation_id):
             await self._end(job, "stopped")
 
+    def changed(self, conversation_id: str) -> None:
+        """Tell whoever follows that the conversation must be read again."""
+        if feed := self._feeds.get(conversation_id):
+            feed.publish(Changed())
+
+    def gone(self, conversation_id: str) -> None:
+        """Tell whoever follows that the conversation is no longer there."""
+        if feed := self._feeds.get(conversation_id):
+            feed.publish(Gone())
+
+    def conversation_of(self, owner: str, conversation_id: str) -> Conversation | None:
+        """Return the conversation whose answer is being written, if it is the owner's."""
+        job = self._jobs.get(conversation_id)
+        return job.conversation if job and job.owner == owner else None
+
+    @property
+    def pace_s(self) -> float:
+        """Seconds between two pieces of text for one reader: the more answers come, the longer."""
+        return min(max(SOON_S, len(self._jobs) * SOON_S_PER_ANSWER), LATE_S)
+
     async def delete(self, owner: str, conversation_id: str) -> None:
-        """Takes a conversation away, and ends its job. Raises GoneError."""
+        """Delete a conversation and end its job. Raises GoneError."""
         await asyncio.to_thread(self._store.delete, owner, conversation_id)
-        for job in list(self._jobs.values()):
-            if job.conversation_id == conversation_id and job.owner == owner:
-                await self._end(job, "stopped")
+        self.gone(conversation_id)
+        await self.stop(conversation_id)
 
     async def close(self) -> None:
-        """Ends all jobs as broken off, with what has come of them. The store stays open."""
-        await asyncio.gather(*(self._end(job, "broken") for job in self._jobs.values()))
-        left = [self._sweeping, *(job.task for job in self._jobs.values())]
-        for task in filter(None, left):
-            task.cancel()
+        """End all jobs as broken off, with what has come of them. The store stays open."""
+        self.closing = True
+        await asyncio.gather(*(self._end(job, "broken") for job in list(self._jobs.values())))
+        for feed in self._feeds.values():
+            feed.publish(Closing())
+        if self._tending:
+            self._tending.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._tending
 
-    async def _end(self, job: _Job, how: State) -> None:
-        await asyncio.wait([job.begun])
-        if job.begun.cancelled() or job.begun.exception():
-            return
+    async def _end(self, job: Job, how: State) -> None:
+        await job.begun.wait()
         if job.task and job.ending is None:
             job.ending = how
             job.task.cancel()
-        while not job.progress.ended:
-            await job.after(job.progress.number)
+        await job.over.wait()
 
-    async def _run(self, job: _Job, person: str, options: Options) -> None:
-        try:
-            begin = self._store.begin
-            asked = (job.owner, job.conversation_id, job.id, self._model, options)
-            record = await asyncio.to_thread(begin, *asked)
-        except Exception as error:  # noqa: BLE001  it is raised where the job was started
-            del self._jobs[job.id]
-            job.begun.set_exception(error)
-            return
-        job.begun.set_result(None)
-        how, problem = await self._fate(job, record, person, options)
+    async def _run(self, job: Job, options: Options) -> None:
+        job.begun.set()
+        how, error = await self._fate(job, options)
         job.ending = job.ending or how
-        await self._keep(job, how, problem)
-        asyncio.get_running_loop().call_later(self._remember_s, self._jobs.pop, job.id, None)
+        job.grow(job.builder.finish())
+        await self._keep(job, how, error)
+        if self._jobs.get(job.conversation.id) is job:
+            del self._jobs[job.conversation.id]
+        self._ended_at[job.conversation.id] = time.monotonic()
 
-    async def _fate(
-        self, job: _Job, record: Record, person: str, options: Options
-    ) -> tuple[State, DemoError | None]:
-        """Generates; says how it ended."""
-        task = cast(asyncio.Task[None], asyncio.current_task())
-        saving = asyncio.create_task(self._save(job))
-        minding = asyncio.create_task(self._mind(job))
+    async def _fate(self, job: Job, options: Options) -> tuple[State, DemoError | None]:
+        """Generate; return how it ended."""
+        task = asyncio.current_task()
+        assert task
         try:
-            await self._generate(job, record, person, options)
+            await self._generate(job, options)
             return "complete", None
         except asyncio.CancelledError:
             if job.ending == "stopped":
@@ -245,105 +225,92 @@ class Jobs:
         except Exception:  # noqa: BLE001  whatever it is, those who wait must learn that no answer comes
             _LOG.exception("an answer ended in an error that nobody expected")
             return "broken", DemoError("The demo failed while answering.", "Retry; tell whoever runs it.")
-        finally:
-            saving.cancel()
-            minding.cancel()
 
-    async def _generate(self, job: _Job, record: Record, person: str, options: Options) -> None:
-        conversation = (await asyncio.to_thread(self._store.conversation, record)).retry()
-        with self._gate.ticket(person) as ticket:
+    async def _generate(self, job: Job, options: Options) -> None:
+        with self._queue.ticket(job.owner) as ticket:
             while not ticket.admitted:
-                job.show(replace(job.progress, place=ticket.place))
+                job.move(ticket.place)
                 await ticket.moved()
-            job.show(replace(job.progress, place=0))
-            async with aclosing(answer(self._backend, conversation, options)) as snapshots:
-                async for said in snapshots:
-                    job.show(replace(job.progress, said=said))
+            job.move(0)
+            conversation, builder = job.conversation, job.builder
+            builder.restart_clock()
+            with self._observer.request(conversation, self._info.tokens_per_tile) as request:
+                async with aclosing(self._backend.stream(conversation, options)) as pieces:
+                    async for piece in pieces:
+                        request.saw(piece)
+                        job.grow(builder.add(piece))
 
-    async def _save(self, job: _Job) -> None:
-        """Keeps the store up with the job: a viewer who writes down what it sees, now and then."""
-        number = -1
-        while True:
-            progress = await job.after(number)
-            number = progress.number
-            if progress.said:
-                timing = progress.said.timing
-                try:
-                    write = self._store.write
-                    await asyncio.to_thread(write, job.id, progress.said.raw, timing.ttft_s, timing.total_s)
-                except StoreError:
-                    pass  # the end will be written, and say so if it cannot
-            await asyncio.sleep(self._save_s)
-
-    async def _mind(self, job: _Job) -> None:
-        """Ends the job when nobody has watched it for too long."""
-        since = time.monotonic()
-        while True:
-            await asyncio.sleep(LOOK_S)
-            if job.watchers:
-                since = time.monotonic()
-            holds_up = self._gate.waiting and not job.progress.place
-            if time.monotonic() - since >= (self._give_way_s if holds_up else self._unwatched_s):
-                job.unwatched = True
-                await self._end(job, "broken")
-
-    async def _keep(self, job: _Job, how: State, error: DemoError | None) -> None:
-        """Stores the end, then tells it; tries again while the disk refuses, unless the app itself ends."""
-        task = cast(asyncio.Task[None], asyncio.current_task())
-        said = job.progress.said
-        if said and how == "broken":
-            said = replace(said, broken_off=True)
+    async def _keep(self, job: Job, how: State, error: DemoError | None) -> None:
+        """Store the end, then tell it; try again while the disk refuses, unless the app itself ends."""
+        task = asyncio.current_task()
+        assert task
         failure = Failure(error.what, error.next_step) if error else None
-        raw, usage = (said.raw, said.usage) if said else ("", None)
-        timing = said.timing if said else Timing(None, 0.0)
-        end = replace(job.progress, state=how, said=said, place=0, error=error)
+        timing = job.builder.timing if job.builder.begun else Timing(None, 0.0)
+        end = (job.id, how, job.builder.raw, timing.ttft_s, timing.total_s, job.builder.usage, failure)
+        given = replace(job.builder.answer(), timing=timing, broken_off=how == "broken")
+        ended = Ended(job.id, how, given, job.conversation, error)
+        told = False
         while True:
             try:
-                finish = self._store.finish
-                await asyncio.to_thread(
-                    finish, job.id, how, raw, timing.ttft_s, timing.total_s, usage, failure
-                )
+                await asyncio.to_thread(self._store.finish, *end)
             except StoreError as problem:
-                job.show(replace(end, error=error or problem))
+                if not told:
+                    told = True
+                    job.feed.publish(replace(ended, error=error or problem))
+                    job.over.set()
                 if task.cancelling():
-                    return
+                    return  # with the app: its next start marks the answer as broken off
                 await asyncio.sleep(self._save_s)
             else:
-                job.show(end)
+                job.feed.publish(Changed() if told else ended)
+                job.over.set()
                 return
 
-    def _kept(self, owner: str, job_id: str) -> Progress:
-        record = self._store.record_of(owner, job_id)
-        conversation = self._store.conversation(record)
-        for index, question in enumerate(record.questions):
-            for version in question.versions:
-                if version.id == job_id:
-                    error = DemoError(*version.failure) if version.failure else None
-                    return Progress(0, version.state, recalled(conversation, index, version), 0, error)
-        raise AssertionError("a version without its question")
+    def _tend(self) -> None:
+        if self._tending is None or self._tending.done():
+            self._tending = asyncio.create_task(self._tend_all())
 
-    async def _sweep(self) -> None:
+    async def _tend_all(self) -> None:
+        """Save what has come, end what nobody follows, forget what nobody will ask for, sweep the store."""
+        swept_at = time.monotonic()
         while True:
-            await asyncio.sleep(SWEEP_S)
-            try:
-                await asyncio.to_thread(self._store.sweep)
-            except StoreError as error:
-                _LOG.warning("%s", error)
+            await asyncio.sleep(self._save_s)
+            await self._save()
+            self._end_unwatched()
+            self._forget()
+            if time.monotonic() - swept_at >= SWEEP_S:
+                swept_at = time.monotonic()
+                with suppress(StoreError):  # the log has it
+                    await asyncio.to_thread(self._store.sweep)
 
+    async def _save(self) -> None:
+        texts = []
+        for job in self._jobs.values():
+            raw = job.builder.raw
+            if len(raw) > job.saved_chars and job.ending is None:
+                job.saved_chars = len(raw)
+                timing = job.builder.timing
+                texts.append((job.id, raw, timing.ttft_s, timing.total_s))
+        if texts:
+            with suppress(StoreError):  # the end will be written, and say so if it cannot
+                await asyncio.to_thread(self._store.write_many, texts)
 
-def recalled(conversation: Conversation, index: int, version: Version) -> Answer | None:
-    """A kept version of the answer to turn `index` as the snapshot that it once was; None if nothing came."""
-    if not version.answers:
-        return None
-    asked = replace(conversation, turns=conversation.turns[: index + 1])
-    parser = GroundingParser()
-    events = [*parser.feed(version.raw), *parser.finish()]
-    return Answer(
-        version.raw,
-        tuple(events),
-        tuple(pin(events, asked)),
-        parser.dropped,
-        Timing(version.ttft_s, version.total_s),
-        version.usage,
-        version.state == "broken",
-    )
+    def _end_unwatched(self) -> None:
+        now = time.monotonic()
+        for job in list(self._jobs.values()):
+            if job.feed.readers:
+                job.watched_at = now
+            in_the_way = self._queue.waiting and not job.place
+            patience_s = self._give_way_s if in_the_way else self._unwatched_s
+            if now - job.watched_at >= patience_s and job.ending is None and job.task:
+                job.unwatched, job.ending = True, "broken"
+                job.task.cancel()
+
+    def _forget(self) -> None:
+        now = time.monotonic()
+        for conversation_id, feed in list(self._feeds.items()):
+            if conversation_id in self._jobs or now - self._ended_at[conversation_id] < self._remember_s:
+                continue
+            feed.forget()
+            if not feed.readers:
+                del self._feeds[conversation_id], self._ended_at[conversation_id]

@@ -1,6 +1,6 @@
 """What a host sees of the demo at work: Prometheus metrics, and one line of JSON for each question. No people's words.
 
-    watched = observer.watch(backend, info)      the same backend, seen
+    with observer.request(conversation, 256) as request: request.saw(piece)     one question to the model
     observer.refused(error)                      a question that never got as far as the backend
     observer.text()                              the metrics as Prometheus reads them
 
@@ -18,8 +18,7 @@ the error's class. Not here: the paths over which a host asks for it (`web.probe
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 from types import TracebackType
@@ -29,10 +28,9 @@ from weakref import WeakSet
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from internvl_demo import __version__
-from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.tiling import plan_tiles
 from internvl_demo.conversation.turns import Conversation
-from internvl_demo.models.base import Backend, ModelInfo, Piece, Usage
+from internvl_demo.models.base import Piece, Usage
 
 LOG = logging.getLogger("internvl_demo.requests")
 """One record for each question; its message is the line."""
@@ -88,9 +86,9 @@ class Observer:
         for kind in ("visual", "prompt", "cached", "completion"):
             self.tokens.labels(kind)
 
-    def watch(self, backend: Backend, info: ModelInfo) -> Backend:
-        """The same backend, with every answer counted and told."""
-        return _Watched(backend, self, info.tokens_per_tile)
+    def request(self, conversation: Conversation, tokens_per_tile: int) -> "Request":
+        """Return a context that counts one question to the model, from its entry to its exit."""
+        return Request(self, conversation, tokens_per_tile)
 
     def watch_queue(self, running: Callable[[], int], waiting: Callable[[], int]) -> None:
         """Where the numbers of questions that run and that wait come from, whenever they are asked for."""
@@ -116,27 +114,7 @@ class Observer:
         return generate_latest(self.registry)
 
 
-class _Watched:
-    """A backend whose answers are seen."""
-
-    def __init__(self, backend: Backend, observer: Observer, tokens_per_tile: int):
-        self._backend, self._observer, self._tokens_per_tile = backend, observer, tokens_per_tile
-
-    async def describe(self) -> ModelInfo:
-        return await self._backend.describe()
-
-    async def stream(self, conversation: Conversation, options: Options) -> AsyncGenerator[Piece, None]:
-        with _Request(self._observer, conversation, self._tokens_per_tile) as request:
-            async with aclosing(self._backend.stream(conversation, options)) as pieces:
-                async for piece in pieces:
-                    request.saw(piece)
-                    yield piece
-
-    async def close(self) -> None:
-        await self._backend.close()
-
-
-class _Request:
+class Request:
     """One question to the model, from asking to its end."""
 
     def __init__(self, observer: Observer, conversation: Conversation, tokens_per_tile: int):
@@ -154,7 +132,7 @@ class _Request:
         self._usage: Usage | None = None
         self._ttft_s: float | None = None
 
-    def __enter__(self) -> "_Request":
+    def __enter__(self) -> "Request":
         self._started = time.monotonic()
         self._observer.tokens.labels("visual").inc(self._visual_tokens)
         return self

@@ -1,7 +1,7 @@
 """Who may ask the model now, and who waits: a bounded number run, a bounded number wait, each person fairly.
 
     gate = Admission(running=8, waiting=32)
-    with gate.ticket(person) as ticket:       # raises LineFull
+    with gate.ticket(person) as ticket:       # raises QueueFull
         while ticket.place:                   # 3, 2, 1; 0: it may run
             await ticket.moved()
         ...
@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from internvl_demo.errors import BackendError
 
 
-class LineFull(BackendError):
+class QueueFull(BackendError):
     """So many questions run and wait already that one more is refused."""
 
     def __init__(self, running: int, waiting: int):
@@ -53,7 +53,7 @@ class Ticket:
     async def moved(self, patience_s: float | None = None) -> None:
         """Returns when something in the line has changed, or after `patience_s`.
 
-        Raises LineFull when the place went to a person who had fewer.
+        Raises QueueFull when the place went to a person who had fewer.
         """
         if not self.refused:
             with suppress(TimeoutError):
@@ -61,7 +61,7 @@ class Ticket:
                     await self._moved.wait()
             self._moved.clear()
         if self.refused:
-            raise LineFull(self._gate.running, self._gate.waiting)
+            raise QueueFull(self._gate.running, self._gate.waiting)
 
     def wake(self) -> None:
         """Something has changed."""
@@ -89,7 +89,7 @@ class Admission:
 
     @contextmanager
     def ticket(self, person: str) -> Iterator[Ticket]:
-        """A place among those that run or wait, given back at the end. Raises LineFull when there is none."""
+        """A place among those that run or wait, given back at the end. Raises QueueFull when there is none."""
         ticket = self._join(person)
         try:
             yield ticket
@@ -120,7 +120,7 @@ class Admission:
         """Refuses the last ticket of whoever waits with most, if that is fair to them."""
         crowd = max(self._lines.values(), key=len, default=deque[Ticket]())
         if len(crowd) < len(self._lines.get(person, ())) + 2:
-            raise LineFull(self._running, self.waiting)
+            raise QueueFull(self._running, self.waiting)
         last = crowd.pop()
         last.refused = True
         last.wake()

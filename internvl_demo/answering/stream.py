@@ -1,12 +1,14 @@
-"""One generation as a stream of snapshots: pieces of text in, `Answer`s out.
+"""Turn the pieces of one generation into an answer: its text, its boxes, what it cost.
 
-Each snapshot is complete in itself: the raw text, what of it a person reads, the boxes so far and the
-image each one means. Snapshots come at most every 50 ms and each is a valid place to stop. Closing the
-iterator stops the model. Errors are raised, never turned into text; what had come by then is in the
-last snapshot.
+    builder = AnswerBuilder(conversation)
+    builder.add("A <ref>cat</ref><box>[[10, 20,")     -> (Text("A "), Phrase("cat"))
+    builder.add(" 300, 400]]</box>.")                  -> (Pinned(Box("cat", ...), image=1, certain=True), Text("."))
+    builder.answer()                                   -> Answer(raw=..., events=..., pinned=..., timing=...)
+
+An `Answer` is complete in itself at any moment: the raw text, what of it a person reads, the boxes so far and the
+image that each means. Errors are raised, never turned into text. Nothing is stored or shown here.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -16,27 +18,13 @@ from typing import Any
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.tiling import plan_tiles
 from internvl_demo.conversation.turns import Conversation
-from internvl_demo.grounding.attribution import Pinned, pin
-from internvl_demo.grounding.parser import Event, GroundingParser, visible_text
-from internvl_demo.models.base import Backend, Piece, Usage
+from internvl_demo.grounding.attribution import Attribution, Pinned
+from internvl_demo.grounding.parser import Box, Event, GroundingParser, Phrase, Text, visible_text
+from internvl_demo.models.base import Backend, Piece, Timing, Usage
 from internvl_demo.photos.coordinates import to_px
 
 SNAPSHOT_S = 0.05
-"""Least time between two snapshots: twenty a second is smooth, and 3.5 times cheaper than one a token."""
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Seconds since the question was sent: to the first text, and to now."""
-
-    ttft_s: float | None
-    total_s: float
-
-    def tokens_per_s(self, completion_tokens: int) -> float | None:
-        """Speed after the first token; None when there is no second."""
-        if self.ttft_s is None or completion_tokens < 2 or self.total_s <= self.ttft_s:
-            return None
-        return (completion_tokens - 1) / (self.total_s - self.ttft_s)
+"""The least time between two snapshots of `answer`: twenty a second are smooth."""
 
 
 @dataclass(frozen=True)
@@ -57,69 +45,108 @@ class Answer:
         return visible_text(self.events)
 
 
+class AnswerBuilder:
+    """Collects the pieces of the answer to a conversation's last question; its clock starts when it is made."""
+
+    def __init__(self, conversation: Conversation):
+        self._started = time.monotonic()
+        self._ttft_s: float | None = None
+        self._parser = GroundingParser()
+        self._attribution = Attribution(conversation)
+        self._raw: list[str] = []
+        self._events: list[Event] = []
+        self._pinned: list[Pinned] = []
+        self.usage: Usage | None = None
+
+    def add(self, piece: Piece) -> tuple[Text | Phrase | Pinned, ...]:
+        """Take the next piece; return what it completes, boxes on their images."""
+        if isinstance(piece, Usage):
+            self.usage = piece
+            return ()
+        if self._ttft_s is None:
+            self._ttft_s = time.monotonic() - self._started
+        self._raw.append(piece)
+        return self._take(self._parser.feed(piece))
+
+    def restart_clock(self) -> None:
+        """Count seconds from now: it is the question's turn."""
+        self._started = time.monotonic()
+
+    def finish(self) -> tuple[Text | Phrase | Pinned, ...]:
+        """Take the end of the answer; return what was still held back."""
+        return self._take(self._parser.finish())
+
+    @property
+    def begun(self) -> bool:
+        """Whether any text has come."""
+        return self._ttft_s is not None
+
+    @property
+    def raw(self) -> str:
+        """The text with its tags so far."""
+        if len(self._raw) > 1:
+            self._raw = ["".join(self._raw)]
+        return self._raw[0] if self._raw else ""
+
+    @property
+    def timing(self) -> Timing:
+        """The seconds to the first text and until now."""
+        return Timing(self._ttft_s, time.monotonic() - self._started)
+
+    def answer(self) -> Answer:
+        """Return the answer as it stands."""
+        return Answer(
+            self.raw,
+            tuple(self._events),
+            tuple(self._pinned),
+            self._parser.dropped,
+            self.timing,
+            self.usage,
+        )
+
+    def _take(self, events: list[Event]) -> tuple[Text | Phrase | Pinned, ...]:
+        self._events += events
+        parts: list[Text | Phrase | Pinned] = []
+        for event in events:
+            pinned = self._attribution.add(event)
+            if pinned:
+                self._pinned.append(pinned)
+                parts.append(pinned)
+            elif not isinstance(event, Box):
+                parts.append(event)
+        return tuple(parts)
+
+
 async def answer(
     backend: Backend, conversation: Conversation, options: Options | None = None
 ) -> AsyncGenerator[Answer, None]:
-    """Answers the conversation's last question. Raises what the backend raises."""
-    started, ttft_s = time.monotonic(), None
-    parser, events, raw, usage = GroundingParser(), list[Event](), "", None
+    """Answer the conversation's last question: snapshots at most every 50 ms, then the whole.
 
-    def snapshot() -> Answer:
-        timing = Timing(ttft_s, time.monotonic() - started)
-        return Answer(raw, tuple(events), tuple(pin(events, conversation)), parser.dropped, timing, usage)
-
-    async with aclosing(_paced(backend.stream(conversation, options or Options()))) as pieces:
+    For commands and measurements; the page follows a job instead. Closing the iterator stops the model. Raises what
+    the backend raises.
+    """
+    builder, shown = AnswerBuilder(conversation), 0.0
+    async with aclosing(backend.stream(conversation, options or Options())) as pieces:
         async for piece in pieces:
-            if piece is None:
-                yield snapshot()
-            elif isinstance(piece, Usage):
-                usage = piece
-            else:
-                ttft_s = time.monotonic() - started if ttft_s is None else ttft_s
-                raw += piece
-                events += parser.feed(piece)
-    events += parser.finish()
-    yield snapshot()
+            builder.add(piece)
+            if builder.begun and time.monotonic() - shown >= SNAPSHOT_S:
+                shown = time.monotonic()
+                yield builder.answer()
+    builder.finish()
+    yield builder.answer()
 
 
-async def _paced(pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[Piece | None, None]:
-    """The pieces, and None whenever it is time to show what has come: at most every SNAPSHOT_S, and soon
-    after the last piece of a burst even if the model then pauses."""
-    shown, unseen = 0.0, False
-    async with aclosing(pieces):
-        coming = asyncio.ensure_future(anext(pieces, None))
-        try:
-            while True:
-                patience = max(0.0, shown + SNAPSHOT_S - time.monotonic()) if unseen else None
-                done, _ = await asyncio.wait([coming], timeout=patience)
-                if done:
-                    if unseen and coming.exception():
-                        yield None  # what had come by then
-                    piece = coming.result()
-                    if piece is None:
-                        return
-                    yield piece
-                    unseen = isinstance(piece, str)  # after the usage comes the last snapshot anyway
-                    coming = asyncio.ensure_future(anext(pieces, None))
-                if unseen and time.monotonic() - shown >= SNAPSHOT_S:
-                    shown, unseen = time.monotonic(), False
-                    yield None
-        finally:
-            coming.cancel()
-            await asyncio.wait([coming])
-
-
-def report(conversation: Conversation, said: Answer) -> dict[str, Any]:
-    """An answer as plain data, for the command line and the API.
+def report(conversation: Conversation, given: Answer) -> dict[str, Any]:
+    """Return an answer as plain data, for the command line and the API.
 
     {text, boxes: [{label, image, box_1000, xyxy_px}], tiles: [int], usage, timing}; `image` counts from 1
     over the conversation, `tiles` are those of each image of the last turn, thumbnails not counted.
     """
     images = conversation.images
-    usage = said.usage
-    speed = said.timing.tokens_per_s(usage.completion_tokens) if usage else None
+    usage = given.usage
+    speed = given.timing.tokens_per_s(usage.completion_tokens) if usage else None
     return {
-        "text": said.text,
+        "text": given.text,
         "boxes": [
             {
                 "label": pinned.box.label,
@@ -127,15 +154,15 @@ def report(conversation: Conversation, said: Answer) -> dict[str, Any]:
                 "box_1000": list(pinned.box.box_1000),
                 "xyxy_px": list(to_px(pinned.box.box_1000, images[pinned.image - 1].photo.size_wh)),
             }
-            for pinned in said.pinned
+            for pinned in given.pinned
         ],
         "tiles": [
             plan_tiles(image.photo.size_wh, image.max_tiles).tiles for image in conversation.turns[-1].images
         ],
         "usage": vars(usage) if usage else None,
         "timing": {
-            "ttft_s": said.timing.ttft_s and round(said.timing.ttft_s, 4),
-            "total_s": round(said.timing.total_s, 4),
+            "ttft_s": given.timing.ttft_s and round(given.timing.ttft_s, 4),
+            "total_s": round(given.timing.total_s, 4),
             "tokens_per_s": speed and round(speed, 1),
         },
     }

@@ -45,24 +45,35 @@ class Pinned:
     certain: bool
 
 
-def pin(events: Iterable[Event], conversation: Conversation) -> list[Pinned]:
-    """The boxes of the answer to the conversation's last turn, in order; none if it has no image."""
-    count = len(conversation.images)
-    if count == 0:
-        return []
-    image, certain = _unless_named(conversation)
-    pinned: list[Pinned] = []
-    texts: list[str] = []
-    for event in events:
+class Attribution:
+    """Says of each box of one answer, as it comes, which image of the conversation it means.
+
+    conversation: with the question that is being answered as its last turn.
+    """
+
+    def __init__(self, conversation: Conversation):
+        self._count = len(conversation.images)
+        self._image, self._certain = _unless_named(conversation) if self._count else (0, False)
+        self._texts: list[str] = []
+
+    def add(self, event: Event) -> Pinned | None:
+        """Take the next event of the answer; return the box on its image, if it is a box and there is an image."""
         if not isinstance(event, Box):
-            texts.append(event.text)
-            continue
-        named = images_named("".join(texts), count)
-        if named:
-            image, certain = named[-1], True
-        texts = []
-        pinned.append(Pinned(event, image, certain))
-    return pinned
+            if self._count:
+                self._texts.append(event.text)
+            return None
+        if not self._count:
+            return None
+        if named := images_named("".join(self._texts), self._count):
+            self._image, self._certain = named[-1], True
+        self._texts = []
+        return Pinned(event, self._image, self._certain)
+
+
+def pin(events: Iterable[Event], conversation: Conversation) -> list[Pinned]:
+    """Return the boxes of the answer to the conversation's last turn, in order; none if it has no image."""
+    attribution = Attribution(conversation)
+    return [pinned for event in events if (pinned := attribution.add(event))]
 
 
 def images_named(text: str, count: int) -> list[int]:

@@ -13,6 +13,7 @@ would remain is drawn as `#n`, n being the box's number in `pinned`, from 1.
 """
 
 import unicodedata
+from binascii import crc_hqx
 from collections.abc import Sequence
 from functools import lru_cache
 from zlib import crc32
@@ -26,6 +27,9 @@ from internvl_demo.photos.coordinates import to_px
 PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#0072b2", "#d55e00", "#cc79a7")
 """Okabe and Ito's colours that the colour-blind can tell apart, without black and yellow: these two are
 lost on dark photos and on white pages."""
+
+LINES = ("solid", "dashed", "dotted")
+"""Line styles: with six colours alone two labels of an answer often share one."""
 
 LABEL_CHARS = 40
 """The most characters of a label that are drawn."""
@@ -50,6 +54,12 @@ def colour_of(label: str) -> str:
     """The label's colour, `#rrggbb`: the same in every run, whatever its case and spaces."""
     name = " ".join(label.casefold().split())
     return PALETTE[crc32(name.encode("utf-8", "replace")) % len(PALETTE)]
+
+
+def line_of(label: str) -> str:
+    """Return the label's line style as CSS calls it: the same in every run, and independent of its colour."""
+    name = " ".join(label.casefold().split())
+    return LINES[crc_hqx(name.encode("utf-8", "replace"), 0) % len(LINES)]
 
 
 def draw_overlay(images: Sequence[Image.Image], pinned: Sequence[Pinned]) -> Image.Image:

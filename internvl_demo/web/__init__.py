@@ -1,16 +1,16 @@
-"""Serve the page (Gradio): the only room that imports gradio.
+"""The page and its HTTP interface: the only room that imports gradio and fastapi.
 
-In: what people do in the browser. Out: what the page shows, as data for its scripts.
+In: requests of browsers and programs. Out: the page, JSON, server-sent events.
 
-app            what is wired to what, and the launch
-strings        every text of the page, English and Chinese, in one table
-session        what a browser tab holds: the conversation, its answers; and how they are shown
-viewer         what the viewer shows, as data for its scripts
-handlers       plain functions from the page's values to the page's values
-shelf          photos as files that the browser can fetch
-layout         what stands where
-loading        what a server that the app started does until it can answer
-probes         /healthz, /readyz, /metrics
-inspection/    the exact prompt, and the call as text
-static/        css, and the widgets' scripts
+app       build the page, serve it, end it
+layout    what stands where; theme
+routes    the HTTP interface, which the page itself uses; inputs: what is checked about a request
+service   the commands behind the routes: ask, edit, retry, stop, undo, choose, rename, delete
+follow    a conversation as numbered events, for whoever looks
+view      conversations, answers and pictures as JSON; markup: a model's Markdown as safe HTML
+language  texts and errors in English and Chinese, from `locale`
+ask       the endpoint `/ask` for gradio_client
+probes    /healthz, /readyz, /metrics
+limits    how much a request may bring; uploads: Gradio's folder, kept small
+widgets   the page's widgets, one folder each; `widgets/lib`: what their scripts share
 """

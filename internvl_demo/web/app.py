@@ -1,104 +1,177 @@
-"""The page and its launch. What stands where is in `layout`, what is wired to what in `wiring`, what happens in
-`handlers`.
+"""Build the page, serve it with the HTTP interface, and end it cleanly.
+
+Gradio lays the page out and answers `/ask`; all else a page does goes over the HTTP interface under /api (`routes`),
+and its scripts and styles come from /page. When the process is told to end (SIGTERM, SIGINT), the streams end first,
+then the answers that are coming are stored as broken off, then the store is closed.
 
 Handles that tests and scripts may rely on: element ids `composer`, `send`, `stop`, `retry`, `clear`, `mode`,
 `conversation`, `token-count`, `notice`, `viewer`; every drawn box is an SVG element of class `ground-box`
-with `data-label`, `data-image` and `data-box`. The endpoint `/ask` answers `gradio_client`.
+with `data-label`, `data-image` and `data-box`.
 """
 
 import asyncio
+import signal
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from internvl_demo.answering.metrics import Observer, log_to_stderr
 from internvl_demo.answering.queue import Admission
-from internvl_demo.errors import DemoError, SetupError
+from internvl_demo.errors import SetupError
 from internvl_demo.models import options_of
 from internvl_demo.models.base import Backend, ModelInfo
 from internvl_demo.photos.decode import MAX_BYTES
-from internvl_demo.settings import NANO_CHECKPOINT, Settings
+from internvl_demo.settings import NANO_CHECKPOINT, Settings, asset
 from internvl_demo.store import open_store
-from internvl_demo.web.handlers import Desk, Message
-from internvl_demo.web.inspection.prompt import how_of
-from internvl_demo.web.layout import CSS, EXAMPLES, I18N, lay_out, theme
-from internvl_demo.web.loading import follow_progress, place_progress
-from internvl_demo.web.markup import plain
+from internvl_demo.web.ask import add_ask
+from internvl_demo.web.layout import CSS, WEB, lay_out, theme
+from internvl_demo.web.limits import MAX_BODY_BYTES, BodyLimit
 from internvl_demo.web.probes import probes
-from internvl_demo.web.shelf import use_own_folder
-from internvl_demo.web.wiring import Wiring
+from internvl_demo.web.routes import http_interface
+from internvl_demo.web.service import ChatService
+from internvl_demo.web.uploads import keep_small, use_own_folder
+from internvl_demo.web.widgets.inspector.prompt import how_of
 
 _RUNNING_BY_A_SERVER = 8
 """Questions at once unless told: 40-tile conversations with the 26B that fit into one GPU of 80 GB are ten."""
 
 _THREADS = 512
-"""Also the size of Gradio's table of running jobs: with its default of 40 the 41st person waits."""
+"""Also the size of Gradio's table of running jobs: with its default of 40 the 41st call of /ask waits."""
+
+_FORM_BYTES = 64 * 1024
+"""What a multipart form may bring around its file."""
+
+_END_S = 10.0
+"""The longest that ending waits for answers to be stored."""
 
 
-def build_page(
-    backend: Backend, info: ModelInfo, settings: Settings, observer: Observer | None = None
-) -> gr.Blocks:
-    """The page, ready to be launched."""
-    use_own_folder()
-    store = open_store(settings)
-    running = settings.running or (_RUNNING_BY_A_SERVER if settings.endpoint or settings.serve else 1)
-    gate = Admission(running, settings.waiting)
-    desk = Desk(backend, info, options_of(settings), gate, store, observer, how_of(settings, info))
-    miniature = not (settings.endpoint or settings.serve) and settings.checkpoint == str(NANO_CHECKPOINT)
+class PageFiles(StaticFiles):
+    """Scripts, styles and texts of the page, and nothing else of the folder; browsers ask whether they are new."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return the file, if it is one of the page's."""
+        if Path(path).suffix not in (".js", ".css", ".json"):
+            return Response(status_code=404)
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+class Served:
+    """A page that is being served: where, and how to end it."""
+
+    def __init__(self, page: gr.Blocks, service: ChatService):
+        self.page, self.service = page, service
+        self.local_url = str(page.local_url)
+
+    def close(self) -> None:
+        """End the streams, store the answers that are coming, stop listening, and close the store."""
+        loop = self.service.loop
+        if loop and loop.is_running():
+            with suppress(TimeoutError):
+                asyncio.run_coroutine_threadsafe(self.service.close(), loop).result(_END_S)
+        self.page.close(verbose=False)
+        self.service.store.close()
+
+
+def build_page(service: ChatService) -> gr.Blocks:
+    """Return the page, ready to be launched."""
     with gr.Blocks(title="InternVL 1.5", analytics_enabled=False, fill_width=True) as page:
-        state = place_progress(backend)
-        parts = lay_out(None if miniature else plain(info.name))
-        follow_progress(backend, state, parts.language)
-        Wiring(page, parts, desk)
-        _wire_api(desk)
+        lay_out()
+        add_ask(service)
     page.queue(default_concurrency_limit=None)
     return page
 
 
-def launch(backend: Backend, settings: Settings, *, wait: bool = True) -> gr.Blocks:
-    """Serves the page until it is interrupted, or returns it running when not told to `wait`.
+def build_service(backend: Backend, info: ModelInfo, settings: Settings, observer: Observer) -> ChatService:
+    """Return the store, the queue and the model behind commands. Raises StoreError."""
+    running = settings.running or (_RUNNING_BY_A_SERVER if settings.endpoint or settings.serve else 1)
+    queue = Admission(running, settings.waiting)
+    store = open_store(settings)
+    return ChatService(backend, info, options_of(settings), queue, store, observer, how_of(settings, info))
+
+
+def launch(backend: Backend, settings: Settings, *, wait: bool = True) -> Served:
+    """Serve the page until the process is told to end, or return it running when not told to `wait`.
 
     Raises BackendError when the model cannot be reached, SetupError when the port is taken.
     """
-    observer = Observer()
-    page = build_page(backend, asyncio.run(backend.describe()), settings, observer)
+    observer, folder = Observer(), use_own_folder()
+    info = asyncio.run(backend.describe())
+    service = build_service(backend, info, settings, observer)
+    page = build_page(service)
+    miniature = not (settings.endpoint or settings.serve) and settings.checkpoint == str(NANO_CHECKPOINT)
+    api = http_interface(service, title=info.name, miniature=miniature)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
+        service.loop = asyncio.get_running_loop()
+        keeping = asyncio.create_task(keep_small(folder))
+        yield
+        keeping.cancel()
+        await service.close()
+
+    uploads = {"/api/photos": MAX_BYTES + _FORM_BYTES, "/gradio_api/upload": MAX_BYTES + _FORM_BYTES}
+    kwargs: dict[str, Any] = {
+        "routes": [
+            *probes(backend, observer),
+            Mount("/api", api),
+            Mount("/page/examples", StaticFiles(directory=asset("examples"))),
+            Mount("/page", PageFiles(directory=WEB)),
+        ],
+        "middleware": [Middleware(BodyLimit, most=MAX_BODY_BYTES, uploads=uploads)],
+        "lifespan": lifespan,
+    }
     if wait:
         log_to_stderr()
     try:
         page.launch(
             server_name=settings.host,
             server_port=settings.port,
-            prevent_thread_lock=not wait,
+            prevent_thread_lock=True,
             quiet=not wait,
             max_threads=_THREADS,
             max_file_size=MAX_BYTES + 1,
+            state_session_capacity=256,
             footer_links=[],
             run_history=False,
             enable_monitoring=False,
             ssr_mode=False,
-            allowed_paths=[str(EXAMPLES)],
-            i18n=I18N,
             theme=theme(),
             css_paths=CSS,
-            app_kwargs={"routes": probes(backend, observer)},
+            app_kwargs=kwargs,
         )
     except OSError as error:
         raise SetupError(
             f"The page cannot be served: {error}", "Choose another port with --port (or PORT= for make demo)."
         ) from error
-    return page
+    served = Served(page, service)
+    if wait:
+        _wait_for_the_end(served)
+    return served
 
 
-def _wire_api(desk: Desk) -> None:
-    """The endpoint `/ask`: message {text, files}, mode -> the report of the answer."""
+def _wait_for_the_end(served: Served) -> None:
+    """Wait until the process is told to end, then end cleanly; being told twice ends it at once."""
+    told = threading.Event()
 
-    async def ask(message: Message, request: gr.Request, mode: str = "standard") -> dict[str, Any]:
-        try:
-            return await desk.api_ask(message, mode, request.session_hash or "")
-        except DemoError as error:
-            desk.observer.refused(error)
-            raise gr.Error(str(error), print_exception=False) from error
+    def tell(*_: object) -> None:
+        if told.is_set():
+            raise KeyboardInterrupt
+        told.set()
 
-    message = gr.MultimodalTextbox(visible=False, file_count="multiple")
-    mode = gr.Textbox("standard", visible=False)
-    gr.on([], ask, [message, mode], gr.JSON(visible=False), api_name="ask")
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, tell)
+    while not told.wait(3600):
+        pass
+    served.close()

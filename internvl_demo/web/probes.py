@@ -46,8 +46,7 @@ def probes(backend: Backend, observer: Observer) -> list[BaseRoute]:
 
 async def _model(backend: Backend) -> ModelInfo:
     """The model, if it can answer now. Raises BackendError."""
-    progress = getattr(backend, "progress", None)  # of a server that this app started and that still loads
-    if progress and (problem := progress()):
+    if problem := backend.problem():
         raise problem
     try:
         return await asyncio.wait_for(backend.describe(), READY_S)

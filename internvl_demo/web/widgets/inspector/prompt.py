@@ -25,20 +25,9 @@ from internvl_demo.conversation.tiling import TilePlan, plan_tiles
 from internvl_demo.conversation.turns import Conversation, Turn
 from internvl_demo.models.base import ModelInfo
 from internvl_demo.models.openai.dialects import Dialect
-from internvl_demo.photos.decode import Photo, encode_photo
+from internvl_demo.photos.photo import Photo, encode_photo
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
-from internvl_demo.web.inspection.calls import ByServer, File, How, InProcess, call_texts
-
-__all__ = [
-    "ByServer",
-    "How",
-    "InProcess",
-    "Inspection",
-    "Picture",
-    "Segment",
-    "how_of",
-    "inspect",
-]
+from internvl_demo.web.widgets.inspector.calls import ByServer, File, How, InProcess, call_texts
 
 OPENING = "<|im_start|>assistant\n"
 """After this the model goes on."""

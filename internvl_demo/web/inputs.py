@@ -1,0 +1,142 @@
+"""Check what programs and the page send: who they are, and the JSON of each request.
+
+All of it is untrusted. What does not fit is answered with 401 or 422 and two sentences; lengths are bounded here or
+where the value is used. The shapes are part of the interface's OpenAPI description.
+"""
+
+import re
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.tiling import MAX_TILES, max_tiles_of
+from internvl_demo.conversation.turns import Attachment
+from internvl_demo.errors import DemoError, PhotoError
+from internvl_demo.photos.limits import MESSAGE_PICTURES
+from internvl_demo.photos.photo import Photo
+
+_SECRET = re.compile(r"Bearer ([A-Za-z0-9_-]{22,128})")
+"""128 bits or more: 22 characters of base64, 32 of hex."""
+
+Id = Annotated[str, Field(max_length=64)]
+Mode = Literal["low", "standard", "high"] | Annotated[int, Field(ge=1, le=MAX_TILES)]
+"""The most tiles of a picture, by name or number."""
+
+
+class _Unseen:
+    """The source of a photo whose pixels nobody asks for."""
+
+    @property
+    def image(self) -> Image.Image:
+        """Raise PhotoError."""
+        raise PhotoError("The picture is not here.", "Add it again.")
+
+    original = None
+
+
+class AccessError(DemoError):
+    """The request does not say whose it is."""
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class ImageIn(_Input):
+    """A picture of a question: a photo that was added before, and its most tiles."""
+
+    photo: Id
+    mode: Mode = "standard"
+
+
+class OptionsIn(_Input):
+    """How to answer; what is left out is as the host set it."""
+
+    max_new_tokens: int | None = Field(None, ge=1)
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    seed: int | None = Field(None, ge=0, lt=2**31)
+
+    def over(self, host: Options) -> Options:
+        """Return the host's options with these in their place; never a longer answer than the host allows."""
+        given = self.model_dump(exclude_none=True)
+        if "max_new_tokens" in given:
+            given["max_new_tokens"] = min(given["max_new_tokens"], host.max_new_tokens)
+        return replace(host, **given)
+
+
+class QuestionIn(_Input):
+    """A question and its pictures."""
+
+    text: str
+    images: list[ImageIn] = Field(default_factory=list, max_length=MESSAGE_PICTURES)
+    options: OptionsIn = OptionsIn()
+
+    @property
+    def wanted(self) -> list[tuple[str, int]]:
+        """The pictures as (photo id, most tiles)."""
+        return [(image.photo, max_tiles_of(image.mode)) for image in self.images]
+
+
+class TextIn(_Input):
+    """A question in other words."""
+
+    text: str
+
+
+class ChangeIn(_Input):
+    """What is changed about a conversation: its title, or which version of the last answer it goes on from."""
+
+    title: str | None = Field(None, max_length=1000)
+    choose: Id | None = None
+
+
+class AddressIn(_Input):
+    """Where a picture is on the web."""
+
+    url: str = Field(max_length=4096)
+
+
+class RegionIn(_Input):
+    """A rectangle on a picture, in normalised 0-1000 coordinates, and what to make of it."""
+
+    way: Literal["crop", "mark"]
+    box_1000: list[int] = Field(min_length=4, max_length=4)
+
+
+class DraftImageIn(_Input):
+    """A picture that waits, as the page knows it: nothing is read from the store to count its tokens."""
+
+    photo: Id
+    name: str = Field("", max_length=200)
+    size_wh: Annotated[list[Annotated[int, Field(ge=1, le=100_000)]], Field(min_length=2, max_length=2)]
+    mode: Mode = "standard"
+
+    @property
+    def attachment(self) -> Attachment:
+        """The picture, without its pixels."""
+        photo = Photo(self.photo, self.name, (self.size_wh[0], self.size_wh[1]), _Unseen())
+        return Attachment(photo, max_tiles_of(self.mode))
+
+
+class DraftIn(_Input):
+    """What would be sent now."""
+
+    conversation: Id | None = None
+    text: str = ""
+    images: list[DraftImageIn] = Field(default_factory=list, max_length=MESSAGE_PICTURES)
+    max_new_tokens: int | None = Field(None, ge=1)
+
+
+def secret_of(authorization: str | None) -> str:
+    """Return the person's secret of an Authorization header. Raises AccessError when there is none."""
+    found = _SECRET.fullmatch(authorization or "")
+    if found is None:
+        raise AccessError(
+            "The request does not say whose it is.",
+            "Send `Authorization: Bearer SECRET`, a secret of your own with at least 128 random bits.",
+        )
+    return found[1]

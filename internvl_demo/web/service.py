@@ -1,0 +1,401 @@
+"""The commands of the page and of programs: each changes the store, starts or stops a job, and returns.
+
+    started = await service.ask(owner, None, "Where is the cat?", [(photo_id, 12)], options)
+    async for chunk in await service.follow(owner, started.conversation, after=None, ...)     # see `follow`
+
+An owner is a secret that only one person's browser knows. What belongs to somebody else is answered like what does
+not exist (GoneError). Whatever is wrong with a question is said before anything is changed. What reads disks or
+pictures runs beside the event loop.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from internvl_demo.answering.jobs import Jobs
+from internvl_demo.answering.metrics import Observer
+from internvl_demo.answering.queue import Admission
+from internvl_demo.answering.stream import AnswerBuilder, report
+from internvl_demo.conversation.budget import Budget, budget, estimate
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.turns import Attachment, Conversation
+from internvl_demo.errors import ContextError, DemoError
+from internvl_demo.models.base import Backend, ModelInfo
+from internvl_demo.photos.download import fetch_file
+from internvl_demo.photos.limits import MESSAGE_PICTURES, check_message
+from internvl_demo.photos.regions import derived
+from internvl_demo.store import Store
+from internvl_demo.store.faults import GoneError
+from internvl_demo.store.records import Entry, Record
+from internvl_demo.web.blocking import run_blocking
+from internvl_demo.web.view import Json, View, photo_data
+from internvl_demo.web.widgets.inspector.calls import How, InProcess
+from internvl_demo.web.widgets.inspector.prompt import Inspection, inspect
+
+MAX_QUESTION_CHARS = 64_000
+"""The longest question. The 26B's whole context is some 100,000 letters of English; more only costs time."""
+
+
+class Started(NamedTuple):
+    """The ids of a question that is being answered."""
+
+    conversation: str
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """A question that was taken back, for the composer; `conversation` is None when nothing else was in it."""
+
+    conversation: str | None
+    text: str
+    images: tuple[Attachment, ...]
+
+
+class ChatService:
+    """The store, the jobs and the model of one app, behind commands.
+
+    how: as what the inspector shows a call to the model.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        info: ModelInfo,
+        options: Options,
+        queue: Admission,
+        store: Store,
+        observer: Observer | None = None,
+        how: How | None = None,
+    ):
+        self.backend, self.info, self.options = backend, info, options
+        self.queue, self.store = queue, store
+        self.observer = observer or Observer()
+        self.observer.watch_queue(lambda: queue.running, lambda: queue.waiting)
+        self.how = how or InProcess()
+        self.jobs = Jobs(backend, info, store, queue, self.observer)
+        self.view = View(info)
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The event loop on which jobs run and readers wait, once the page is served."""
+
+    async def close(self) -> None:
+        """End every stream, and every answer that is coming as broken off. The store stays open."""
+        await self.jobs.close()
+
+    # Questions
+
+    async def ask(
+        self,
+        owner: str,
+        conversation_id: str | None,
+        text: str,
+        images: Sequence[tuple[str, int]],
+        options: Options | None = None,
+    ) -> Started:
+        """Ask a question in a conversation, or in a new one (None); images are (photo id, most tiles).
+
+        Raises DemoError when it cannot be asked; then nothing has changed.
+        """
+        options, version = options or self.options, uuid.uuid4().hex
+
+        def write() -> Record:
+            question = _checked(text, len(images))
+            attached = tuple(self._attachment(owner, photo_id, most) for photo_id, most in images)
+            return self.store.ask(
+                owner,
+                conversation_id,
+                question,
+                attached,
+                version_id=version,
+                model=self.info.name,
+                options=options,
+                check=lambda record: self._check_fits(record, options),
+            )
+
+        return await self._begin(owner, version, write, options)
+
+    async def edit(self, owner: str, conversation_id: str, question_id: str, text: str) -> Started:
+        """Ask an earlier question in other words, its images kept; what followed it goes. Raises DemoError."""
+        version = uuid.uuid4().hex
+        options = await self._options_of(owner, conversation_id, question_id)
+
+        def write() -> Record:
+            return self.store.edit(
+                owner,
+                conversation_id,
+                question_id,
+                _checked(text, 0),
+                version_id=version,
+                model=self.info.name,
+                options=options,
+                check=lambda record: self._check_fits(record, options),
+            )
+
+        return await self._begin(owner, version, write, options)
+
+    async def retry(self, owner: str, conversation_id: str) -> Started:
+        """Answer the last question again; its earlier answers stay as versions. Raises DemoError."""
+        version = uuid.uuid4().hex
+        options = await self._options_of(owner, conversation_id, None)
+
+        def write() -> Record:
+            return self.store.begin(
+                owner,
+                conversation_id,
+                version,
+                self.info.name,
+                options,
+                check=lambda record: self._check_fits(record, options),
+            )
+
+        return await self._begin(owner, version, write, options)
+
+    async def stop(self, owner: str, conversation_id: str) -> None:
+        """End the answer that is coming; what has come stays. Raises GoneError."""
+        job = self.jobs.running(conversation_id)
+        if job is None or job.owner != owner:
+            await run_blocking(self.store.record, owner, conversation_id)
+            return
+        await self.jobs.stop(conversation_id)
+
+    async def undo(self, owner: str, conversation_id: str) -> TakenBack:
+        """Take the last question back; of the only one nothing else is left. Raises GoneError, BusyError."""
+
+        question, left = await run_blocking(self.store.undo, owner, conversation_id)
+        if left:
+            self.jobs.changed(conversation_id)
+        else:
+            self.jobs.gone(conversation_id)
+        return TakenBack(conversation_id if left else None, question.text, question.images)
+
+    async def choose(self, owner: str, conversation_id: str, version_id: str) -> None:
+        """Go on from another version of the last answer. Raises GoneError, BusyError."""
+        await run_blocking(self.store.choose, owner, conversation_id, version_id)
+        self.jobs.changed(conversation_id)
+
+    # Conversations
+
+    async def entries(self, owner: str) -> list[Entry]:
+        """Return the owner's conversations, the one changed last first."""
+        return await run_blocking(self.store.entries, owner)
+
+    async def rename(self, owner: str, conversation_id: str, title: str) -> str:
+        """Give a conversation another title; return it as it is kept. Raises GoneError."""
+
+        def change() -> Record:
+            self.store.rename(owner, conversation_id, title)
+            return self.store.record(owner, conversation_id)
+
+        record = await run_blocking(change)
+        if job := self.jobs.running(conversation_id):
+            job.record = replace(job.record, title=record.title)
+        self.jobs.changed(conversation_id)
+        return record.title
+
+    async def delete(self, owner: str, conversation_id: str) -> None:
+        """Delete a conversation and its pictures, and end its answer. Raises GoneError."""
+        await self.jobs.delete(owner, conversation_id)
+
+    # Pictures
+
+    async def add_photo(self, owner: str, data: bytes, name: str) -> Json:
+        """Keep a picture that was uploaded. Raises PhotoError, StoreError."""
+        return await run_blocking(lambda: photo_data(self.store.add_photo(owner, data, name)))
+
+    async def add_photo_from(self, owner: str, url: str) -> Json:
+        """Fetch a picture from a public web address and keep it. Raises PhotoError, StoreError."""
+        name, data = await fetch_file(url)
+        return await self.add_photo(owner, data, name)
+
+    async def add_region(self, owner: str, photo_id: str, way: str, box_1000: Sequence[int]) -> Json:
+        """Keep a crop or a marked copy of a kept picture. Raises GoneError, RegionError, PhotoError."""
+
+        def make() -> Json:
+            whole = self.store.photo(owner, photo_id)
+            region = {"way": way, "image": 1, "box_1000": list(box_1000)}
+            photo, origin = derived(region, [whole])
+            kept = self.store.add_photo(owner, photo, origin=origin)
+            return photo_data(kept, origin)
+
+        return await run_blocking(make)
+
+    async def remove_photo(self, owner: str, photo_id: str) -> None:
+        """Give up a picture that waits. Raises GoneError."""
+        await run_blocking(self.store.remove_photo, owner, photo_id)
+
+    async def photo_file(self, photo_id: str, owner: str | None) -> tuple[Path, str]:
+        """Return the file and the MIME type of a picture; `owner`: whose it must be. Raises GoneError."""
+        return await run_blocking(self.store.photo_file, photo_id, owner)
+
+    # What is only looked at
+
+    async def conversation(self, owner: str, conversation_id: str) -> Json:
+        """Return a conversation as it is stored. Raises GoneError."""
+
+        def read() -> Json:
+            record = self.store.record(owner, conversation_id)
+            return self.view.conversation(record, self.store.conversation(record))
+
+        return await run_blocking(read)
+
+    async def budget(
+        self,
+        owner: str,
+        conversation_id: str | None,
+        text: str,
+        images: Sequence[Attachment],
+        answer_tokens: int,
+    ) -> Budget:
+        """Return what a question would take of the model's context. Raises GoneError."""
+        if len(text) > MAX_QUESTION_CHARS:
+            raise too_long()
+        known = self.jobs.conversation_of(owner, conversation_id) if conversation_id else Conversation()
+
+        def count() -> Budget:
+            so_far = known
+            if so_far is None and conversation_id:
+                so_far = self.store.conversation(self.store.record(owner, conversation_id))
+            assert so_far is not None
+            return self._budget(so_far, text, tuple(images), answer_tokens)
+
+        return await run_blocking(count)
+
+    async def inspect(self, owner: str, conversation_id: str, version_id: str) -> tuple[Inspection, int]:
+        """Return the prompt and the call of an answer, and the number of its turn from 1. Raises GoneError."""
+
+        def look() -> tuple[Inspection, int]:
+            record = self.store.record(owner, conversation_id)
+            conversation = self.store.conversation(record)
+            for index, question in enumerate(record.questions):
+                for version in question.versions:
+                    if version.id == version_id:
+                        until = Conversation(conversation.turns[: index + 1], conversation.id)
+                        return self._inspection(until, version.options or self.options), index + 1
+            raise GoneError("That answer is no longer in the conversation.", "Reload the page.")
+
+        return await run_blocking(look)
+
+    # One question of a program, which nothing is kept of
+
+    async def ask_once(self, owner: str, conversation: Conversation) -> dict[str, Any]:
+        """Answer a conversation of one question; return the whole answer as data. Raises DemoError."""
+        self._check_size(conversation)
+        with self.queue.ticket(owner) as ticket:
+            while not ticket.admitted:
+                await ticket.moved()
+            builder = AnswerBuilder(conversation)
+            with self.observer.request(conversation, self.info.tokens_per_tile) as request:
+                async with aclosing(self.backend.stream(conversation, self.options)) as pieces:
+                    async for piece in pieces:
+                        request.saw(piece)
+                        builder.add(piece)
+            builder.finish()
+        return report(conversation, builder.answer())
+
+    # Parts
+
+    async def _begin(
+        self, owner: str, version_id: str, write: Callable[[], Record], options: Options
+    ) -> Started:
+        """Write what begins an answer into the store, and start its job."""
+
+        def both() -> tuple[Record, Conversation]:
+            record = write()
+            return record, self.store.conversation(record).retry()
+
+        try:
+            record, conversation = await asyncio.shield(asyncio.ensure_future(run_blocking(both)))
+        except DemoError as error:
+            self.observer.refused(error)
+            raise
+        self.jobs.start(owner, version_id, record, conversation, options)
+        return Started(record.id, record.questions[-1].id, version_id)
+
+    def _attachment(self, owner: str, photo_id: str, most: int) -> Attachment:
+        photo, origin = self.store.photo_and_origin(owner, photo_id)
+        return Attachment(photo, most, origin)
+
+    def _check_fits(self, record: Record, options: Options) -> None:
+        """Refuse a question that the model's context cannot hold. Raises ContextError."""
+        conversation = self.store.conversation(record)
+        last = conversation.turns[-1]
+        before = Conversation(conversation.turns[:-1], conversation.id)
+        found = self._budget(before, last.text, last.images, options.max_new_tokens)
+        if not found.fits:
+            raise does_not_fit(found)
+
+    def _check_size(self, conversation: Conversation) -> None:
+        for turn in conversation.turns:
+            _checked(turn.text, len(turn.images))
+        check_message([image.photo for image in conversation.images])
+
+    def _budget(
+        self, conversation: Conversation, text: str, images: tuple[Attachment, ...], answer_tokens: int
+    ) -> Budget:
+        return budget(
+            conversation,
+            text,
+            images,
+            tokens_per_tile=self.info.tokens_per_tile,
+            context_length=self.info.context_length,
+            answer_tokens=answer_tokens,
+            count_text=self.count_text,
+        )
+
+    def count_text(self, text: str) -> int:
+        """Return the tokens of a text: the model's own count, or an estimate."""
+        exact = self.backend.count_text(text)
+        return estimate(text) if exact is None else exact
+
+    def _inspection(self, until: Conversation, options: Options) -> Inspection:
+        exact = self.backend.count_text("") is not None
+        return inspect(until, options, self.info, self.how, self.count_text, exact=exact)
+
+    async def _options_of(self, owner: str, conversation_id: str, question_id: str | None) -> Options:
+        """Return how to ask a question again: it may not fit with a longer answer than it had."""
+        record = await run_blocking(self.store.record, owner, conversation_id)
+        named = [each for each in record.questions if each.id == question_id] or record.questions[-1:]
+        had = named[0].options if named else None
+        if had is None:
+            return self.options
+        most = min(had.max_new_tokens, self.options.max_new_tokens)
+        return replace(self.options, max_new_tokens=most)
+
+
+def does_not_fit(found: Budget) -> ContextError:
+    """Return what to say of a question that is too long for the model's context."""
+    return ContextError(
+        "This does not fit into the model's context: {count} tokens too many.",
+        "Write less, send fewer images or fewer tiles, or begin a new conversation.",
+        count=f"{-found.left:,}",
+    )
+
+
+def too_long() -> DemoError:
+    """Return what to say of a question with too many characters."""
+    return DemoError(
+        "The question is longer than {most} characters.",
+        "Shorten it, or ask about one part of the text at a time.",
+        most=f"{MAX_QUESTION_CHARS:,}",
+    )
+
+
+def _checked(text: str, images: int) -> str:
+    """Return the text of a question without spaces around it. Raises DemoError when it cannot be one."""
+    if len(text) > MAX_QUESTION_CHARS:
+        raise too_long()
+    text = text.strip()
+    if not text:
+        raise DemoError("There is no question yet.", "Write what you want to know, then send.")
+    if images > MESSAGE_PICTURES:
+        raise DemoError(
+            "A message takes {most} pictures at most.",
+            "Send these first, or remove some.",
+            most=MESSAGE_PICTURES,
+        )
+    return text

@@ -1,0 +1,247 @@
+"""Shape conversations, answers and pictures as the HTTP interface tells them.
+
+    photo_data(photo)             -> {"id": ..., "name": "a.png", "size_wh": [640, 480], "url": "api/photos/...", ...}
+    View(info).conversation(...)  -> {"id": ..., "title": ..., "questions": [...], "running": None}
+    AnswerEvents(...)             -> an answer's growth as events: new text, boxes, Markdown blocks
+
+Names, questions and texts are people's and models' words: they leave here as JSON, and the page sets them as text.
+The only markup is the HTML of `markup`, whose tags are ours. Nothing here waits, reads files or knows who asks.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from internvl_demo.answering.feed import Part
+from internvl_demo.answering.stream import Answer, AnswerBuilder
+from internvl_demo.conversation.tiling import MAX_TILES, plan_tiles
+from internvl_demo.conversation.turns import Attachment, Conversation
+from internvl_demo.errors import DemoError
+from internvl_demo.grounding.attribution import Pinned, full_boxes
+from internvl_demo.grounding.overlay import colour_of, line_of
+from internvl_demo.grounding.parser import Event
+from internvl_demo.models.base import ModelInfo, Timing
+from internvl_demo.photos.photo import Photo
+from internvl_demo.photos.regions import Origin
+from internvl_demo.store.records import Question, Record, Version
+from internvl_demo.web.markup import AnswerRenderer, Block
+
+Json = dict[str, Any]
+
+CACHED_CHARS = 16 * 1024 * 1024
+"""Characters of ended answers, text and HTML, that are held ready for the next look at their conversation."""
+
+
+@lru_cache(maxsize=4096)
+def grids_of(size_wh: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+    """Return the tile grid (columns, rows) of a picture of that size at most 1, 2 ... 40 tiles."""
+    return tuple(plan_tiles(size_wh, most).grid for most in range(1, MAX_TILES + 1))
+
+
+def photo_data(photo: Photo, origin: Origin | None = None) -> Json:
+    """Return a stored photo as the interface tells it; `url` is relative to the page."""
+    return {
+        "id": photo.id,
+        "name": photo.name,
+        "size_wh": list(photo.size_wh),
+        "url": f"api/photos/{photo.id}",
+        "grids": [list(grid) for grid in grids_of(photo.size_wh)],
+        "origin": _origin(origin),
+        "note": "",
+    }
+
+
+def image_data(image: Attachment, number: int | None = None) -> Json:
+    """Return an image of a question: its photo, its mode (1..40), and its number in the conversation."""
+    numbered = {} if number is None else {"number": number}
+    return {**photo_data(image.photo, image.origin), **numbered, "mode": image.max_tiles}
+
+
+def problem_data(error: DemoError) -> Json:
+    """Return an error as {"what", "next_step"}."""
+    return {"what": error.what, "next_step": error.next_step}
+
+
+def receipt_data(given: Answer, images: Sequence[tuple[int, Attachment]], info: ModelInfo) -> Json:
+    """Return what an answer cost and what is to be said of it; `images`: those of its question, numbered."""
+    usage = given.usage
+    speed = given.timing.tokens_per_s(usage.completion_tokens) if usage else None
+    return {
+        "ttft_s": given.timing.ttft_s,
+        "total_s": given.timing.total_s,
+        "tokens_per_s": speed,
+        "usage": vars(usage) if usage else None,
+        "dropped_boxes": given.dropped_boxes,
+        "guess": any(not pinned.certain for pinned in given.pinned),
+        "length": bool(usage and usage.finish_reason == "length"),
+        "broken_off": given.broken_off,
+        "images": [_cost(image, number, info) for number, image in images],
+    }
+
+
+def numbered_images(conversation: Conversation, index: int) -> list[tuple[int, Attachment]]:
+    """Return the images of turn `index` with their numbers, which run over the whole conversation."""
+    before = sum(len(turn.images) for turn in conversation.turns[:index])
+    return list(enumerate(conversation.turns[index].images, before + 1))
+
+
+class AnswerEvents:
+    """Turns the parts of one answer into what is told of them, boxes numbered in the order of their coming.
+
+    conversation: with the answer's question as its last turn.
+    """
+
+    def __init__(self, conversation: Conversation):
+        self._conversation = conversation
+        self._renderer = AnswerRenderer()
+        self.text: list[str] = []
+        self.boxes: list[Json] = []
+        self._blocks: list[Block] = []
+
+    def add(self, parts: Iterable[Part]) -> tuple[str, list[Json]]:
+        """Take new parts; return the new visible text and the new boxes."""
+        text: list[str] = []
+        first = len(self.boxes)
+        events: list[Event] = []
+        places: list[list[int]] = []
+        for part in parts:
+            if isinstance(part, Pinned):
+                events.append(part.box)
+                places.append(self._add_box(part))
+            else:
+                events.append(part)
+                text.append(part.text)
+        self._renderer.feed(events, places)
+        self.text += text
+        return "".join(text), self.boxes[first:]
+
+    def blocks(self, *, final: bool = False) -> list[Block]:
+        """Return the Markdown blocks that are new or changed since the last call."""
+        fresh = self._renderer.blocks(final)
+        for block in fresh:
+            del self._blocks[block.index :]
+            self._blocks.append(block)
+        return fresh
+
+    @property
+    def all_blocks(self) -> list[Block]:
+        """The blocks that stand, in order."""
+        return self._blocks
+
+    def _add_box(self, pinned: Pinned) -> list[int]:
+        """Add a box, and its repeats on the pictures that its image was made from; return their indices."""
+        first = len(self.boxes)
+        repeats = full_boxes([pinned], self._conversation)[1:]
+        self.boxes.append(self._box(pinned))
+        self.boxes += [{**self._box(again), "repeats": first} for again in repeats]
+        return list(range(first, len(self.boxes)))
+
+    def _box(self, pinned: Pinned) -> Json:
+        return {
+            "label": pinned.box.label,
+            "image": pinned.image,
+            "photo": self._conversation.images[pinned.image - 1].photo.id,
+            "box_1000": list(pinned.box.box_1000),
+            "certain": pinned.certain,
+            "colour": colour_of(pinned.box.label),
+            "line": line_of(pinned.box.label),
+        }
+
+
+class View:
+    """Stored conversations as JSON, of a model's point of view; safe to be used by several threads."""
+
+    def __init__(self, info: ModelInfo):
+        self._info = info
+        self._ended: OrderedDict[str, tuple[int, Json]] = OrderedDict()
+        self._chars = 0
+        self._lock = threading.Lock()
+
+    def conversation(self, record: Record, conversation: Conversation) -> Json:
+        """Return a conversation as it is stored; of a running answer nothing but that it runs."""
+        questions = [
+            self._question(question, conversation, index) for index, question in enumerate(record.questions)
+        ]
+        running = record.running
+        return {
+            "id": record.id,
+            "title": record.title,
+            "questions": questions,
+            "running": running.id if running else None,
+        }
+
+    def _question(self, question: Question, conversation: Conversation, index: int) -> Json:
+        images = numbered_images(conversation, index)
+        return {
+            "id": question.id,
+            "text": question.text,
+            "images": [image_data(image, number) for number, image in images],
+            "answers": [self._answer(version, conversation, index) for version in question.versions],
+            "chosen": question.chosen,
+        }
+
+    def _answer(self, version: Version, conversation: Conversation, index: int) -> Json:
+        head = {"id": version.id, "state": version.state, "model": version.model, "place": 0}
+        failure = {"failure": problem_data(DemoError(*version.failure)) if version.failure else None}
+        if version.state == "running" or not version.answers:
+            nothing = {"text": "", "blocks": [], "length": 0, "boxes": [], "receipt": None}
+            return {**head, **nothing, **failure}
+        return {**head, **self._body(version, conversation, index), **failure}
+
+    def _body(self, version: Version, conversation: Conversation, index: int) -> Json:
+        """Return text, blocks, boxes and receipt of an ended answer, which never change again."""
+        if found := self._ended.get(version.id):
+            return found[1]
+        body = self._read(version, conversation, index)
+        chars = len(body["text"]) + sum(map(len, body["blocks"])) + 200 * len(body["boxes"]) + 500
+        with self._lock:
+            self._chars += chars - self._ended.pop(version.id, (0, body))[0]
+            self._ended[version.id] = (chars, body)
+            while self._chars > CACHED_CHARS:
+                _, (fewer, _) = self._ended.popitem(last=False)
+                self._chars -= fewer
+        return body
+
+    def _read(self, version: Version, conversation: Conversation, index: int) -> Json:
+        asked = Conversation(conversation.turns[: index + 1], conversation.id)
+        builder = AnswerBuilder(asked)
+        events = AnswerEvents(asked)
+        events.add((*builder.add(version.raw), *builder.finish()))
+        events.blocks(final=True)
+        given = replace(
+            builder.answer(),
+            timing=Timing(version.ttft_s, version.total_s),
+            usage=version.usage,
+            broken_off=version.state == "broken",
+        )
+        return {
+            **grown(events),
+            "receipt": receipt_data(given, numbered_images(conversation, index), self._info),
+        }
+
+
+def grown(events: AnswerEvents) -> Json:
+    """Return an answer's text, blocks and boxes so far; `length`: how much of the text the blocks cover."""
+    blocks = events.all_blocks
+    return {
+        "text": "".join(events.text),
+        "blocks": [block.html for block in blocks],
+        "length": blocks[-1].length if blocks else 0,
+        "boxes": list(events.boxes),
+    }
+
+
+def _cost(image: Attachment, number: int, info: ModelInfo) -> Json:
+    plan = plan_tiles(image.photo.size_wh, image.max_tiles)
+    tokens = plan.visual_tokens(info.tokens_per_tile)
+    return {"number": number, "tiles": plan.tiles, "grid": list(plan.grid), "visual_tokens": tokens}
+
+
+def _origin(origin: Origin | None) -> Json | None:
+    if origin is None:
+        return None
+    box = list(origin.xyxy_px) if origin.xyxy_px else None
+    return {"photo": origin.photo_id, "xyxy_px": box, "kind": origin.kind}

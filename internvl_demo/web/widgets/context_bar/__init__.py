@@ -1,0 +1,1 @@
+"""The context bar: what a question takes of the model's context, and what makes it fit."""
