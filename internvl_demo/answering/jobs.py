@@ -20,7 +20,7 @@ from dataclasses import replace
 
 from internvl_demo.answering.feed import Changed, Closing, Ended, Feed, Gone, Grew, Part, Placed
 from internvl_demo.answering.metrics import Observer
-from internvl_demo.answering.queue import Admission
+from internvl_demo.answering.queue import AnswerQueue
 from internvl_demo.answering.stream import AnswerBuilder
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
@@ -96,7 +96,7 @@ class Jobs:
         backend: Backend,
         info: ModelInfo,
         store: Store,
-        queue: Admission,
+        queue: AnswerQueue,
         observer: Observer,
         *,
         save_s: float = SAVE_S,

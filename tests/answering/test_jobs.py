@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from internvl_demo.answering.jobs import Jobs, Progress, recalled
-from internvl_demo.answering.queue import Admission, LineFull
+from internvl_demo.answering.queue import AnswerQueue, QueueFull
 from internvl_demo.answering.stream import Answer, answer
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import BackendError, PhotoError
@@ -77,14 +77,14 @@ def test_a_failed_answer_keeps_its_text_and_its_error_for_whoever_comes_back(
 
 def test_a_full_line_is_an_error_and_the_question_stays(tmp_path: Path) -> None:
     async def test() -> None:
-        async with app(tmp_path, ["One", never], gate=Admission(running=1, waiting=1)) as demo:
+        async with app(tmp_path, ["One", never], gate=AnswerQueue(running=1, waiting=1)) as demo:
             first, second, third = (demo.ask(f"{number}?") for number in range(3))
             job = await demo.jobs.start("me", first)
             await demo.seen(job, raw_is("One"))
             waits = await demo.jobs.start("me", second)
             assert (await demo.seen(waits, lambda progress: progress.place > 0)).place == 1
             refused = await demo.last(await demo.jobs.start("me", third))
-            assert isinstance(refused.error, LineFull) and refused.error.running == 1
+            assert isinstance(refused.error, QueueFull) and refused.error.running == 1
             assert demo.store.record("me", third).questions[0].answer is None
             await demo.jobs.stop("me", waits)
             assert (await demo.last(waits)).state == "stopped"

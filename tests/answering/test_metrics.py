@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from internvl_demo.answering.metrics import LOG, Observer
-from internvl_demo.answering.queue import Admission
+from internvl_demo.answering.queue import AnswerQueue
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import BackendError, ContextError, PhotoError
@@ -195,7 +195,7 @@ def test_an_answer_cut_off_at_its_length_is_told_from_a_whole_one(lines: Lines) 
 
 
 def test_the_queue_is_told_as_it_is_when_asked() -> None:
-    observer, gate = Observer(), Admission(running=1, waiting=5)
+    observer, gate = Observer(), AnswerQueue(running=1, waiting=5)
     observer.watch_queue(lambda: gate.running, lambda: gate.waiting)
 
     async def run() -> None:

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from internvl_demo.answering.queue import Admission, LineFull, Ticket
+from internvl_demo.answering.queue import AnswerQueue, QueueFull, Ticket
 from tests.support.scripted_server import in_a_loop
 
 
@@ -16,7 +16,7 @@ class Hall:
     """Persons with tickets, in any order: what `with` blocks do in tasks."""
 
     def __init__(self, running: int, waiting: int):
-        self.gate = Admission(running, waiting)
+        self.gate = AnswerQueue(running, waiting)
         self.tickets: dict[Ticket, ExitStack] = {}
 
     def come(self, person: str) -> Ticket:
@@ -45,7 +45,7 @@ def test_beyond_the_line_a_question_is_refused_with_a_next_step() -> None:
     hall = Hall(2, 1)
     for person in "abc":
         hall.come(person)
-    with pytest.raises(LineFull) as caught:
+    with pytest.raises(QueueFull) as caught:
         hall.come("d")
     assert (caught.value.running, caught.value.waiting) == (2, 1)
     assert "2 questions" in caught.value.what and "send the question again" in caught.value.next_step
@@ -55,7 +55,7 @@ def test_beyond_the_line_a_question_is_refused_with_a_next_step() -> None:
 def test_without_a_line_nobody_waits() -> None:
     hall = Hall(1, 0)
     first = hall.come("a")
-    with pytest.raises(LineFull):
+    with pytest.raises(QueueFull):
         hall.come("b")
     hall.go(first)
     assert hall.come("b").admitted
@@ -66,12 +66,12 @@ def test_a_crowd_of_one_persons_questions_keeps_nobody_out() -> None:
     crowd = [hall.come("a") for _ in range(4)]
     newcomer = hall.come("b")
     assert newcomer.place == 2 and hall.persons() == "aba"
-    with pytest.raises(LineFull):
+    with pytest.raises(QueueFull):
         asyncio.run(crowd[-1].moved())
     hall.go(crowd[-1])
     assert hall.persons() == "aba", "the refused ticket had no place to give back"
     assert hall.come("c").place == 3 and hall.persons() == "abc"
-    with pytest.raises(LineFull):
+    with pytest.raises(QueueFull):
         hall.come("a")
 
 
@@ -111,7 +111,7 @@ def test_a_waiter_who_leaves_frees_the_place_at_once() -> None:
 
 
 def test_an_error_in_the_answer_gives_the_place_back() -> None:
-    gate = Admission(1, 0)
+    gate = AnswerQueue(1, 0)
     with pytest.raises(KeyError), gate.ticket("a"):
         raise KeyError
     assert (gate.running, gate.waiting) == (0, 0)
@@ -119,7 +119,7 @@ def test_an_error_in_the_answer_gives_the_place_back() -> None:
 
 @in_a_loop
 async def test_a_person_who_waits_sees_the_line_move_and_is_let_in() -> None:
-    gate = Admission(1, 5)
+    gate = AnswerQueue(1, 5)
     begun, seen = asyncio.Event(), list[int]()
 
     async def wait() -> None:
@@ -141,7 +141,7 @@ async def test_a_person_who_waits_sees_the_line_move_and_is_let_in() -> None:
 
 @in_a_loop
 async def test_a_cancelled_wait_leaves_no_trace() -> None:
-    gate = Admission(1, 5)
+    gate = AnswerQueue(1, 5)
     begun = asyncio.Event()
 
     async def wait() -> None:
@@ -162,7 +162,7 @@ async def test_a_cancelled_wait_leaves_no_trace() -> None:
 
 @in_a_loop
 async def test_patience_ends_a_wait_in_which_nothing_moves() -> None:
-    gate = Admission(1, 5)
+    gate = AnswerQueue(1, 5)
     with gate.ticket("a"), gate.ticket("b") as ticket:
         ticket.wake()
         await ticket.moved()
@@ -190,7 +190,7 @@ class Crowd(RuleBasedStateMachine):
         full = self.hall.gate.running == self.running and self.hall.gate.waiting == self.waiting
         try:
             ticket = self.hall.come(person)
-        except LineFull:
+        except QueueFull:
             assert full and most < mine + 2
             return
         assert not full or most >= mine + 2

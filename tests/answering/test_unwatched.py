@@ -5,7 +5,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from internvl_demo.answering.jobs import UNWATCHED
-from internvl_demo.answering.queue import Admission
+from internvl_demo.answering.queue import AnswerQueue
 from tests.support.job_app import app, run
 
 
@@ -43,7 +43,7 @@ def test_somebody_who_looks_keeps_it_going(tmp_path: Path) -> None:
 
 def test_it_gives_way_while_somebody_else_waits_for_the_model(tmp_path: Path) -> None:
     async def test() -> None:
-        gate = Admission(running=1, waiting=4)
+        gate = AnswerQueue(running=1, waiting=4)
         script = ["Half ", lambda: False]
         async with app(tmp_path, script, gate=gate, unwatched_s=600.0, give_way_s=0.5) as demo:
             left = await demo.jobs.start("me", demo.ask())
@@ -59,7 +59,7 @@ def test_it_gives_way_while_somebody_else_waits_for_the_model(tmp_path: Path) ->
 
 def test_a_question_in_the_line_is_not_given_up_for_those_behind_it(tmp_path: Path) -> None:
     async def test() -> None:
-        gate, go_on = Admission(running=1, waiting=4), list[bool]()
+        gate, go_on = AnswerQueue(running=1, waiting=4), list[bool]()
         async with app(tmp_path, [lambda: bool(go_on), "Done."], gate=gate, give_way_s=0.3) as demo:
             first = await demo.jobs.start("me", demo.ask())
             async with aclosing(demo.jobs.watch("me", first)) as viewer:
