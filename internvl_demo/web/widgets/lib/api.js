@@ -85,8 +85,9 @@ export async function exists(photo) {
   }
 }
 
-// The events of a conversation, in order, until `signal` says stop. A lost connection is taken up again where it
-// ended; `onLost(true)` tells that it is lost for longer than a moment, `onLost(false)` that it is back.
+// The events of a conversation, in order, until `signal` says stop. A stream that ends is taken up again where it
+// ended; one that breaks may have lost a part, so it begins anew with the whole conversation. `onLost(true)` tells that
+// the connection is lost for longer than a moment, `onLost(false)` that it is back.
 // Throws Problem when the server refuses (404: there is no such conversation).
 export async function follow(conversation, { after = null, onEvent, onLost = () => {}, signal }) {
   let last = after
@@ -103,6 +104,7 @@ export async function follow(conversation, { after = null, onEvent, onLost = () 
       if (signal.aborted) return
       if (problem instanceof Problem && problem.status >= 400 && problem.status < 500 && problem.status !== 429) throw problem
       if (wait > FIRST_WAIT_MS) onLost(true)
+      last = null
     }
     await pause(wait, signal)
     wait = Math.min(2 * wait, LONGEST_WAIT_MS)

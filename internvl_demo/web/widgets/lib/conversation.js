@@ -50,9 +50,7 @@ const CHANGES = {
   'answer.place': (answer, { place }) => ({ place }),
   'answer.delta': (answer, { text }) => ({ text: answer.text + text, place: 0 }),
   'answer.box': (answer, { answer: _, ...box }) => ({ boxes: [...answer.boxes, box] }),
-  'answer.block': (answer, { index, html, length }) => ({
-    blocks: [...answer.blocks.slice(0, index), html, ...answer.blocks.slice(index + 1)], length,
-  }),
+  'answer.block': (answer, { index, html, length }) => ({ blocks: [...answer.blocks.slice(0, index), html], length }), // later ones come again
   'answer.done': (answer, { state, receipt }) => ({ state, receipt }),
   'answer.failed': (answer, { state, what, next_step, receipt }) => ({ state: state ?? 'broken', receipt, failure: { what, next_step } }),
 }

@@ -3,13 +3,14 @@
 import { Problem, call, exists, upload } from './api.js'
 import { imagesOf } from './conversation.js'
 import { MOST_CHIPS, added, applyAction, fixed, joined, joinedText } from './draft.js'
-import { emit, keep, kept, page } from './state.js'
+import { emit, keep, kept, on, page } from './state.js'
 import { onLanguage, words } from './words.js'
 
 const BUDGET_MS = 250
 const NOTICEABLE = 0.05 // of the context: text alone below that is not asked about
 const FETCH_MS = 40_000 // longer than the server tries
 const pending = new Set() // uploads, which Send waits for
+let modeChosen = false
 let examples = { texts: [], photos: new Set() }
 
 export function restoreDraft() {
@@ -72,6 +73,7 @@ export function focusComposer() {
 
 // How many tiles for chips without their own: 'low' | 'standard' | 'high' | 1..40.
 export function setMode(mode) {
+  modeChosen = true
   if (mode === page.mode) return
   page.mode = mode
   emit('draft', page.draft)
@@ -89,8 +91,11 @@ export function changeChip(action) {
 export async function addFiles(files) {
   page.trouble = null
   const room = Math.max(0, MOST_CHIPS - page.draft.chips.length - pending.size)
-  const taken = [...files].slice(0, room)
-  if (files.length > room) warn(tooMany())
+  const pictures = files.filter(({ type }) => !type || type.startsWith('image/'))
+  const other = files.find((file) => !pictures.includes(file))
+  const taken = pictures.slice(0, room)
+  if (pictures.length > room) warn(tooMany())
+  else if (other) warn({ what: words('not_picture_what', { name: other.name }), next_step: words('not_picture_next') })
   const sent = []
   await Promise.all(taken.map((file, place) => adding(upload(file), (photo) => {
     sent[place] = photo
@@ -219,20 +224,29 @@ async function readBudget() {
   if (worthAsking()) {
     try {
       budget = await call('POST', 'api/budget', draftAsJson(), signal)
-    } catch { // the bar is only help: Send tells what is wrong
-      if (signal.aborted) return
+    } catch (problem) { // the bar is only help: Send tells what is wrong
+      if (problem.status === 422) budget = { parts: [], sentence: '', limit: 1, problem, fixes: [] }
     }
   }
   if (signal.aborted) return
-  page.budget = budget?.parts?.length ? budget : null
+  page.budget = budget && worthShowing(budget) ? budget : null
   emit('budget', page.budget)
+}
+
+// A few words alone are no reason to move the page.
+function worthShowing({ parts, problem }) {
+  const taken = parts.filter(({ kind }) => kind !== 'answer').reduce((sum, { share }) => sum + share, 0)
+  return problem || pictures() > 0 || taken >= NOTICEABLE
+}
+
+function pictures() {
+  return page.draft.chips.length + imagesOf(page.conversation).length
 }
 
 function worthAsking() {
   const said = page.conversation?.questions.flatMap(({ text, answers }) => [text, ...answers.map((answer) => answer.text)]) ?? []
   const letters = [page.draft.text, ...said].reduce((sum, text) => sum + text.length, 0)
-  const pictures = page.draft.chips.length + imagesOf(page.conversation).length
-  return pictures > 0 || letters > NOTICEABLE * (page.model?.context_length ?? 0)
+  return pictures() > 0 || letters > NOTICEABLE * (page.model?.context_length ?? 0)
 }
 
 function draftAsJson() {
@@ -255,3 +269,8 @@ export function applyFix(fix, begin) {
 }
 
 onLanguage(askBudget, false)
+on('model', () => {
+  if (!modeChosen && page.model.miniature && page.mode !== 'low') setMode('low') // what it was taught with
+  modeChosen = true
+  askBudget()
+})

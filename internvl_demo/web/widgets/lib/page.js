@@ -16,7 +16,7 @@
 import { Problem, call } from './api.js'
 import { asked, askedAgain, edited, runningAnswer } from './conversation.js'
 import { attachments } from './draft.js'
-import { applyFix, askBudget, options, restoreDraft, settled, takeOut, warn } from './drafting.js'
+import { applyFix, options, restoreDraft, settled, takeOut, warn } from './drafting.js'
 import { leave, listen, look, newConversation, now, openConversation, path, readEntries, remember, show, take } from './showing.js'
 import { emit, kept, page, tell } from './state.js'
 import { onLanguage, words } from './words.js'
@@ -36,7 +36,6 @@ async function readModel() {
   try {
     page.model = await call('GET', 'api/model')
     emit('model', page.model)
-    askBudget()
   } catch (problem) {
     tell(problem)
   }
@@ -92,7 +91,7 @@ export async function edit(question, text) {
     await ask('PUT', `${path(before.id)}/questions/${encodeURIComponent(question)}`, { text: text.trim() }, (ids) => edited(before, question, ids, text.trim()))
     return true
   } catch (problem) {
-    tell(problem)
+    tell(problem.status === 422 ? new Problem(problem.what, words('context_edit_shorter')) : problem)
     return false
   }
 }

@@ -1,0 +1,152 @@
+// The chips: one for each picture that waits. A chip's nodes stay while its picture does, so that a change takes
+// neither the focus nor an open choice.
+import { button, clamp, icon, make, pictured } from '../lib/dom.js'
+import { MOST_TILES, mostTiles } from '../lib/draft.js'
+import { words } from '../lib/words.js'
+
+const CUSTOM_TILES = 6 // where a choice of one's own begins
+const MODES = [['mode_low', 1], ['mode_standard', 12], ['mode_high', MOST_TILES]]
+const START_PX = 6 // how far a press moves before it drags
+
+// [2, 3] -> a drawing of 2 x 3 tiles
+function drawnGrid([columns, rows]) {
+  const drawing = make('span', { class: `grid ${rows > columns ? 'tall' : rows * columns === 1 ? 'one' : ''}`, 'aria-hidden': 'true' })
+  drawing.style.gridTemplateColumns = `repeat(${columns}, 1fr)`
+  drawing.style.aspectRatio = `${columns} / ${rows}`
+  for (let tile = 0; tile < columns * rows; tile++) drawing.append(make('i'))
+  return drawing
+}
+
+// act(action): an action for `applyAction` of lib/draft.js.
+export function makeChip(act) {
+  let chip = null // { photo, max_tiles, caption, cost, grid }
+  let at = 0
+  let last = 0
+  let custom = false // a number of its own, though it may be one that has a name
+  const tell = (action) => act({ id: chip.photo.id, at, ...action })
+  const move = (by) => () => { if (at + by >= 0 && at + by <= last) tell({ do: 'move', to: at + by }) }
+
+  const drawing = make('span', { class: 'drawing' })
+  const thumb = make('span', { class: 'thumb', title: words('tray_drag') }, drawing)
+  const caption = make('b')
+  const name = make('span', { class: 'name' })
+  const remove = button({ class: 'bare remove' }, () => tell({ do: 'remove' }), icon('remove'))
+  const cost = make('div', { class: 'cost' })
+  const mode = make('select')
+  const tiles = make('input', { type: 'number', min: 1, max: MOST_TILES, step: 1, hidden: true })
+  const earlier = button({ class: 'bare earlier' }, move(-1), icon('earlier'))
+  const later = button({ class: 'bare later' }, move(1), icon('later'))
+  const node = make('li', { class: 'line' }, thumb,
+    make('div', { class: 'about' },
+      make('div', { class: 'head' }, caption, name, remove),
+      cost,
+      make('div', { class: 'acts' }, mode, tiles, make('span', { class: 'moves' }, earlier, later))))
+
+  const options = [['', ''], ...MODES.map(([key, most]) => [words(key), String(most)]), [words('mode_custom'), 'custom']]
+  mode.append(...options.map(([text, value]) => make('option', { value }, text)))
+
+  mode.addEventListener('change', () => {
+    custom = mode.value === 'custom'
+    tell({ do: 'mode', max_tiles: custom ? chip.max_tiles ?? CUSTOM_TILES : mode.value ? Number(mode.value) : null })
+    show()
+    if (custom) tiles.focus()
+  })
+  tiles.addEventListener('change', () => {
+    const number = Math.round(Number(tiles.value))
+    if (Number.isFinite(number) && tiles.value) tell({ do: 'mode', max_tiles: clamp(number, 1, MOST_TILES) })
+    else show()
+  })
+
+  function show() {
+    const named = MODES.some(([, most]) => most === chip.max_tiles)
+    const own = chip.max_tiles !== null && (custom || !named)
+    mode.value = own ? 'custom' : String(chip.max_tiles ?? '')
+    tiles.hidden = !own
+    if (own) tiles.value = chip.max_tiles
+    mode.classList.toggle('own', chip.max_tiles !== null)
+  }
+
+  // pageMode: of the chips without their own
+  function update(fresh, place, count, pageMode) {
+    const before = chip
+    ;[chip, at, last] = [fresh, place, count - 1]
+    const image = chip.caption
+    if (before?.photo.url !== chip.photo.url) pictured(thumb, chip.photo.url)
+    caption.textContent = image
+    name.textContent = name.title = chip.photo.name
+    cost.textContent = chip.cost
+    if (String(before?.grid) !== String(chip.grid)) drawing.replaceChildren(drawnGrid(chip.grid))
+    mode.options[0].textContent = words('tray_default', { count: mostTiles(pageMode) })
+    for (const [control, key] of [[mode, 'mode'], [tiles, 'tiles'], [remove, 'remove'], [earlier, 'earlier'], [later, 'later']]) {
+      control.setAttribute('aria-label', words(`tray_${key}`, { image }))
+    }
+    // Not `disabled`: a button at the end of its way keeps the focus.
+    earlier.setAttribute('aria-disabled', String(at === 0))
+    later.setAttribute('aria-disabled', String(at === last))
+    earlier.parentNode.hidden = last === 0
+    show()
+  }
+
+  return { node, thumb, remove, update, named: () => ({ id: chip.photo.id, at }) }
+}
+
+// Another order by mouse or finger, from the thumbnail; on a phone the rest of a chip still scrolls the page.
+export function makeDrag(list, act, signal) {
+  let drag = null // { node, pointer, x, y, begun, to, area }
+  const nodes = () => [...list.children]
+
+  function nearest(x, y) {
+    const apart = (node) => {
+      const area = node === drag.node ? drag.area : node.getBoundingClientRect()
+      return Math.hypot(x - area.left - area.width / 2, y - area.top - area.height / 2)
+    }
+    const distances = nodes().map(apart)
+    return distances.indexOf(Math.min(...distances))
+  }
+
+  function mark() {
+    const at = nodes().indexOf(drag?.node)
+    nodes().forEach((node, index) => {
+      node.classList.toggle('dragged', Boolean(drag?.begun) && index === at)
+      node.classList.toggle('gap-before', Boolean(drag?.begun) && index === drag.to && index < at)
+      node.classList.toggle('gap-after', Boolean(drag?.begun) && index === drag.to && index > at)
+    })
+  }
+
+  function end(kept) {
+    if (!drag) return
+    const { node, begun, to } = drag
+    node.style.transform = ''
+    drag = null
+    mark()
+    if (kept && begun && to !== nodes().indexOf(node)) act(node, to)
+  }
+
+  list.addEventListener('pointerdown', (event) => {
+    const thumb = event.target.closest('.thumb')
+    if (!thumb || event.button || drag) return
+    const node = thumb.closest('.line')
+    drag = { node, pointer: event.pointerId, x: event.clientX, y: event.clientY, begun: false, to: nodes().indexOf(node), area: node.getBoundingClientRect() }
+    thumb.setPointerCapture(event.pointerId)
+    event.preventDefault()
+  })
+  list.addEventListener('pointermove', (event) => {
+    if (event.pointerId !== drag?.pointer) return
+    const [right, down] = [event.clientX - drag.x, event.clientY - drag.y]
+    drag.begun ||= Math.hypot(right, down) >= START_PX
+    if (!drag.begun) return
+    drag.node.style.transform = `translate(${right}px, ${down}px)`
+    drag.to = nearest(event.clientX, event.clientY)
+    mark()
+  })
+  list.addEventListener('pointerup', (event) => { if (event.pointerId === drag?.pointer) end(true) })
+  list.addEventListener('pointercancel', () => end(false))
+  window.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape' || !drag) return
+    end(false)
+    event.stopPropagation()
+    event.preventDefault()
+  }, { capture: true, signal })
+
+  return { end }
+}

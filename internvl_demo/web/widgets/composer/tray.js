@@ -1,0 +1,126 @@
+// The tray: the pictures that wait in the composer as chips, what they cost, and other ways to add one.
+import { tilesText, tokensText } from '../conversation/receipts.js'
+import { button, icon, make } from '../lib/dom.js'
+import { tilesOf } from '../lib/draft.js'
+import { addAddress, addFiles, changeChip, focusComposer, imagesOf, on, page } from '../lib/page.js'
+import { number, words } from '../lib/words.js'
+import { makeAddress } from './address.js'
+import { makeCamera } from './camera.js'
+import { makeChip, makeDrag } from './chips.js'
+import { makeMention } from './mention.js'
+
+// choose(): opens the file dialog of the composer. Until `signal` says stop, for another language.
+export function makeTray(root, choose, signal) {
+  const chips = new Map() // 'photo id, how manieth of it' -> chip
+  let announce = null // what to say of the next state
+
+  const list = make('ol', { class: 'chips', 'aria-label': words('tray_images') })
+  const total = make('div', { class: 'total' })
+  const trouble = make('div', { class: 'trouble' })
+  const counts = make('div', { id: 'token-count' }, list, trouble, total)
+  const spinner = make('i', { class: 'spinner', hidden: true })
+  const fetching = make('span')
+  const waiting = make('div', { class: 'fetching', role: 'status' }, spinner, fetching)
+  const live = make('div', { class: 'unseen', 'aria-live': 'polite' })
+  const camera = makeCamera(addFiles)
+  const address = makeAddress(addAddress)
+  const mention = makeMention(images, signal)
+  const tool = (name, drawn, key, act) => button({ class: `tool ${name}` }, act, icon(drawn), make('span', {}, words(key)))
+  const tools = make('div', { class: 'tools' },
+    tool('open-files', 'plus', 'tray_file', choose),
+    tool('open-camera', 'camera', 'tray_camera', camera.open),
+    tool('open-address', 'address', 'tray_address', address.open))
+  root.replaceChildren(counts, make('div', { class: 'more' }, tools, waiting), live, mention.list, ...camera.nodes, ...address.nodes)
+  const drag = makeDrag(list, (node, to) => act({ do: 'move', ...chipOf(node).named(), to }), signal)
+
+  const chipOf = (node) => [...chips.values()].find((chip) => chip.node === node)
+  const captionAt = (place) => `Image-${imagesOf(page.conversation).length + place + 1}`
+
+  // What `@` can name: the conversation's images, then those that wait.
+  function images() {
+    const waits = page.draft.chips.map(({ photo }) => photo)
+    return [...imagesOf(page.conversation), ...waits].map(({ name, url }, index) => ({ caption: `Image-${index + 1}`, name, url }))
+  }
+
+  function act(action) {
+    const { photo } = page.draft.chips[action.at]
+    if (action.do === 'move') announce = words('tray_now', { name: photo.name || captionAt(action.at), image: captionAt(action.to) })
+    if (action.do === 'remove') announce = words('tray_removed', { image: captionAt(action.at) })
+    changeChip(action)
+  }
+
+  // The same picture twice is two chips.
+  function keysOf(draft) {
+    const seen = new Map()
+    return draft.map(({ photo: { id } }) => {
+      seen.set(id, (seen.get(id) ?? 0) + 1)
+      return `${id} ${seen.get(id)}`
+    })
+  }
+
+  function arrange(keys) {
+    const focused = root.contains(document.activeElement) ? document.activeElement : null
+    const place = [...list.children].findIndex((node) => node.contains(focused))
+    for (const [key, chip] of chips) {
+      if (keys.includes(key)) continue
+      chip.node.remove()
+      chips.delete(key)
+    }
+    keys.forEach((key, index) => {
+      if (!chips.has(key)) chips.set(key, makeChip(act))
+      const { node } = chips.get(key)
+      if (list.children[index] !== node) list.insertBefore(node, list.children[index] ?? null)
+    })
+    if (!focused || document.activeElement === focused) return
+    if (root.contains(focused)) return focused.focus({ preventScroll: true })
+    const next = chipOf(list.children[Math.min(place, keys.length - 1)])
+    if (next) next.remove.focus({ preventScroll: true })
+    else focusComposer()
+  }
+
+  let before = ''
+  function draw() {
+    const { chips: draft } = page.draft
+    const keys = keysOf(draft)
+    if (String(keys) !== before) drag.end(false)
+    before = String(keys)
+    arrange(keys)
+    const plans = draft.map(({ photo, max_tiles }) => tilesOf(photo, max_tiles ?? page.mode, page.model?.tokens_per_tile ?? 0))
+    keys.forEach((key, index) => {
+      const chip = { ...draft[index], caption: captionAt(index), cost: costText(draft[index].photo, plans[index]), grid: plans[index].grid }
+      chips.get(key).update(chip, index, keys.length, page.mode)
+    })
+    list.hidden = !keys.length
+    const tokens = plans.reduce((sum, plan) => sum + plan.tokens, 0)
+    total.textContent = keys.length > 1 && page.model ? words('total', { count: number(tokens) }) : ''
+    warn(page.trouble)
+    wait()
+    if (announce !== null) live.textContent = announce
+    announce = null
+    mention.refresh()
+  }
+
+  function costText({ size_wh: [width, height] }, plan) {
+    return page.model ? words('tray_cost', { width, height, tiles: tilesText(plan), tokens: tokensText(plan.tokens) }) : ''
+  }
+
+  function warn(problem) {
+    const text = problem ? `${problem.what} ${problem.next_step}` : ''
+    if (trouble.textContent === text) return
+    trouble.replaceChildren(...(text ? [make('div', { class: 'problem', role: 'alert' }, text)] : []))
+  }
+
+  function wait() {
+    const uploads = page.uploads - (page.fetching ? 1 : 0)
+    const parts = []
+    if (page.fetching) parts.push(words('tray_fetching', { host: page.fetching }))
+    if (uploads > 0) parts.push(uploads === 1 ? words('tray_uploading') : words('tray_uploading_many', { count: uploads }))
+    const text = parts.join(' ')
+    if (fetching.textContent !== text) fetching.textContent = text
+    spinner.hidden = !text
+  }
+
+  const endings = ['draft', 'conversation', 'model'].map((name) => on(name, draw))
+  signal.addEventListener('abort', () => endings.forEach((end) => end()))
+  draw()
+}
