@@ -26,7 +26,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from internvl_demo.answering.metrics import Observer, log_to_stderr
-from internvl_demo.answering.queue import Admission
+from internvl_demo.answering.queue import AnswerQueue
 from internvl_demo.errors import SetupError
 from internvl_demo.models import options_of
 from internvl_demo.models.base import Backend, ModelInfo
@@ -96,7 +96,7 @@ def build_page(service: ChatService) -> gr.Blocks:
 def build_service(backend: Backend, info: ModelInfo, settings: Settings, observer: Observer) -> ChatService:
     """Return the store, the queue and the model behind commands. Raises StoreError."""
     running = settings.running or (_RUNNING_BY_A_SERVER if settings.endpoint or settings.serve else 1)
-    queue = Admission(running, settings.waiting)
+    queue = AnswerQueue(running, settings.waiting)
     store = open_store(settings)
     return ChatService(backend, info, options_of(settings), queue, store, observer, how_of(settings, info))
 

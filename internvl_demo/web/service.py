@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from internvl_demo.answering.jobs import Jobs
 from internvl_demo.answering.metrics import Observer
-from internvl_demo.answering.queue import Admission
+from internvl_demo.answering.queue import AnswerQueue
 from internvl_demo.answering.stream import AnswerBuilder, report
 from internvl_demo.conversation.budget import Budget, budget, estimate
 from internvl_demo.conversation.options import Options
@@ -68,7 +68,7 @@ class ChatService:
         backend: Backend,
         info: ModelInfo,
         options: Options,
-        queue: Admission,
+        queue: AnswerQueue,
         store: Store,
         observer: Observer | None = None,
         how: How | None = None,
