@@ -24,9 +24,10 @@ FLOORS = {
 }
 LOCAL = ("models/local/backend.py", "models/local/steps.py")
 GPU_BENCH = ("bench/turbomind.py", "bench/random_weights.py")
+PLAIN_CHAT = "bench/stream_plain.py"
 ROOMS = {
-    "gradio": ("web",),
-    "openai": ("models/openai",),
+    "gradio": ("web", PLAIN_CHAT),
+    "openai": ("models/openai", PLAIN_CHAT),
     "torch": (*LOCAL, "models/convert", "nano", "conversation/tiling.py", "bench/decode.py", *GPU_BENCH),
     "transformers": (*LOCAL, "models/convert", "nano", "bench/random_weights.py"),
     "safetensors": ("models/convert",),

@@ -25,6 +25,13 @@ class BenchPart(StrEnum):
     all = "all"
 
 
+class StreamKind(StrEnum):
+    """What `bench stream` reads."""
+
+    page = "page"
+    plain = "plain"
+
+
 bench = typer.Typer(no_args_is_help=True, help="Measure speed, as ratios of one run.")
 
 
@@ -108,6 +115,45 @@ def turbomind(
         print(json.dumps(plan(shape, gpu_memory, disk), indent=2))
         return
     print(json.dumps(asyncio.run(measure(part.value, scenes, shape, work)), indent=2))
+
+
+@bench.command()
+def stream(
+    readers: Annotated[int, typer.Option(min=1, help="How many read at once.")] = 16,
+    tokens_per_s: Annotated[float, typer.Option(min=0.1, help="Tokens a second for each reader.")] = 100,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long each answer is.")] = 8,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds, each of the page and then the plain chat.")] = 3,
+    only: Annotated[StreamKind | None, typer.Option(help="Measure one of them.")] = None,
+    as_json: Json = False,
+) -> None:
+    """CPU and waiting times of the page while many read, against a plain `gr.ChatInterface`."""
+    from internvl_demo.bench.stream import KINDS, measure_stream, table
+
+    kinds = (only.value,) if only else KINDS
+    result = measure_stream(readers, tokens_per_s, seconds, rounds, kinds)
+    print(json.dumps(result, indent=2) if as_json else table(result))
+
+
+@bench.command()
+def page_memory(
+    pages: Annotated[int, typer.Option(min=1, help="Conversations that are opened.")] = 20,
+    pictures: Annotated[int, typer.Option(min=1, help="Photos of 12 megapixels in each.")] = 4,
+    as_json: Json = False,
+) -> None:
+    """Memory of the page's process for each open conversation about photos, at rest."""
+    from internvl_demo.bench.page_memory import measure_page_memory
+
+    _print_rows(measure_page_memory(pages, pictures), as_json)
+
+
+@bench.command()
+def upload(
+    times: Annotated[int, typer.Option(min=1, help="Uploads of each kind.")] = 9, as_json: Json = False
+) -> None:
+    """Milliseconds from the last byte of a photo of 12 megapixels to the page's answer, with EXIF and without."""
+    from internvl_demo.bench.upload import measure_upload
+
+    _print_rows(measure_upload(times), as_json)
 
 
 def _print_rows(result: dict[str, Any], as_json: bool) -> None:
