@@ -6,8 +6,20 @@ import { language, onLanguage, words } from '../lib/words.js'
 
 const TITLE_LENGTH = 80 // characters of a title that the server keeps
 
+// Return a function that tells a time in words: today's as hours and minutes, another day's as its date.
+function timeTeller() {
+  const format = (parts) => new Intl.DateTimeFormat(language() === 'zh' ? 'zh-CN' : 'en-GB', parts)
+  const [hours, days] = [format({ hour: '2-digit', minute: '2-digit' }), format({ year: 'numeric', month: 'short', day: 'numeric' })]
+  const today = new Date().toDateString()
+  return (seconds) => {
+    const date = new Date(seconds * 1000)
+    return (date.toDateString() === today ? hours : days).format(date)
+  }
+}
+
 export default function mount(element) {
   let asking = null // the id of the conversation that is about to be deleted
+  let shown = null // the id of the conversation that is marked
   let naming = null // { id, text }: the one that is being renamed, and its title so far
 
   const label = make('span')
@@ -22,22 +34,15 @@ export default function mount(element) {
   dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close() }) // beside it
   element.querySelector('.widget').replaceChildren(toggle, dialog)
 
-  function time(seconds) {
-    const date = new Date(seconds * 1000)
-    const today = new Date().toDateString() === date.toDateString()
-    const parts = today ? { hour: '2-digit', minute: '2-digit' } : { year: 'numeric', month: 'short', day: 'numeric' }
-    return new Intl.DateTimeFormat(language() === 'zh' ? 'zh-CN' : 'en-GB', parts).format(date)
-  }
-
   const act = (name, id, attributes, deed, ...inside) => button({ 'data-key': `${name} ${id}`, ...attributes }, deed, ...inside)
 
-  function row(entry) {
+  function row(entry, time) {
     if (asking === entry.id) return make('li', {}, ...question(entry))
     if (naming?.id === entry.id) return make('li', {}, form(entry))
-    return make('li', {}, ...acts(entry))
+    return make('li', {}, ...acts(entry, time))
   }
 
-  function acts({ id, title: text, updated_at }) {
+  function acts({ id, title: text, updated_at }, time) {
     const small = (key) => ({ class: 'small', 'aria-label': `${words(key)}: ${text}`, title: words(key) })
     return [
       act('open', id, { class: 'open', 'aria-current': id === page.conversation?.id ? 'true' : null }, () => { dialog.close(); openConversation(id) },
@@ -79,13 +84,15 @@ export default function mount(element) {
   // The list is drawn anew whenever the entries change: what has the focus keeps it.
   function draw(focused = list.contains(document.activeElement) ? document.activeElement.dataset.key : null, whole = false) {
     const { selectionStart: from, selectionEnd: to } = document.activeElement
+    shown = page.conversation?.id
     count.textContent = page.entries.length || ''
     label.textContent = title.textContent = words('panel_conversations')
     dialog.setAttribute('aria-label', words('panel_conversations'))
     fresh.textContent = words('panel_new')
     close.setAttribute('aria-label', words('close'))
     empty.textContent = page.entries.length ? '' : words('panel_empty')
-    list.replaceChildren(...page.entries.map(row))
+    const time = timeTeller()
+    list.replaceChildren(...page.entries.map((entry) => row(entry, time)))
     if (!focused) return
     const node = [...list.querySelectorAll('[data-key]')].find((one) => one.dataset.key === focused)
     ;(node ?? fresh).focus()
@@ -94,6 +101,6 @@ export default function mount(element) {
   }
 
   on('entries', () => draw())
-  on('conversation', () => draw())
+  on('conversation', () => { if (shown !== page.conversation?.id) draw() })
   onLanguage(() => draw())
 }

@@ -32,7 +32,8 @@ export function makeBoxes({ hidden, caption, onToggle }) {
       'data-box': box.box_1000.join(','), 'data-index': index, 'data-line': box.line,
     })
     const node = vector('g', { 'data-index': index }, vector('rect', { ...place, class: 'edge' }), line)
-    return { node, line, area: place.width * place.height }
+    const small = vector('rect', { ...place, stroke: box.colour })
+    return { node, line, small, area: place.width * place.height }
   }
 
   function tag(box, index) {
@@ -51,8 +52,7 @@ export function makeBoxes({ hidden, caption, onToggle }) {
   function place(sheet) {
     for (const [index, drawn] of sheet.boxes) {
       if (boxes[index]?.image === sheet.number && alike(boxes[index], drawn.box)) continue
-      drawn.node.remove()
-      drawn.tag?.remove()
+      for (const node of [drawn.node, drawn.small, drawn.tag]) node?.remove()
       sheet.boxes.delete(index)
     }
     boxes.forEach((box, index) => {
@@ -61,16 +61,16 @@ export function makeBoxes({ hidden, caption, onToggle }) {
       const above = [...sheet.layer.children].find((child) => sheet.boxes.get(Number(child.dataset.index)).area < drawn.area)
       sheet.layer.insertBefore(drawn.node, above ?? null) // a small box lies over a large one
       if (drawn.tag) sheet.labels.append(drawn.tag)
+      sheet.small.append(drawn.small)
       sheet.boxes.set(index, drawn)
     })
-    const small = boxes.filter((box) => box.image === sheet.number && !hidden.has(box.label))
-    sheet.small.replaceChildren(...small.map((box) => vector('rect', { ...pixels(box.box_1000, sheet.size), stroke: box.colour })))
-    sheet.labels.classList.toggle('crowded', small.length > CROWD)
+    let visible = 0
     for (const drawn of sheet.boxes.values()) {
-      const off = hidden.has(drawn.line.getAttribute('data-label'))
-      drawn.node.classList.toggle('off', off)
-      drawn.tag?.classList.toggle('off', off)
+      const off = hidden.has(drawn.box.label)
+      if (!off) visible++
+      for (const node of [drawn.node, drawn.small, drawn.tag]) node?.classList.toggle('off', off)
     }
+    sheet.labels.classList.toggle('crowded', visible > CROWD)
     rove(sheet)
   }
 
@@ -78,7 +78,10 @@ export function makeBoxes({ hidden, caption, onToggle }) {
   function rove(sheet) {
     const lines = [...sheet.boxes.values()].filter((drawn) => !drawn.node.classList.contains('off')).map((drawn) => drawn.line)
     const entry = lines.find((line) => line === document.activeElement) ?? lines[0]
-    for (const { line } of sheet.boxes.values()) line.setAttribute('tabindex', line === entry ? '0' : '-1')
+    for (const { line } of sheet.boxes.values()) {
+      const wanted = line === entry ? '0' : '-1'
+      if (line.getAttribute('tabindex') !== wanted) line.setAttribute('tabindex', wanted)
+    }
     return lines
   }
 

@@ -156,7 +156,8 @@ export function makeStage({ tool, views, onTouch, onZoom }) {
   resized.observe(node)
 
   function show(number, size, sheet) {
-    if (shown?.sheet !== sheet) glide(false)
+    if (shown?.sheet === sheet) return
+    glide(false)
     shown = { number, size, sheet }
     render()
   }

@@ -37,6 +37,7 @@ function makeViewer(root, state) {
   const stop = new AbortController()
   const sheets = new Map() // image number -> everything that is drawn for it
   let images = []
+  let inSight = null // the sheet whose thumbnail was brought into sight
   let near = null // { answer, image, box_1000 } that was last zoomed to
 
   const strip = make('div', { class: 'strip', role: 'group', 'aria-label': words('viewer_images') })
@@ -149,8 +150,13 @@ function makeViewer(root, state) {
     xray.update(sheet, image)
     region.show(sheet, images.length)
     drawLight()
+    if (inSight !== sheet) bringIntoSight(sheet)
+  }
+
+  function bringIntoSight(sheet) {
     const [left, right] = [sheet.thumb.offsetLeft - strip.offsetLeft, sheet.thumb.offsetWidth - strip.clientWidth]
-    strip.scrollLeft = clamp(strip.scrollLeft, left + right, left) // the chosen one is in sight
+    strip.scrollLeft = clamp(strip.scrollLeft, left + right, left)
+    inSight = sheet
   }
 
   function drawLight() {
