@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from internvl_demo.photos.decode import Photo
+    from internvl_demo.photos.photo import Photo
     from internvl_demo.photos.regions import Origin
 
 

@@ -3,11 +3,14 @@
 In: an upload's bytes, a web address, a rectangle that a person drew. Out: a `Photo`, upright RGB pixels with the
 file it came from where that is safe to pass on; or a PhotoError with a next step.
 
-decode       bytes -> `Photo`: the only place where Pillow reads a file
-passthrough  which files are only a picture, and so may be sent as they are
+photo        `Photo`: id, name, size, and pixels on demand
+decode       bytes -> `Photo`, or a file that is safe to keep: the only place where Pillow reads a file
+passthrough  files that are only a picture, and so may be sent as they are
+cache        the decoded pictures that are kept ready, bounded in bytes
+limits       how much one message may carry, and how much may wait to be sent
 download     a web address -> `Photo`, from public addresses only
 regions      a rectangle on a photo -> a crop or a marked copy, and where it is from
 coordinates  normalised 0-1000 coordinates -> pixels
 
-Not here: how a photo is cut into tiles (`conversation.tiling`), keeping photos on disk (`store.photos`).
+Not here: how a photo is cut into tiles (`conversation.tiling`), keeping photos on disk (`store`).
 """

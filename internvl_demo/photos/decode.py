@@ -1,8 +1,12 @@
-"""Untrusted bytes -> `Photo`: upright, 8-bit RGB, within limits, without metadata.
+"""Untrusted bytes -> pixels: upright, 8-bit RGB, within limits, without metadata.
 
 Everything after this module sees pictures as `Photo` only. What goes in is whatever a person sent: a
 camera file that lies on its side, a transparent logo, a scan with 16 bits, a bomb, a text file. What
-comes out is a `Photo` or a `PhotoError` that says what to do; no other exception of the decoder's.
+comes out is a picture or a `PhotoError` that says what to do; no other exception of the decoder's:
+
+    read_photo   bytes -> `Photo` in memory
+    clean_file   bytes -> a file of the same picture that is safe to keep and to show
+    pixels_of    such a file -> its pixels
 
 How the values of other kinds of picture become 8-bit RGB:
 
@@ -27,7 +31,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
 from os import PathLike
@@ -37,7 +41,8 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.Image import Transpose
 
 from internvl_demo.errors import PhotoError, Sentence
-from internvl_demo.photos.passthrough import plain_mime
+from internvl_demo.photos.passthrough import cleaned, mime_of
+from internvl_demo.photos.photo import InMemory, Photo, encode_image, encode_lossless
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """The formats that are read, by Pillow's names."""
@@ -54,17 +59,8 @@ MIN_SIDE_PX = 2
 MAX_NAME_CHARS = 80
 """The longest name that is shown."""
 
-PNG_MAX_PIXELS = 2_000_000
-"""Up to here a picture is encoded without loss (see `encode_photo`)."""
-
-PALETTE_COLOURS = 256
-"""Drawings and screen text with at most so many colours stay small as PNG at any size."""
-
 ORIGINAL_MAX_BYTES = 8 * 1024 * 1024
-"""The largest file that is kept beside its pixels: phones' photos are smaller; lossless 4K is encoded anew."""
-
-JPEG_MAX_SIDE_PX = 65_500
-"""libjpeg's limit for a side."""
+"""The largest file that a model server gets as it is: phones' photos are smaller; lossless 4K is encoded anew."""
 
 SUPPORTED = Sentence("JPEG, PNG, WebP, GIF, BMP or TIFF")
 """`FORMATS` in words, for sentences."""
@@ -83,6 +79,8 @@ _UPRIGHT = {
 }
 """EXIF orientation -> what makes the picture upright. 1 is upright; other values mean nothing."""
 
+_ON_ITS_SIDE = (5, 6, 7, 8)
+
 _OTHER_KINDS = (
     (re.compile(rb".{4}ftyp(hei|hev|mif1|msf1)", re.DOTALL), Sentence("a HEIC picture")),
     (re.compile(rb".{4}ftypavi", re.DOTALL), Sentence("an AVIF picture")),
@@ -100,43 +98,53 @@ _PILLOW = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Photo:
-    """A picture that is safe to use. Two are equal if they show the same under the same name.
+class CleanFile:
+    """A file of one picture that is safe to keep and to show.
 
-    id: sha256, in hex, of the size and the upright RGB pixels; the same picture has the same id in
-        any container that keeps its pixels.
-    name: file name for display, without folders and control characters, at most 80 characters; may be "".
-    image: RGB, upright, its `info` empty; not to be changed.
-    original: MIME type and bytes of the file that it came from, if that shows the same to everybody and
-        tells nothing else (see `passthrough`), and is not over 8 MB.
+    mime, data: the file; a JPEG that is turned says so in an EXIF segment that holds nothing else.
+    size_wh: of the picture, upright.
+    original: whether a model server may get it as it is: nothing was encoded anew, it is upright and not over 8 MB.
     """
 
-    id: str
-    name: str
-    image: Image.Image = field(compare=False, repr=False)
-    original: tuple[str, bytes] | None = field(default=None, compare=False, repr=False)
-
-    @property
-    def size_wh(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self.image.size
+    mime: str
+    data: bytes
+    size_wh: tuple[int, int]
+    original: bool
 
 
 def read_photo(data: bytes, name: str = "") -> Photo:
-    """The bytes of a JPEG, PNG, WebP, GIF, BMP or TIFF file -> `Photo`.
+    """Decode the bytes of a JPEG, PNG, WebP, GIF, BMP or TIFF file: a `Photo` that holds its pixels.
 
     Raises PhotoError if they are no such file, damaged, over 32 MB or 100 megapixels, or under 2 pixels a side.
     """
-    if not data:
-        raise PhotoError("The file is empty.", CHOOSE_SUPPORTED)
-    _check_bytes(len(data))
-    with _pillow():
-        try:
-            image = Image.open(BytesIO(data), formats=FORMATS)
-        except UnidentifiedImageError:
-            raise _not_a_picture(data) from None
-        _check_size(image.size)
-        return _with_original(_photo(image, name), image.mode, data)
+    with _opened(data) as image:
+        rgb = _upright(image)
+        file = _as_it_is(image, data)
+        original = (file.mime, file.data) if file and file.original else None
+        return Photo(_id(rgb), display_name(name), rgb.size, InMemory(rgb, original))
+
+
+def clean_file(data: bytes) -> CleanFile:
+    """Check and clean a file that a person sent; see `CleanFile`.
+
+    Decodes it once. A JPEG or PNG keeps its coded pixels wherever they show the same to everybody, so that a
+    phone's photo takes a tenth of a second; everything else is encoded anew: upright, in RGB, without loss, but for
+    a JPEG by the rules of `encode_photo`. Raises PhotoError like `read_photo`.
+    """
+    with _opened(data) as image:
+        image.load()
+        file = _as_it_is(image, data)
+        if file is not None:
+            return file
+        rgb = _upright(image)
+    mime, anew = encode_image(rgb) if image.format in ("JPEG", "MPO") else encode_lossless(rgb)
+    return CleanFile(mime, anew, rgb.size, False)
+
+
+def pixels_of(data: bytes) -> Image.Image:
+    """Decode a file: its picture in RGB, upright. Raises PhotoError like `read_photo`."""
+    with _opened(data) as image:
+        return _upright(image)
 
 
 def open_photo(path: str | PathLike[str]) -> Photo:
@@ -144,7 +152,7 @@ def open_photo(path: str | PathLike[str]) -> Photo:
 
     Raises PhotoError, which names the file, if there is none, it cannot be read, or `read_photo` refuses it.
     """
-    name = _display_name(str(path))
+    name = display_name(str(path))
     try:
         return read_photo(_bytes_of(path, name), name)
     except PhotoError as error:
@@ -183,32 +191,23 @@ def photo_of(image: Image.Image, name: str = "") -> Photo:
     The image itself stays as it is. Raises PhotoError if it is over 100 megapixels or under 2 pixels a side.
     """
     with _pillow():
-        return _photo(image, name)
+        rgb = _upright(image)
+        return Photo(_id(rgb), display_name(name), rgb.size, InMemory(rgb))
 
 
-def encode_photo(photo: Photo) -> tuple[str, bytes]:
-    """`Photo` -> (MIME type, file without metadata), for data URLs and for showing.
-
-    PNG, which loses nothing, up to 2 megapixels, for at most 256 colours (a scan, a drawing), and for
-    sides that JPEG cannot hold; otherwise JPEG at quality 95 with full colour (4:4:4), a tenth of the size.
-    """
-    width, height = photo.size_wh
-    lossless = (
-        width * height <= PNG_MAX_PIXELS
-        or max(width, height) > JPEG_MAX_SIDE_PX
-        or photo.image.getcolors(PALETTE_COLOURS) is not None
-    )
-    file = BytesIO()
-    if lossless:
-        photo.image.save(file, "PNG")
-        return "image/png", file.getvalue()
-    photo.image.save(file, "JPEG", quality=95, subsampling="4:4:4")
-    return "image/jpeg", file.getvalue()
-
-
-def file_of(photo: Photo) -> tuple[str, bytes]:
-    """`Photo` -> (MIME type, file without metadata): the original bytes where they are plain, else encoded."""
-    return photo.original or encode_photo(photo)
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    """Open a picture's file, within limits; its pixels are not read yet. Holds the door to Pillow."""
+    if not data:
+        raise PhotoError("The file is empty.", CHOOSE_SUPPORTED)
+    _check_bytes(len(data))
+    with _pillow():
+        try:
+            image = Image.open(BytesIO(data), formats=FORMATS)
+        except UnidentifiedImageError:
+            raise _not_a_picture(data) from None
+        _check_size(image.size)
+        yield image
 
 
 @contextmanager
@@ -288,32 +287,41 @@ def _not_a_picture(data: bytes) -> PhotoError:
     )
 
 
-def _photo(image: Image.Image, name: str) -> Photo:
-    """Any image -> `Photo`. Behind the door only."""
+def _as_it_is(image: Image.Image, data: bytes) -> CleanFile | None:
+    """Return a loaded image's file with nothing but its picture, if every reader of it sees what is seen here."""
+    if image.mode not in _SAME_TO_ALL:
+        return None
+    orientation, (width, height) = _orientation(image), image.size
+    clean = cleaned(data, orientation)
+    if clean is None:
+        return None
+    return CleanFile(
+        mime_of(clean),
+        clean,
+        (height, width) if orientation in _ON_ITS_SIDE else (width, height),
+        orientation == 1 and len(clean) <= ORIGINAL_MAX_BYTES,
+    )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn any image into an RGB one, upright. Behind the door only."""
     _check_size(image.size)
     image.load()
     rgb = _rgb(image)
-    turn = _turn(image)
+    turn = _UPRIGHT.get(_orientation(image))
     if turn is not None:
         rgb = rgb.transpose(turn)
     rgb.info = {}
-    return Photo(_id(rgb), _display_name(name), rgb)
+    return rgb
 
 
-def _with_original(photo: Photo, mode: str, data: bytes) -> Photo:
-    """With the file it came from, if every reader of that file sees what `photo` shows."""
-    if mode not in _SAME_TO_ALL or len(data) > ORIGINAL_MAX_BYTES:
-        return photo
-    mime = plain_mime(data)
-    return replace(photo, original=(mime, data)) if mime else photo
-
-
-def _turn(image: Image.Image) -> Transpose | None:
-    """What makes a loaded image upright; a TIFF is turned by Pillow while it loads, and says so."""
+def _orientation(image: Image.Image) -> int:
+    """Return how a loaded image is turned, 1 to 8; a TIFF is turned by Pillow while it loads, and says so."""
     try:
-        return _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
+        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+        return int(orientation) if orientation in _UPRIGHT else 1
     except Exception:  # noqa: BLE001  whatever broken EXIF raises, it does not spoil a good picture
-        return None
+        return 1
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -364,7 +372,7 @@ def _id(rgb: Image.Image) -> str:
     return digest.hexdigest()
 
 
-def _display_name(name: str) -> str:
+def display_name(name: str) -> str:
     """A path of any system, or anything else that a browser called its file -> a name for display."""
     base = re.split(r"[/\\]", name)[-1]
     shown = "".join(

@@ -25,7 +25,8 @@ from urllib.parse import unquote
 import httpx
 
 from internvl_demo.errors import DemoError, PhotoError
-from internvl_demo.photos.decode import MAX_BYTES, Photo, called, read_photo
+from internvl_demo.photos.decode import MAX_BYTES, called, display_name, read_photo
+from internvl_demo.photos.photo import Photo
 
 MAX_REDIRECTS = 3
 TOTAL_S = 20.0
@@ -97,21 +98,30 @@ class Rules:
     total_s: float = TOTAL_S
 
 
-async def fetch_photo(url: str, rules: Rules = Rules()) -> Photo:
-    """The picture at a public http or https address -> `Photo`.
+async def fetch_file(url: str, rules: Rules = Rules()) -> tuple[str, bytes]:
+    """Fetch the file at a public http or https address: its name, for display, and its bytes, whatever they are.
 
-    Raises AddressError if the address is none, is not public, does not answer in 20 s, or leads to something else
-    than a file of at most 32 MB; PhotoError if what came cannot be used as a picture.
+    Raises AddressError if the address is none, is not public, does not answer in 20 s, or leads to something that
+    cannot be a picture's file of at most 32 MB.
     """
     try:
         async with asyncio.timeout(rules.total_s):
             name, data = await _follow(_parsed(url), rules)
+            return display_name(name), data
     except TimeoutError:
         raise AddressError(
             "The address has not sent a picture within {seconds} seconds.",
             "Try again later, or save the picture and add it as a file.",
             seconds=f"{rules.total_s:.0f}",
         ) from None
+
+
+async def fetch_photo(url: str, rules: Rules = Rules()) -> Photo:
+    """Fetch the picture at a public http or https address, as a `Photo` in memory.
+
+    Raises AddressError like `fetch_file`, PhotoError if what came cannot be used as a picture.
+    """
+    name, data = await fetch_file(url, rules)
     try:
         return await asyncio.to_thread(read_photo, data, name)
     except PhotoError as error:

@@ -23,7 +23,8 @@ from PIL import ImageDraw
 
 from internvl_demo.errors import DemoError
 from internvl_demo.photos.coordinates import SCALE, Box4, to_px
-from internvl_demo.photos.decode import MAX_NAME_CHARS, Photo, photo_of
+from internvl_demo.photos.decode import MAX_NAME_CHARS, photo_of
+from internvl_demo.photos.photo import Photo
 
 MARGIN = 0.05
 """How much a crop takes in beyond the rectangle, on each side, in parts of the rectangle's own side."""

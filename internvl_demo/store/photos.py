@@ -15,10 +15,9 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image
-
 from internvl_demo.errors import PhotoError
-from internvl_demo.photos.decode import FORMATS, Photo, photo_of
+from internvl_demo.photos.decode import pixels_of
+from internvl_demo.photos.photo import InMemory, Photo
 
 _PNG_EFFORT = 3
 """zlib's level: files as small as the default's, in half the time."""
@@ -76,8 +75,8 @@ class PhotoFiles:
             ) from None
         if sha256(data).hexdigest() != kept.digest:
             raise PhotoError("A picture of this conversation was damaged on the server.", _SEND_AGAIN)
-        image = photo_of(Image.open(BytesIO(data), formats=FORMATS)).image
-        return Photo(photo_id, "", image, (kept.mime, data) if kept.original else None)
+        image, original = pixels_of(data), (kept.mime, data) if kept.original else None
+        return Photo(photo_id, "", image.size, InMemory(image, original))
 
     def remove_others(self, kept: Iterable[Kept], before: float) -> None:
         """Removes files last written before that time, except those."""

@@ -25,7 +25,7 @@ from pathlib import Path
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Attachment, Conversation, Turn
 from internvl_demo.models.base import Usage
-from internvl_demo.photos.decode import Photo
+from internvl_demo.photos.photo import Photo
 from internvl_demo.store import rows
 from internvl_demo.store.database import Database
 from internvl_demo.store.faults import BusyError, GoneError, StoreError, plainly

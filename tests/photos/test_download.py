@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from internvl_demo.errors import DemoError, PhotoError
-from internvl_demo.photos.decode import Photo
 from internvl_demo.photos.download import AddressError, Rules, fetch_photo, is_public, look_up
+from internvl_demo.photos.photo import Photo
 from tests.support.uploads import png
 
 HERE, ELSEWHERE = "127.0.0.1", "127.0.0.2"

@@ -1,18 +1,20 @@
-"""Which files are only a picture and may be sent as they are; everything else is encoded anew."""
+"""Which files are only a picture and may be sent as they are; what others lose before they are kept or sent."""
 
+import time
 from io import BytesIO
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from internvl_demo.photos import decode as photo_module
-from internvl_demo.photos.decode import file_of, photo_of, read_photo
-from internvl_demo.photos.passthrough import plain_mime
-from tests.support.pictures import FILES, chunk, half, noise, picture, png, saved
+from internvl_demo.photos.decode import clean_file, photo_of, pixels_of, read_photo
+from internvl_demo.photos.passthrough import cleaned, plain_mime
+from internvl_demo.photos.photo import file_of
+from tests.support.pictures import FILES, as_stored, chunk, furthest, half, noise, picture, png, saved
 
 EXIF = Image.Exif()
 EXIF[0x010E] = "SECRET description"
@@ -58,14 +60,37 @@ NOT_PLAIN: dict[str, bytes] = {
 }
 
 
+CLEANED = (
+    "JPEG with EXIF", "JPEG with a comment", "JPEG with a colour profile", "JPEG with XMP", "JPEG with a thumbnail",
+    "JPEG with bytes after its end", "two JPEGs in one file", "PNG with EXIF", "PNG with text",
+    "PNG with a colour profile", "PNG with a resolution", "PNG with bytes after its end",
+    "PNG with a chunk of its own",
+)  # fmt: skip
+"""Of these only the picture is kept; the others are encoded anew."""
+
+
 @pytest.mark.parametrize("name", NOT_PLAIN)
-def test_a_file_that_holds_more_than_a_picture_is_encoded_anew(name: str) -> None:
+def test_what_is_sent_holds_only_a_picture(name: str) -> None:
     data = NOT_PLAIN[name]
     photo = read_photo(data)
-    assert photo.original is None
+    assert (photo.original is not None) == (name in CLEANED)
     _, sent = file_of(photo)
     assert sent != data and b"SECRET" not in sent
     assert plain_mime(sent)
+    if name in CLEANED:
+        assert pixels_of(sent).tobytes() == photo.image.tobytes(), "the coded pixels are untouched"
+
+
+@pytest.mark.parametrize("name", NOT_PLAIN)
+def test_what_is_stored_holds_only_a_picture(name: str) -> None:
+    data = NOT_PLAIN[name]
+    photo, file = read_photo(data), clean_file(data)
+    assert b"SECRET" not in file.data
+    assert file.size_wh == photo.size_wh == pixels_of(file.data).size
+    assert plain_mime(file.data) == (None if name == "JPEG on its side" else file.mime)
+    assert file.original == (photo.original is not None)
+    off_by = 90 if name == "CMYK JPEG" else 0  # the one that is compressed anew
+    assert furthest(pixels_of(file.data), photo.image) <= off_by
 
 
 def test_a_large_file_is_not_kept_beside_its_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,3 +153,109 @@ def test_no_segment_can_be_slipped_in(data: st.DataObject) -> None:
 
 def test_a_png_that_says_it_is_longer_than_it_is_is_not_plain() -> None:
     assert plain_mime(png(4, 4)[:33] + (2**31).to_bytes(4) + b"IDAT") is None
+
+
+# Cleaning.
+
+
+def secrets_of(orientation: int = 1) -> bytes:
+    """EXIF as a phone writes it: where, when and with what."""
+    exif = Image.Exif()
+    exif[0x010E], exif[0x0112] = "SECRET description", orientation
+    exif[0x8825] = {1: "N", 2: (48.0, 51.0, 29.0), 29: "SECRET gps"}
+    return exif.tobytes()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("progressive", [False, True])
+def test_phone_jpeg_keeps_pixels_and_turn(orientation: int, progressive: bool) -> None:
+    data = saved(
+        as_stored(orientation), "JPEG", quality=97, progressive=progressive, exif=secrets_of(orientation)
+    )
+    file = clean_file(data)
+    assert file.size_wh == (48, 32) and file.mime == "image/jpeg"
+    assert furthest(pixels_of(file.data), read_photo(data).image) == 0
+    assert file.original == (orientation == 1), "a model server may not know how to turn it"
+    with Image.open(BytesIO(file.data)) as image:
+        said = dict(image.getexif())
+        assert said == ({} if orientation == 1 else {0x0112: orientation})
+        assert image.getexif().get_ifd(0x8825) == {}
+    assert b"SECRET" not in file.data and clean_file(file.data) == file, "cleaning twice changes nothing"
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF"])
+def test_turned_files_of_other_kinds_are_stored_upright(format: str) -> None:
+    options: dict[str, Any] = {"lossless": True} if format == "WEBP" else {}
+    file = clean_file(saved(as_stored(6), format, exif=TURNED, **options))
+    assert (file.mime, file.size_wh, file.original) == ("image/png", (48, 32), False)
+    assert plain_mime(file.data) and furthest(pixels_of(file.data), picture()) == 0
+
+
+def test_a_turn_that_only_xmp_tells_is_kept() -> None:
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf tiff:Orientation="6"/>SECRET</x:xmpmeta>'
+    data = saved(as_stored(6), "JPEG", quality=97, xmp=xmp)
+    photo, file = read_photo(data), clean_file(data)
+    assert photo.size_wh == file.size_wh == pixels_of(file.data).size
+    assert furthest(pixels_of(file.data), photo.image) == 0 and b"SECRET" not in file.data
+
+
+ANY_BYTES = st.binary(max_size=30)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([*range(0xE0, 0xF0), 0xFE]), ANY_BYTES), max_size=6),
+    st.integers(1, 8),
+    ANY_BYTES,
+    st.booleans(),
+)
+def test_cleaned_jpeg_shows_the_same(
+    segments: list[tuple[int, bytes]], orientation: int, behind: bytes, progressive: bool
+) -> None:
+    data = saved(as_stored(orientation), "JPEG", progressive=progressive, exif=secrets_of(orientation))
+    more = b"".join(
+        bytes((0xFF, kind)) + (len(body) + 8).to_bytes(2) + b"SECRET" + body for kind, body in segments
+    )
+    at = data.index(b"\xff\xdb")
+    data = data[:at] + more + data[at:] + b"SECRET" + behind
+    clean = cleaned(data, orientation)
+    assert clean is not None and b"SECRET" not in clean
+    assert len(clean) <= len(saved(as_stored(orientation), "JPEG", progressive=progressive)) + 40
+    assert pixels_of(clean).tobytes() == read_photo(data).image.tobytes()
+    assert pixels_of(clean).size == (48, 32)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.from_regex(r"[a-z][a-zA-Z]{3}", fullmatch=True), ANY_BYTES), max_size=6), ANY_BYTES
+)
+def test_cleaned_png_shows_the_same(chunks: list[tuple[str, bytes]], behind: bytes) -> None:
+    more = b"".join(chunk(kind.encode(), b"SECRET" + body) for kind, body in chunks)
+    data = PNG[:33] + more + PNG[33:-12] + more + PNG[-12:] + b"SECRET" + behind
+    clean = cleaned(data)
+    assert clean is None or clean == PNG
+    assert clean is not None or any(kind in ("tRNS", "acTL", "fcTL", "fdAT") for kind, _ in chunks)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=64), st.sampled_from(["", "jpeg", "progressive jpeg", "png"]), st.integers(0, 2000))
+def test_any_bytes_are_cleaned_or_not(data: bytes, kind: str, kept: int) -> None:
+    clean = cleaned(FILES.get(kind, b"")[:kept] + data)
+    assert clean is None or (plain_mime(clean) and cleaned(clean) == clean)
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "progressive jpeg", "png"])
+def test_a_cut_file_is_not_cleaned(kind: str) -> None:
+    data = FILES[kind]
+    assert cleaned(data) == data
+    assert not any(cleaned(data[:end]) for end in range(len(data)))
+
+
+@pytest.mark.parametrize("fill", [b"\xff", b"\xff\x00", b"\xff\xe1\x00\x02", b"\xff\xfe\x00\x02"])
+def test_cleaning_takes_linear_time(fill: bytes) -> None:
+    """A run of fill bytes once cost the square of its length."""
+    scan = JPEG[: JPEG.index(b"\xff\xda") + 14]
+    for data in (JPEG[:2] + fill * 2_000_000, scan + fill * 2_000_000):
+        started = time.perf_counter()
+        cleaned(data), plain_mime(data)
+        assert time.perf_counter() - started < 3

@@ -10,8 +10,10 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from internvl_demo.photos import decode as photo_module
-from internvl_demo.photos.decode import encode_photo, photo_of, read_photo
+from internvl_demo.photos import decode
+from internvl_demo.photos import photo as photo_module
+from internvl_demo.photos.decode import photo_of, read_photo
+from internvl_demo.photos.photo import encode_photo
 from tests.support.pictures import (
     BLOCKS,
     BLUE,
@@ -246,7 +248,7 @@ def test_the_id_does_not_depend_on_how_many_rows_are_read_at_a_time(
     step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = photo_of(picture()).id
-    monkeypatch.setattr(photo_module, "_HASH_STEP_PIXELS", step)
+    monkeypatch.setattr(decode, "_HASH_STEP_PIXELS", step)
     assert photo_of(picture()).id == expected
 
 

@@ -13,7 +13,8 @@ from internvl_demo.errors import DemoError
 from internvl_demo.grounding.attribution import Pinned, full_boxes
 from internvl_demo.grounding.parser import Box
 from internvl_demo.photos.coordinates import Box4, to_px
-from internvl_demo.photos.decode import MAX_NAME_CHARS, Photo, photo_of
+from internvl_demo.photos.decode import MAX_NAME_CHARS, photo_of
+from internvl_demo.photos.photo import Photo
 from internvl_demo.photos.regions import (
     LEAST_SIDE_PX,
     Origin,

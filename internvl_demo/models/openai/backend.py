@@ -41,7 +41,7 @@ from internvl_demo.models.openai.errors import (
     short,
 )
 from internvl_demo.models.openai.watchdog import Patience, Watch
-from internvl_demo.photos.decode import Photo, file_of
+from internvl_demo.photos.photo import Photo, file_of
 
 TOKENS_PER_TILE = 256
 """Of InternVL 1.5: 448-pixel tiles, 14-pixel patches, pixel shuffle by 2."""
