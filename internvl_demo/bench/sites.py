@@ -27,9 +27,9 @@ class Site:
     url: str
     pid: int
 
-    def read(self, readers: int, tokens: int, times: int = 1) -> list[dict[str, Any]]:
+    def read(self, readers: int, tokens: int, times: int = 1, patience_s: int = 60) -> list[dict[str, Any]]:
         """Let a process full of readers read it, so many times. Raise SetupError when that process fails."""
-        numbers = [str(number) for number in (readers, tokens, self.pid, times)]
+        numbers = [str(number) for number in (readers, tokens, self.pid, times, patience_s)]
         module = ["-m", "internvl_demo.bench.stream_load", self.kind, self.url, *numbers]
         done = subprocess.run([sys.executable, *module], capture_output=True, text=True)
         if done.returncode:

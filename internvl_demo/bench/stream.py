@@ -20,6 +20,8 @@ from internvl_demo.bench.sites import Site, our_page, plain_chat, scripted_serve
 
 KINDS = ("page", "plain")
 ALONE_TOKENS, ALONE_TIMES = 20, 9
+PATIENCE_S, PATIENCE_FACTOR = 60, 10
+"""A reader is lost when its answer takes longer than so many seconds and so many times as long as it should."""
 
 FIGURES = {
     "cpu_ms_per_1000_tokens": "CPU ms per 1,000 tokens",
@@ -39,6 +41,7 @@ def measure_stream(
     """Return medians of the rounds for each kind, and the page's figures over the plain chat's. Raise SetupError."""
     raise_file_limit()
     tokens = max(2, round(tokens_per_s * seconds))
+    patience_s = round(PATIENCE_S + PATIENCE_FACTOR * seconds)
     with tempfile.TemporaryDirectory(prefix="bench-stream-") as work, ExitStack() as stack:
         folder = Path(work)
         server = stack.enter_context(scripted_server(folder, tokens_per_s, tokens))
@@ -51,7 +54,7 @@ def measure_stream(
         rows: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
         for _ in range(rounds):
             for kind, site in sites.items():
-                rows[kind] += site.read(readers, tokens)
+                rows[kind] += site.read(readers, tokens, patience_s=patience_s)
     result: dict[str, Any] = {
         "readers": readers,
         "tokens_per_s": tokens_per_s,

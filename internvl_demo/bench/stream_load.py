@@ -1,11 +1,11 @@
 """Readers, as many as wanted, in one process: each asks one question and reads the answer as a browser would.
 
-    python -m internvl_demo.bench.stream_load KIND URL READERS TOKENS PID TIMES   -> a JSON list, one row for each time
+    python -m internvl_demo.bench.stream_load KIND URL READERS TOKENS PID TIMES PATIENCE_S
 
 KIND is `page`, `plain` or `server`, which is the model server itself. PID is the process whose CPU is counted, its
-children with it, from just before the first question to just after the last reader's end. A reader is lost when its
-question is refused, its stream ends early, fails or takes too long, or when the text that it has is not the one
-that was sent.
+children with it, from just before the first question to just after the last reader's end. It prints a JSON list,
+one row for each time. A reader is lost when its question is refused, its stream ends early, fails or is not over
+within PATIENCE_S, or when the text that it has is not the one that was sent.
 """
 
 import asyncio
@@ -24,9 +24,6 @@ from internvl_demo.bench.processes import cpu_s_of_tree
 from internvl_demo.bench.stream_http import Event, Refused, call, follow, request_of
 from internvl_demo.bench.stream_server import MODEL
 from internvl_demo.bench.stream_text import question_for, text_of, tokens_received
-
-PATIENCE_S = 120.0
-"""The longest that a reader waits for the end of its answer."""
 
 PAUSE_S = 0.3
 """Between two times: what the answer before left behind is done by then."""
@@ -58,7 +55,7 @@ class Reader:
         self.text, self._last_s = text, now
         self.updates += 1
 
-    async def read(self, source: "Source", tokens: int, patience_s: float = PATIENCE_S) -> None:
+    async def read(self, source: "Source", tokens: int, patience_s: float) -> None:
         """Ask for so many tokens and read to the end; say in `failure` why that did not work."""
         try:
             async with asyncio.timeout(patience_s):
@@ -207,7 +204,7 @@ SOURCES: dict[str, type[OurPage] | type[PlainChat] | type[ModelServer]] = {
 
 
 async def measure_readers(
-    source: Source, readers: int, tokens: int, pid: int, patience_s: float = PATIENCE_S
+    source: Source, readers: int, tokens: int, pid: int, patience_s: float
 ) -> dict[str, Any]:
     """Let so many readers ask at once; return what it took and what they got."""
     cpu_s, began, own_s = cpu_s_of_tree(pid), time.monotonic(), time.process_time()
@@ -243,15 +240,15 @@ def _percentile_ms(ordered_s: list[float], part: float) -> float | None:
     return round(1000 * ordered_s[math.ceil(part * len(ordered_s)) - 1], 1) if ordered_s else None
 
 
-async def main(kind: str, url: str, readers: int, tokens: int, pid: int, times: int) -> None:
-    """Measure so many times, one after another, and print the rows."""
+async def main(kind: str, url: str, readers: int, tokens: int, pid: int, times: int, patience_s: int) -> None:
+    """Measure so many times, one after another, and print the rows as a JSON list."""
     source = SOURCES[kind](url)
     rows = []
     for _ in range(times):
-        rows.append(await measure_readers(source, readers, tokens, pid))
+        rows.append(await measure_readers(source, readers, tokens, pid, patience_s))
         await asyncio.sleep(PAUSE_S)
     print(json.dumps(rows))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:7])))
+    asyncio.run(main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:8])))

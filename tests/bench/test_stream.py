@@ -128,7 +128,7 @@ async def test_our_client_reads_the_scripted_server() -> None:
 @in_a_loop
 async def test_readers_of_the_server_get_all_at_its_rate() -> None:
     async with scripted(tokens_per_s=100) as url:
-        row = await measure_readers(ModelServer(url), 5, TOKENS, PID)
+        row = await measure_readers(ModelServer(url), 5, TOKENS, PID, 20)
     assert row["losses"] == {}
     assert row["tokens_received"] == 5 * TOKENS
     assert row["first_text_p50_ms"] < 200
@@ -190,7 +190,7 @@ async def fake_page(*scripts: bytes, refuses: int = 0) -> AsyncIterator[str]:
 @in_a_loop
 async def test_a_whole_answer_is_no_loss() -> None:
     async with fake_page(GOOD, LATE) as url:
-        row = await measure_readers(OurPage(url), 2, TOKENS, PID)
+        row = await measure_readers(OurPage(url), 2, TOKENS, PID, 20)
     assert (row["readers_lost"], row["losses"]) == (0, {})
     assert row["tokens_received"] == 2 * TOKENS
 
@@ -198,14 +198,14 @@ async def test_a_whole_answer_is_no_loss() -> None:
 @in_a_loop
 async def test_every_lost_reader_is_counted() -> None:
     async with fake_page(GOOD, *FAULTS.values(), refuses=1) as url:
-        row = await measure_readers(OurPage(url), 2 + len(FAULTS), TOKENS, PID, patience_s=1)
+        row = await measure_readers(OurPage(url), 2 + len(FAULTS), TOKENS, PID, 1)
     assert row["losses"] == dict.fromkeys(FAULTS, 1) | {"refused with 503": 2}
     assert row["readers_lost"] == 1 + len(FAULTS)
 
 
 @in_a_loop
 async def test_nobody_there_is_a_loss() -> None:
-    row = await measure_readers(OurPage(f"http://127.0.0.1:{free_port()}"), 3, TOKENS, PID)
+    row = await measure_readers(OurPage(f"http://127.0.0.1:{free_port()}"), 3, TOKENS, PID, 20)
     assert (row["readers_lost"], row["tokens_received"]) == (3, 0)
     assert row["cpu_ms_per_1000_tokens"] is row["first_text_p50_ms"] is row["worst_gap_ms"] is None
 
