@@ -11,7 +11,7 @@ const NOTICEABLE = 0.05 // of the context: text alone below that is not asked ab
 const FETCH_MS = 40_000 // longer than the server tries
 const pending = new Set() // uploads, which Send waits for
 let modeChosen = false
-let examples = { texts: [], photos: new Set() }
+const examples = { texts: [], photos: new Set(), turn: 0 }
 
 export function restoreDraft() {
   page.draft = { text: kept('text'), chips: chipsOf(kept('draft')) }
@@ -82,9 +82,18 @@ export function setMode(mode) {
 
 // { do: 'remove' | 'move' | 'mode', id, at, to, max_tiles }
 export function changeChip(action) {
-  const chips = applyAction(page.draft.chips, action)
-  if (chips !== page.draft.chips) page.trouble = null
+  const before = page.draft.chips
+  const chips = applyAction(before, action)
+  if (chips === before) return
+  page.trouble = null
   setChips(chips)
+  before.filter((chip) => !chips.some(({ photo }) => photo.id === chip.photo.id)).forEach(({ photo }) => giveUp(photo))
+}
+
+// The server need not keep a picture that waits no more; what a crop was made from is still needed.
+function giveUp(photo) {
+  if (page.draft.chips.some((chip) => chip.photo.origin?.photo === photo.id)) return
+  call('DELETE', `api/photos/${encodeURIComponent(photo.id)}`).catch(() => {}) // it goes by itself after a day
 }
 
 // Files chosen, pasted, dropped or from the camera: one request each, in order, a chip as soon as one is there.
@@ -160,15 +169,16 @@ export async function settled() {
 
 // What the examples hold, so that one takes the place of another but never of what a person added.
 export function knowExamples(texts) {
-  examples = { ...examples, texts }
+  examples.texts = texts
 }
 
 export async function useExample(text, files) {
   setText(joinedText(text, page.draft.text, examples.texts))
   setChips(page.draft.chips.filter(({ photo }) => !examples.photos.has(photo.id)))
   const photos = []
-  const chosen = await Promise.all(files.map(fileAt))
-  await Promise.all(chosen.map((file, place) => adding(upload(file), (photo) => {
+  const mine = ++examples.turn
+  await Promise.all(files.map((url, place) => adding(fileAt(url).then((file) => upload(file)), (photo) => {
+    if (mine !== examples.turn) return // another example has taken its place
     photos[place] = photo
     examples.photos.add(photo.id)
     setChips(inOrder(added(page.draft.chips, [photo]), photos))

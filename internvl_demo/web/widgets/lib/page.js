@@ -46,9 +46,11 @@ async function readModel() {
 // What is typed and waits. Whatever goes wrong, all of it stays in the composer.
 export async function send() {
   if (page.sending || runningAnswer(page.conversation)) return
+  const mine = now()
   setSending(true)
   try {
     await settled()
+    if (mine !== now()) return // the page shows another conversation by now
     if (page.trouble) throw said()
     const { chips, text } = page.draft
     if (!text.trim()) throw new Problem(words('no_question_what'), words('no_question_next'))
@@ -177,4 +179,9 @@ onLanguage((name) => {
   const { conversation } = page
   if (conversation?.id && !conversation.running) look(now())
 }, false)
+document.addEventListener('visibilitychange', () => { // another tab may have changed it
+  if (document.visibilityState !== 'visible' || !page.conversation || page.conversation.running || page.sending) return
+  look(now())
+  readEntries()
+})
 start()

@@ -7,6 +7,8 @@ import { showAnswer } from './looking.js'
 import { emit, keep, kept, page, tell } from './state.js'
 import { words } from './words.js'
 
+const AGAIN_MS = 2000 // until a server that was not reached is asked again
+
 let following = null // ends the stream of the answer that comes
 let turn = 0 // what was asked before the page turned to another conversation comes too late
 let waitsFor = kept('asked') // the answer that this tab asked for
@@ -31,14 +33,16 @@ export async function readEntries() {
 export async function openConversation(id) {
   const mine = leave()
   keep('conversation', id)
-  tell(null)
   try {
     const conversation = await call('GET', path(id))
-    if (mine === turn) await take(conversation)
+    if (mine !== turn) return
+    tell(null)
+    await take(conversation)
   } catch (problem) {
     if (mine !== turn) return
-    show(null)
     tell(problem)
+    if (problem.status === 404) return show(null)
+    setTimeout(() => { if (mine === turn) openConversation(id) }, AGAIN_MS)
   }
 }
 
@@ -127,6 +131,7 @@ function ended({ answer, change }) {
   askBudget()
   if (change === 'failed') return failed(answer)
   remember('')
+  tell(null)
   readEntries()
 }
 
