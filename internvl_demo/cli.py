@@ -1,4 +1,6 @@
-"""The command line: `python -m internvl_demo plan | ask | train | exam | convert | capacity | bench`; `app.py`.
+"""The command line: `internvl-demo serve | plan | ask | train | exam | convert | capacity | bench`; `app.py`.
+
+Where the package is not installed, `python -m internvl_demo` stands for `internvl-demo`.
 
 Each command is a function from values to text on standard output. Errors that have a reader go to
 standard error, two sentences, exit code 2. What a command does not need is not imported.
@@ -186,13 +188,13 @@ def exam(
     """Ask a model about fresh pictures whose truth is known, skill by skill, in English and Chinese."""
     from internvl_demo.evaluate.exam.page import exam_page
     from internvl_demo.evaluate.exam.run import Result, chosen_skills, scores, sit, table
-    from internvl_demo.models import open_backend, wait_until_ready
+    from internvl_demo.models import open_backend
 
     skills, langs = chosen_skills(skill), [lang.value] if lang else [*Lang]
     backend = open_backend(read_settings(endpoint=endpoint, checkpoint=checkpoint))
 
     async def results() -> list[Result]:
-        await wait_until_ready(backend)
+        await backend.ready()
         return [result async for result in sit(backend, langs, skills, limit)]
 
     found = asyncio.run(results())
@@ -250,6 +252,7 @@ def serve_main() -> None:
     _guarded(lambda: typer.run(serve))
 
 
+@app.command()
 def serve(
     endpoint: Endpoint = None,
     checkpoint: Checkpoint = None,
@@ -282,11 +285,11 @@ def serve(
 async def _ask(conversation: "Conversation", settings: "Settings", overlay: Path | None) -> dict[str, Any]:
     from internvl_demo.answering.stream import answer, report
     from internvl_demo.grounding.overlay import draw_overlay
-    from internvl_demo.models import open_backend, options_of, wait_until_ready
+    from internvl_demo.models import open_backend, options_of
 
     backend = open_backend(settings)
     try:
-        await wait_until_ready(backend)
+        await backend.ready()
         async for said in answer(backend, conversation, options_of(settings)):
             last = said
     finally:

@@ -1,8 +1,8 @@
 """Answer conversations: in this process, by asking a server, or by starting one. Index of who answers.
 
-In: a conversation and options. Out: pieces of text, then one `Usage` (the protocol `Backend`); or a BackendError.
+In: a conversation and options. Out: pieces of text, then one `Usage` (the class `Backend`); or a BackendError.
 
-base       the protocol, and the values that cross it
+base       the class that every backend extends, and the values that cross it
 local/     any InternVLForConditionalGeneration checkpoint, through transformers, in this process
 openai/    an OpenAI-compatible endpoint: LMDeploy, vLLM, SGLang
 lmdeploy/  an LMDeploy server that this app starts and ends
@@ -17,12 +17,12 @@ from internvl_demo.settings import Settings
 
 
 def options_of(settings: Settings) -> Options:
-    """How answers are generated."""
+    """Return how answers are generated."""
     return Options(max_new_tokens=settings.max_new_tokens, temperature=settings.temperature)
 
 
 def open_backend(settings: Settings) -> Backend:
-    """The backend that the settings ask for: `lmdeploy` to serve, `openai` with an endpoint, else `local`.
+    """Return the backend that the settings ask for: `lmdeploy` to serve, `openai` with an endpoint, else `local`.
 
     Raises SetupError or CheckpointError when it cannot be had.
     """
@@ -39,12 +39,3 @@ def open_backend(settings: Settings) -> Backend:
     from internvl_demo.models.local.backend import LocalBackend
 
     return LocalBackend(settings.checkpoint, device=settings.device)
-
-
-async def wait_until_ready(backend: Backend) -> None:
-    """Waits for a server that is being started; the others are ready. Raises BackendError when it was given up.
-
-    For commands, which ask once; the page opens at once and says how far the server is.
-    """
-    if ready := getattr(backend, "ready", None):
-        await ready()

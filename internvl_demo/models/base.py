@@ -1,17 +1,22 @@
-"""What every backend does: describe its model, and stream an answer. One seam, one verb.
+"""Say what the demo asks of a model, whoever runs it: one class, whose defaults suit a model that is simply there.
 
-A backend is a new file here, never a branch elsewhere. `stream` yields new text only, then exactly
-one `Usage`; it raises BackendError (or ContextError) and never yields an error as text. Closing the
-iterator stops the model. Everything is async: a model that computes in process runs in a thread
+A backend subclasses `Backend` in a file of its own. `stream` yields new text only, in pieces of any length, then
+exactly one `Usage`; it raises BackendError (or ContextError) and never yields an error as text. Closing the
+iterator stops the model. Everything that waits is async: a model that computes in process runs in a thread
 behind the same iterator, because a synchronous generator cannot be stopped while it waits.
+
+Nothing here is optional by absence: what a backend cannot do, it says (`count_text` returns None), so nobody asks
+whether a method exists.
 """
 
-from collections.abc import AsyncGenerator
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
+from internvl_demo.errors import DemoError
 
 FinishReason = Literal["stop", "length", "abort"]
 
@@ -28,8 +33,8 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Usage:
-    """What an answer cost. `cached_tokens` of `prompt_tokens` came from a cache;
-    `encoded_views` 448-pixel pictures went through the vision encoder (None: the server does not say)."""
+    """What an answer cost. `cached_tokens` of `prompt_tokens` came from a cache; the vision encoder read
+    `encoded_views` views of 448 x 448 pixels (None: the server does not say)."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -41,17 +46,50 @@ class Usage:
 Piece = str | Usage
 
 
-class Backend(Protocol):
+@dataclass(frozen=True)
+class Timing:
+    """Seconds since the question was sent to the model: to its first text, and to now."""
+
+    ttft_s: float | None
+    total_s: float
+
+    def tokens_per_s(self, completion_tokens: int) -> float | None:
+        """Return the speed after the first token; None when there is no second."""
+        if self.ttft_s is None or completion_tokens < 2 or self.total_s <= self.ttft_s:
+            return None
+        return (completion_tokens - 1) / (self.total_s - self.ttft_s)
+
+
+def no_pause() -> float:
+    """Return how long nobody waits: 0.0 seconds."""
+    return 0.0
+
+
+class Backend(ABC):
     """A model that answers conversations."""
 
+    pace_s: Callable[[], float] = staticmethod(no_pause)
+    """Returns the seconds for which a stream may collect text before it yields the next piece: the page sets it, so
+    that many answers at once cost less. The first piece is never late. Ignored by models that cannot collect."""
+
+    @abstractmethod
     async def describe(self) -> ModelInfo:
-        """Name, tokens per tile, context length. Raises BackendError when the model cannot be reached."""
-        ...
+        """Return name, tokens per tile, context length. Raises BackendError when the model cannot be reached."""
 
+    @abstractmethod
     def stream(self, conversation: Conversation, options: Options) -> AsyncGenerator[Piece, None]:
-        """Answers the conversation's last, unanswered question: pieces of text, then one Usage."""
-        ...
+        """Answer the conversation's last, unanswered question: yield pieces of text, then one Usage."""
 
-    async def close(self) -> None:
-        """Gives back what the backend holds: connections, threads, memory."""
-        ...
+    def count_text(self, text: str) -> int | None:  # noqa: ARG002 - the parameter is the interface
+        """Return how many tokens a piece of a prompt takes; None when the tokenizer is not at hand."""
+        return None
+
+    def problem(self) -> DemoError | None:
+        """Return why the model cannot answer at this moment (it loads, it restarts); None when it can."""
+        return None
+
+    async def ready(self) -> None:  # noqa: B027 - most models are ready once they exist
+        """Wait until the model can answer. Raises BackendError when it was given up."""
+
+    async def close(self) -> None:  # noqa: B027 - most fakes hold nothing
+        """Give back what the backend holds: connections, threads, memory."""

@@ -21,7 +21,7 @@ from internvl_demo.bench.turbomind import compare, crowd, floors, measure, plan,
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import SetupError
-from internvl_demo.models.base import ModelInfo, Piece, Usage
+from internvl_demo.models.base import Backend, ModelInfo, Piece, Usage
 from internvl_demo.models.convert import convert
 from internvl_demo.models.lmdeploy.backend import LaunchedBackend
 from internvl_demo.models.lmdeploy.capacity import GIB, V1_5, Shape
@@ -33,7 +33,7 @@ from tests.support.fake_lmdeploy import install
 TINY = Shape(2, 64, 2, 128, 28, 2, 128, 2, 1, 256, 4096, 16_384)
 
 
-class Says:
+class Says(Backend):
     """A backend that always says one thing, and has cached all of a second turn but its last 100 tokens."""
 
     def __init__(self, text: str):

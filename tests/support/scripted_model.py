@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
-from internvl_demo.models.base import ModelInfo, Piece, Usage
+from internvl_demo.models.base import Backend, ModelInfo, Piece, Usage
 
 Script = list[str | Exception | Callable[[], bool]]
 """What a scripted model does, in order: says text, raises, or waits until a condition holds."""
 
 
 @dataclass
-class ScriptedModel:
+class ScriptedModel(Backend):
     """A backend that says what a test wants, and remembers what it was asked and whether it was stopped."""
 
     script: Script = field(default_factory=lambda: ["Hello."])
@@ -40,6 +40,3 @@ class ScriptedModel:
             yield Usage(prompt_tokens=100, completion_tokens=len(self.script))
         finally:
             self.stopped += not finished
-
-    async def close(self) -> None:
-        pass

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import BackendError, Sentence, SetupError
-from internvl_demo.models.base import ModelInfo, Piece
+from internvl_demo.models.base import Backend, ModelInfo, Piece
 from internvl_demo.models.lmdeploy.capacity import Room, refuse_if_too_small, room
 from internvl_demo.models.lmdeploy.command import MODEL_NAME, Serving, serving_of, session_len_of
 from internvl_demo.models.lmdeploy.gpus import free_gib
@@ -33,7 +33,7 @@ _NOTICED_S = 1.0
 """How long after a broken answer the server's death may go unnoticed."""
 
 
-class LaunchedBackend:
+class LaunchedBackend(Backend):
     """A server of one's own."""
 
     def __init__(self, settings: Settings, patience: Patience | None = None):
@@ -72,13 +72,13 @@ class LaunchedBackend:
 
     async def ready(self) -> None:
         """Waits until the server can answer. Raises BackendError when it was given up."""
-        while problem := self.progress():
+        while problem := self.problem():
             if self.supervisor.status.stage in (Stage.FAILED, Stage.ENDED):
                 raise problem
             await asyncio.sleep(0.1)
 
-    def progress(self) -> BackendError | None:
-        """What the server does while it cannot answer; None when it can."""
+    def problem(self) -> BackendError | None:
+        """Return what the server does while it cannot answer; None when it can."""
         return notice_of(self.supervisor.status)
 
     async def _ready_server(self) -> ServerBackend:
@@ -91,6 +91,7 @@ class LaunchedBackend:
             self._server = ServerBackend(
                 status.endpoint, self._key, MODEL_NAME, tokens_per_tile=self._info.tokens_per_tile
             )
+            self._server.pace_s = lambda: self.pace_s()
             if old:
                 await old.close()
         return self._server

@@ -31,7 +31,7 @@ from internvl_demo.conversation.prompt import STOP_STRINGS, ImageSlot, prompt_se
 from internvl_demo.conversation.tiling import cut, pixel_values, plan_tiles
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import BackendError, CheckpointError, ContextError, DemoError
-from internvl_demo.models.base import FinishReason, ModelInfo, Piece, Usage
+from internvl_demo.models.base import Backend, FinishReason, ModelInfo, Piece, Usage
 from internvl_demo.models.local.steps import StepReader, can_step
 
 _VIEWS_AT_ONCE = 4
@@ -58,7 +58,7 @@ class Stopped(Exception):
     """The reader has gone."""
 
 
-class LocalBackend:
+class LocalBackend(Backend):
     """A checkpoint, in this process."""
 
     def __init__(self, checkpoint: str, device: str = "auto"):
@@ -83,7 +83,7 @@ class LocalBackend:
         return ModelInfo(self.name, self.tokens_per_tile, self.context_length)
 
     def count_text(self, text: str) -> int:
-        """How many tokens a piece of a prompt takes."""
+        """Return how many tokens a piece of a prompt takes."""
         return len(self._ids(text))
 
     async def stream(self, conversation: Conversation, options: Options) -> AsyncGenerator[Piece, None]:

@@ -25,7 +25,7 @@ from openai.types.chat import ChatCompletionChunk
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import BackendError, DemoError, SetupError
-from internvl_demo.models.base import FinishReason, ModelInfo, Piece, Usage
+from internvl_demo.models.base import Backend, FinishReason, ModelInfo, Piece, Usage
 from internvl_demo.models.openai.dialects import Dialect, dialect_of, messages_of, request_fields
 from internvl_demo.models.openai.errors import (
     CHECK_ENDPOINT,
@@ -67,7 +67,7 @@ _NOT_A_STREAM_BYTES = 65_536
 _CONTEXT_FIELDS = ("max_model_len", "context_length", "max_context_length")
 
 
-class ServerBackend:
+class ServerBackend(Backend):
     """A model behind an OpenAI-compatible server.
 
     endpoint: `http(s)://host[:port][/path]`, with or without `/v1`; api_key: None where the server wants

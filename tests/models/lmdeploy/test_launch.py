@@ -68,11 +68,11 @@ def test_the_page_knows_the_model_at_once_and_a_question_hears_how_far_it_is(
     fake.let("load")
     until(lambda: len(list(fake.folder.glob("health-*"))) > 2, "it was asked twice, and said 503")
     assert stage(backend) is Stage.OPENING
-    assert backend.progress() is not None
+    assert backend.problem() is not None
     fake.let("be-ready")
     asyncio.run(backend.ready())
     assert ask(backend)[0] == "A cat."
-    assert backend.progress() is None
+    assert backend.problem() is None
 
 
 def test_the_key_is_random_and_nobody_else_can_read_it(
@@ -99,7 +99,7 @@ def test_a_server_that_dies_is_started_again_and_the_reason_is_shown(
     fake.let("load")
     backend = started(Patience(poll_s=0.05, first_wait_s=0.5))
     until(lambda: stage(backend) is Stage.WAITING, "the first death")
-    problem = backend.progress()
+    problem = backend.problem()
     assert problem is not None
     assert "CUDA error: out of memory" in problem.what
     assert "exit code 1" in problem.what
