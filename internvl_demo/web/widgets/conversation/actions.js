@@ -98,6 +98,6 @@ export function compare(all, chosen, opener) {
     dialog.remove()
     opener.focus()
   })
-  document.body.append(dialog)
+  opener.closest('.widget').append(dialog) // where the page's colours hold
   dialog.showModal()
 }

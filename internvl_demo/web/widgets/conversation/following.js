@@ -1,11 +1,10 @@
 // Follows a growing list to its end while the reader is there. Who scrolls back is left in peace, and told by
-// `onBehind(true)` when something new has come below.
+// `onBehind(true)` when there is `news` below.
 const NEAR_PX = 24
 
 export function makeFollower(view, content, onBehind) {
   let following = true
   let top = 0 // where it was scrolled to the last time
-  let height = 0
 
   const atEnd = () => view.scrollHeight - view.scrollTop - view.clientHeight <= NEAR_PX
 
@@ -18,12 +17,9 @@ export function makeFollower(view, content, onBehind) {
     top = view.scrollTop
   }, { passive: true })
 
-  new ResizeObserver(() => {
-    if (following) end()
-    else if (content.offsetHeight > height) onBehind(true)
-    height = content.offsetHeight
-  }).observe(content)
-  new ResizeObserver(() => { if (following) end() }).observe(view)
+  const sizes = new ResizeObserver(() => { if (following) end() })
+  sizes.observe(content)
+  sizes.observe(view)
 
   function end() {
     view.scrollTop = view.scrollHeight
@@ -31,6 +27,9 @@ export function makeFollower(view, content, onBehind) {
   }
 
   return {
+    news() {
+      if (!following && !atEnd()) onBehind(true)
+    },
     toEnd() {
       following = true
       onBehind(false)

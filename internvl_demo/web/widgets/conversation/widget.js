@@ -134,6 +134,7 @@ export default function mount(element) {
   on('answer', ({ answer, change }) => {
     if (change === 'done' || change === 'failed') return // the conversation comes with it
     messageOf(answer.id)?.grow(answer)
+    if (change === 'delta') follower.news()
   })
   on('shown', ({ answer }) => {
     const several = (page.conversation?.questions.length ?? 0) > 1
