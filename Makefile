@@ -1,4 +1,5 @@
-# make demo: the page.  make test: all tests.  make test-contract: LMDeploy's own server, without a GPU.
+# make demo: the page.  make test: all tests (some: TESTS=tests/store).  make check: linters and types.
+# make test-contract: LMDeploy's own server, without a GPU.  make bare: the first two on a bare Debian.
 # Each installs what it needs, from nothing but Debian and Python.
 PORT ?= 7860
 PYTHON ?= python3
@@ -7,7 +8,7 @@ CONTRACT := .venv-contract
 BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo install test test-contract check examples screenshots clean
+.PHONY: demo install test test-contract check bare examples screenshots clean
 
 demo: install
 	$(BIN)/python app.py --port $(PORT)
@@ -23,15 +24,17 @@ $(VENV)/installed-tests: $(VENV)/installed tests/requirements.txt
 	$(BIN)/pip install --quiet -r tests/requirements.txt
 	touch $@
 
-# Typefaces draw the miniature's world. Playwright's own node wants libatomic1, which a bare Debian lacks.
+# Typefaces draw the miniature's world; curl runs the calls of the inspector and of docs/http.md. Playwright's own node
+# wants libatomic1, which a bare Debian lacks.
 FONTS := $(addprefix /usr/share/fonts/truetype/,noto/NotoColorEmoji.ttf dejavu/DejaVuSerif.ttf liberation/LiberationMono-Bold.ttf)
-/usr/bin/chromium $(FONTS) &:
+TOOLS := /usr/bin/chromium /usr/bin/curl $(FONTS)
+$(TOOLS) &:
 	$(SUDO) apt-get update
-	$(SUDO) apt-get install -y --no-install-recommends chromium libatomic1 \
+	$(SUDO) apt-get install -y --no-install-recommends chromium curl libatomic1 \
 	  fonts-noto-color-emoji fonts-dejavu-core fonts-liberation
 
-test: $(VENV)/installed-tests /usr/bin/chromium $(FONTS)
-	$(BIN)/python -m pytest
+test: $(VENV)/installed-tests $(TOOLS)
+	$(BIN)/python -m pytest $(TESTS)
 
 # LMDeploy's own server, without a GPU, in an environment of its own; and HAProxy before two of them.
 $(CONTRACT)/installed: tests/contract/requirements.txt
@@ -44,13 +47,22 @@ $(CONTRACT)/installed: tests/contract/requirements.txt
 	$(SUDO) apt-get update
 	$(SUDO) apt-get install -y --no-install-recommends haproxy
 
-test-contract: $(VENV)/installed-tests $(CONTRACT)/installed /usr/bin/chromium $(FONTS) /usr/sbin/haproxy
+test-contract: $(VENV)/installed-tests $(CONTRACT)/installed $(TOOLS) /usr/sbin/haproxy
 	$(BIN)/python -m pytest tests/contract
 
 check: $(VENV)/installed-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/oxlint --deny-warnings internvl_demo tests
+
+# Both commands of the README where nothing else is installed; a part of the tests: BARE_TESTS="tests/store".
+/usr/sbin/debootstrap:
+	$(SUDO) apt-get update
+	$(SUDO) apt-get install -y --no-install-recommends debootstrap
+
+bare: /usr/sbin/debootstrap
+	$(SUDO) BARE_TESTS="$(BARE_TESTS)" .ci/bare
 
 examples: $(VENV)/installed $(FONTS)
 	$(BIN)/python -m internvl_demo.nano.examples
@@ -60,7 +72,7 @@ $(CHINESE):
 	$(SUDO) apt-get update
 	$(SUDO) apt-get install -y --no-install-recommends fonts-noto-cjk
 
-screenshots: $(VENV)/installed-tests /usr/bin/chromium $(CHINESE)
+screenshots: $(VENV)/installed-tests $(TOOLS) $(CHINESE)
 	$(BIN)/python -m tests.support.screenshots
 
 clean:
