@@ -77,6 +77,7 @@ def test_a_plan_can_be_read_by_people(picture: Path) -> None:
     "command",
     [
         [],
+        ["serve"],
         ["plan"],
         ["ask"],
         ["train"],
