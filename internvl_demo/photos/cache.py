@@ -10,8 +10,9 @@ Not here: that pictures are decoded one at a time (`decode`), and what a key mea
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Hashable, MutableMapping
 from concurrent.futures import Future
+from typing import Any
 
 from PIL import Image
 
@@ -57,12 +58,13 @@ class PixelCache:
         mine.set_result(image)
         return image
 
-    def drop(self, keys: Collection[Hashable]) -> None:
-        """Forget those pictures; one that is just being decoded is not kept either."""
+    def drop(self, unwanted: Callable[[Hashable], bool]) -> None:
+        """Forget the pictures whose keys are unwanted; one that is just being decoded is not kept either."""
         with self._lock:
-            for key in keys:
-                self._images.pop(key, None)
-                self._coming.pop(key, None)
+            both: tuple[MutableMapping[Hashable, Any], ...] = (self._images, self._coming)
+            for held in both:
+                for key in [key for key in held if unwanted(key)]:
+                    del held[key]
 
     def _end(self, key: Hashable, mine: Future[Image.Image], image: Image.Image | None) -> None:
         """Keep what was decoded, unless it was dropped meanwhile."""

@@ -12,92 +12,28 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from internvl_demo.store.faults import DamagedError, StoreError, plainly
-from internvl_demo.store.records import INTERRUPTED
+from internvl_demo.store.migrations import MIGRATIONS, prepare
 
 FILE = "conversations.db"
 
 _OURS = (FILE, f"{FILE}-wal", f"{FILE}-shm", "photos")
 """What is set aside with a damaged file; the directory may hold other people's things."""
 
-_MIGRATIONS = (
-    """
-    CREATE TABLE conversations (
-        id TEXT PRIMARY KEY,
-        owner TEXT NOT NULL,
-        title TEXT,                   -- NULL: called after its first question
-        created_at REAL NOT NULL,
-        updated_at REAL NOT NULL,     -- by its owner or the model: the order of the list
-        touched_at REAL NOT NULL      -- read or updated: what the time to live counts from
-    );
-    CREATE INDEX conversations_owner ON conversations (owner, updated_at);
-    CREATE TABLE photos (
-        id TEXT PRIMARY KEY,
-        mime TEXT NOT NULL,
-        original INTEGER NOT NULL,    -- whether the file is the one that was sent
-        digest TEXT NOT NULL,         -- sha256 of the file
-        width INTEGER NOT NULL,
-        height INTEGER NOT NULL,
-        added_at REAL NOT NULL        -- the last time
-    );
-    CREATE TABLE questions (
-        id TEXT PRIMARY KEY,
-        conversation TEXT NOT NULL REFERENCES conversations ON DELETE CASCADE,
-        number INTEGER NOT NULL,
-        text TEXT NOT NULL,
-        chosen TEXT REFERENCES versions ON DELETE SET NULL,
-        UNIQUE (conversation, number)
-    );
-    CREATE TABLE images (
-        question TEXT NOT NULL REFERENCES questions ON DELETE CASCADE,
-        number INTEGER NOT NULL,
-        photo TEXT NOT NULL REFERENCES photos,    -- which keeps the photo from being removed
-        name TEXT NOT NULL,
-        max_tiles INTEGER NOT NULL,
-        origin TEXT,                  -- JSON
-        PRIMARY KEY (question, number)
-    );
-    CREATE INDEX images_photo ON images (photo);
-    CREATE TABLE versions (
-        id TEXT PRIMARY KEY,
-        question TEXT NOT NULL REFERENCES questions ON DELETE CASCADE,
-        number INTEGER NOT NULL,
-        raw TEXT NOT NULL,
-        state TEXT NOT NULL CHECK (state IN ('running', 'complete', 'stopped', 'broken')),
-        model TEXT NOT NULL,
-        started_at REAL NOT NULL,
-        ttft_s REAL,
-        total_s REAL NOT NULL,
-        usage TEXT,                   -- JSON
-        what TEXT,
-        next_step TEXT,
-        UNIQUE (question, number)
-    );
-    """,
-    """
-    ALTER TABLE versions ADD COLUMN failure TEXT;  -- JSON: what and next_step, as templates with values
-    """,
-    """
-    ALTER TABLE photos ADD COLUMN waits_until REAL NOT NULL DEFAULT 0;  -- to be sent; no conversation names it yet
-    ALTER TABLE versions ADD COLUMN options TEXT;  -- JSON: how it was asked for; NULL: as the demo's settings say
-    """,
-)
-"""Script n brings a database of version n to version n + 1. Those that were released are never changed."""
-
 
 class Database:
-    """The file `conversations.db` in `folder`, open.
+    """The file `conversations.db` in `folder`, open, its tables of this version.
 
-    patience_s: how long to wait for another process that is just ending. now: the time, in seconds since 1970;
-    until then conversations were in use whose answers were still being written.
+    patience_s: how long to wait for another process that is just ending. file_bytes: how large a photo's file is,
+    by digest and MIME type, which one migration asks.
     Raises StoreError when it cannot be used, DamagedError after setting a damaged one aside.
     """
 
-    def __init__(self, folder: Path, patience_s: float, now: float):
+    def __init__(self, folder: Path, patience_s: float, file_bytes: Callable[[str, str], int]):
         self._folder = folder
         self._lock = threading.RLock()
         with plainly(folder, starting=True):
@@ -107,7 +43,7 @@ class Database:
             )
             self._connection.row_factory = sqlite3.Row
             try:
-                self._prepare(now)
+                self._prepare(file_bytes)
             except BaseException as error:
                 self._connection.close()
                 if _is_damage(error):
@@ -116,7 +52,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """The database for one thread alone; what happens inside happens whole or not at all."""
+        """Hold the database for one thread alone; what happens inside happens whole or not at all."""
         with self._lock, plainly(self._folder):
             self._connection.execute("BEGIN")
             try:
@@ -129,20 +65,27 @@ class Database:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """No other thread's transaction meanwhile; own ones may be inside."""
+        """Keep out other threads' transactions; own ones may be inside."""
         with self._lock:
             yield
 
+    def checkpoint(self) -> None:
+        """Empty the write-ahead log, which holds what was deleted until then. Raises StoreError."""
+        with self._lock, plainly(self._folder):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
-        """Gives the file back."""
+        """Give the file back, the write-ahead log emptied."""
         with self._lock:
+            with suppress(StoreError):  # the next start does it
+                self.checkpoint()
             self._connection.close()
 
-    def _prepare(self, now: float) -> None:
+    def _prepare(self, file_bytes: Callable[[str, str], int]) -> None:
         ask = self._connection.execute
         ask("PRAGMA locking_mode = EXCLUSIVE")  # before anything is read: then no other process gets in
         (version,) = ask("PRAGMA user_version").fetchone()
-        if version > len(_MIGRATIONS):
+        if version > len(MIGRATIONS):
             raise StoreError(
                 f"The conversations in {self._folder} were written by a newer version of the demo.",
                 "Update the demo, or choose another directory with INTERNVL_DATA_DIR.",
@@ -153,23 +96,11 @@ class Database:
         ((verdict, *_),) = ask("PRAGMA quick_check(1)").fetchall()
         if verdict != "ok":
             raise DamagedError(verdict, "")
-        for number in range(version, len(_MIGRATIONS)):
-            script = f"BEGIN; {_MIGRATIONS[number]}; PRAGMA user_version = {number + 1}; COMMIT"
+        prepare(self._connection, file_bytes)
+        for number in range(version, len(MIGRATIONS)):
+            script = f"BEGIN; {MIGRATIONS[number]}; PRAGMA user_version = {number + 1}; COMMIT"
             self._connection.executescript(script)
         ask("PRAGMA foreign_keys = ON")
-        ask(
-            "UPDATE conversations SET touched_at = ? WHERE id IN (SELECT q.conversation FROM versions v"
-            " JOIN questions q ON q.id = v.question WHERE v.state = 'running')",
-            (now,),
-        )
-        ask(
-            "UPDATE questions SET chosen = (SELECT id FROM versions WHERE question = questions.id AND state ="
-            " 'running') WHERE id IN (SELECT question FROM versions WHERE state = 'running' AND raw <> '')"
-        )
-        ask(
-            "UPDATE versions SET state = 'broken', what = ?, next_step = ? WHERE state = 'running'",
-            INTERRUPTED,
-        )
 
 
 def _check_writable(folder: Path) -> None:

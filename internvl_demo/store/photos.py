@@ -1,98 +1,114 @@
-"""Pictures as files, each named by the sha256 of its bytes: written once, never changed.
+"""The one home of a photo: a row of its owner's, and a file that rows may share.
 
-    Photo -> photos/<sha256>.png          its pixels without loss, or
-             photos/<sha256>.jpeg, .webp  the file that was sent, where that is plain (see `photos.passthrough`)
+    bytes or Photo, owner -> a row with a random id -> light Photo -> images of questions, or the page's <img>
 
-A file gets its name when all of it is on the disk, so that there are whole files only, whenever the power goes.
-What is read back is checked against its name: then id and pixels are those of before.
+The id is the photo's address: 128 random bits, so that whoever does not know it learns nothing, not even whether
+somebody has the same picture. The same owner's same content under the same name is the same row. A photo is kept as
+long as a conversation names it or it waits to be sent; when neither is so, its row goes, its file with the last row
+that names it, and its decoded pixels with the file.
+
+How much may wait is bounded, for one owner and for all together (`photos.limits`). No transactions here: `db` is
+the database inside one.
 """
 
-import os
-import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass
-from hashlib import sha256
-from io import BytesIO
-from pathlib import Path
+import json
+import secrets
+import sqlite3
+from collections.abc import Collection, Iterable
+from dataclasses import astuple
 
+from internvl_demo.conversation.turns import Attachment
 from internvl_demo.errors import PhotoError
-from internvl_demo.photos.decode import pixels_of
-from internvl_demo.photos.photo import InMemory, Photo
+from internvl_demo.photos import limits
+from internvl_demo.photos.decode import CleanFile, clean_file, display_name
+from internvl_demo.photos.photo import Photo, encode_lossless
+from internvl_demo.photos.regions import Origin
+from internvl_demo.store.faults import GoneError
+from internvl_demo.store.files import StoredFile
+from internvl_demo.store.rows import hashed, stored, well_formed
 
-_PNG_EFFORT = 3
-"""zlib's level: files as small as the default's, in half the time."""
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A photo's file: its MIME type, whether it is the file that was sent, the sha256 of its bytes."""
-
-    mime: str
-    original: bool
-    digest: str
+_MEGABYTE = 1024 * 1024
+_NAMED = "EXISTS (SELECT 1 FROM images WHERE photo = photos.id)"
 
 
-class PhotoFiles:
-    """The folder of the files. Raises OSError like any folder."""
-
-    def __init__(self, folder: Path):
-        self._folder = folder
-        folder.mkdir(mode=0o700, exist_ok=True)
-
-    def stage(self, photo: Photo, now: float) -> tuple[Kept, Path]:
-        """Writes the file, as of the time `now`, under another name; `settle` gives it its own."""
-        mime, data = photo.original or ("image/png", _png(photo))
-        staged = self._folder / f"{uuid.uuid4().hex}.new"
-        try:
-            with staged.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.utime(staged, (now, now))
-        except BaseException:
-            staged.unlink(missing_ok=True)
-            raise
-        return Kept(mime, photo.original is not None, sha256(data).hexdigest()), staged
-
-    def settle(self, kept: Kept, staged: Path) -> None:
-        """The file's name; one that has it already is replaced by its like."""
-        staged.replace(self._path(kept))
-
-    def holds(self, kept: Kept) -> bool:
-        """Whether there is such a file, undamaged."""
-        try:
-            return sha256(self._path(kept).read_bytes()).hexdigest() == kept.digest
-        except FileNotFoundError:
-            return False
-
-    def read(self, photo_id: str, kept: Kept) -> Photo:
-        """The photo, without a name. Raises PhotoError when the file is missing or damaged."""
-        try:
-            data = self._path(kept).read_bytes()
-        except FileNotFoundError:
-            raise PhotoError(
-                "A picture of this conversation is missing on the server.", _SEND_AGAIN
-            ) from None
-        if sha256(data).hexdigest() != kept.digest:
-            raise PhotoError("A picture of this conversation was damaged on the server.", _SEND_AGAIN)
-        image, original = pixels_of(data), (kept.mime, data) if kept.original else None
-        return Photo(photo_id, "", image.size, InMemory(image, original))
-
-    def remove_others(self, kept: Iterable[Kept], before: float) -> None:
-        """Removes files last written before that time, except those."""
-        names = {self._path(each).name for each in kept}
-        for path in list(self._folder.iterdir()):
-            if path.name not in names and path.stat().st_mtime < before:
-                path.unlink()
-
-    def _path(self, kept: Kept) -> Path:
-        return self._folder / f"{kept.digest}.{kept.mime.removeprefix('image/')}"
+def prepared(data: bytes | Photo, name: str | None) -> tuple[CleanFile, str]:
+    """Make of what is to be added a file without metadata, and the name that it is shown by. Raises PhotoError."""
+    if isinstance(data, bytes):
+        return clean_file(data), display_name(name or "")
+    original = data.original
+    mime, content = original or encode_lossless(data.image)
+    shown = well_formed(data.name if name is None else name)
+    return CleanFile(mime, content, data.size_wh, original is not None), shown
 
 
-_SEND_AGAIN = "Send it again in a new conversation."
+def check_quota(db: sqlite3.Connection, owner: str, now: float) -> None:
+    """Check that one more photo may wait to be sent. Raises PhotoError."""
+    waiting = "SELECT count(*), coalesce(sum(bytes), 0) FROM photos WHERE waits_until > 0 AND waits_until > ?"
+    count, size = db.execute(f"{waiting} AND owner = ?", (now, hashed(owner))).fetchone()
+    if count >= limits.UNSENT_PICTURES or size >= limits.UNSENT_BYTES:
+        raise PhotoError(
+            "{count} pictures of {size} MB were added and not sent yet; more do not fit.",
+            "Send or remove some of them; those of pages that were closed go after a day.",
+            count=count,
+            size=size // _MEGABYTE,
+        )
+    count, size = db.execute(waiting, (now,)).fetchone()
+    if count >= limits.ALL_UNSENT_PICTURES or size >= limits.ALL_UNSENT_BYTES:
+        raise PhotoError("The server holds as many unsent pictures as it can.", "Try again later.")
 
 
-def _png(photo: Photo) -> bytes:
-    file = BytesIO()
-    photo.image.save(file, "PNG", compress_level=_PNG_EFFORT)
-    return file.getvalue()
+def insert(
+    db: sqlite3.Connection,
+    owner: str,
+    file: CleanFile,
+    kept: StoredFile,
+    name: str,
+    origin: Origin | None,
+    now: float,
+) -> str:
+    """Write the row of a file, which waits to be sent; returns its id, the one of before if there is such a row."""
+    ((photo_id,),) = db.execute(
+        "INSERT INTO photos VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (owner, digest, name, origin) DO UPDATE"
+        " SET added_at = excluded.added_at, waits_until = excluded.waits_until RETURNING id",
+        (
+            secrets.token_hex(16), hashed(owner), kept.digest, kept.mime, kept.original, len(file.data),
+            *file.size_wh, name, json.dumps(astuple(origin)) if origin else "", now, now + limits.UNSENT_S,
+        ),
+    ).fetchall()  # fmt: skip
+    return str(photo_id)
+
+
+def row(db: sqlite3.Connection, photo_id: str, owner: str | None) -> sqlite3.Row:
+    """Find a photo's row, of whomever if no owner is given. Raises GoneError, also for somebody else's."""
+    found: sqlite3.Row | None = db.execute("SELECT * FROM photos WHERE id = ?", (photo_id,)).fetchone()
+    if found is None or (owner is not None and found["owner"] != hashed(owner)):
+        raise GoneError("The picture is no longer kept here.", "Send it again.")
+    return found
+
+
+def wait(db: sqlite3.Connection, owner: str, photo_ids: Iterable[str], until: float) -> None:
+    """Let photos of the owner's wait to be sent until then; 0: they wait no longer."""
+    waits = "UPDATE photos SET waits_until = ? WHERE id = ? AND owner = ?"
+    db.executemany(waits, [(until, photo_id, hashed(owner)) for photo_id in photo_ids])
+
+
+def attach(db: sqlite3.Connection, owner: str, question_id: str, images: Collection[Attachment]) -> None:
+    """Write a question's images; their photos wait no longer. Raises GoneError when one is not the owner's."""
+    for number, image in enumerate(images):
+        row(db, image.photo.id, owner)
+        values = (question_id, number, image.photo.id, image.max_tiles)
+        db.execute("INSERT INTO images VALUES (?, ?, ?, ?)", values)
+    wait(db, owner, [image.photo.id for image in images], 0)
+
+
+def release(db: sqlite3.Connection, now: float, owner: str | None = None) -> list[StoredFile]:
+    """Delete the rows, of one owner or of all, that nothing keeps any longer.
+
+    Returns the files that no row names any more: to be removed once the transaction is through.
+    """
+    whose, values = ("", (now,)) if owner is None else (" AND owner = ?", (now, hashed(owner)))
+    unwanted = f"DELETE FROM photos WHERE waits_until <= ? AND NOT {_NAMED}{whose} RETURNING *"
+    files = {stored(each) for each in db.execute(unwanted, values).fetchall()}
+    named = "SELECT 1 FROM photos WHERE digest = ?"
+    return [file for file in files if db.execute(named, (file.digest,)).fetchone() is None]

@@ -1,4 +1,4 @@
-"""What the store gives out: frozen values, light ones. Pictures are named here, not held.
+"""What the store gives out: frozen values, light ones. Photos say where their pixels are, and hold none.
 
     Entry      a conversation's line in a list
     Record     the conversation itself: questions in order
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.turns import Attachment
 from internvl_demo.models.base import Usage
-from internvl_demo.photos.regions import Origin
 
 State = Literal["running", "complete", "stopped", "broken"]
 """Being written; ended by the model; ended by a person; ended by an error or with the app."""
@@ -29,17 +29,6 @@ class Failure(NamedTuple):
 
 INTERRUPTED = Failure("The demo ended while it was answering.", "Retry for the whole answer.")
 """Why a version is broken that was running when the app ended."""
-
-
-@dataclass(frozen=True)
-class Image:
-    """An image of a question: the photo's id, its name and size, at most `max_tiles` tiles, what it was made from."""
-
-    photo_id: str
-    name: str
-    size_wh: tuple[int, int]
-    max_tiles: int
-    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +59,7 @@ class Question:
 
     id: str
     text: str
-    images: tuple[Image, ...]
+    images: tuple[Attachment, ...]
     versions: tuple[Version, ...] = ()
     chosen: str | None = None
 

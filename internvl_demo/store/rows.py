@@ -7,12 +7,14 @@ from hashlib import sha256
 from typing import Any
 
 from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.turns import Attachment
 from internvl_demo.errors import DemoError, Sentence
 from internvl_demo.models.base import Usage
+from internvl_demo.photos.photo import Photo
 from internvl_demo.photos.regions import Origin
 from internvl_demo.store.faults import GoneError
-from internvl_demo.store.photos import Kept
-from internvl_demo.store.records import Entry, Failure, Image, Question, Record, Version
+from internvl_demo.store.files import FromFile, PhotoFiles, StoredFile
+from internvl_demo.store.records import Entry, Failure, Question, Record, Version
 
 MAX_TITLE_CHARS = 80
 """The longest name of a conversation."""
@@ -29,20 +31,27 @@ def entries(db: sqlite3.Connection, owner: str) -> list[Entry]:
     return [Entry(**_head(row)) for row in db.execute(newest, (hashed(owner),))]
 
 
-def record(db: sqlite3.Connection, owner: str, conversation_id: str) -> Record:
-    """The conversation, if it is the owner's. Raises GoneError."""
+def record(db: sqlite3.Connection, files: PhotoFiles, owner: str, conversation_id: str) -> Record:
+    """Read the conversation, if it is the owner's; its photos are light. Raises GoneError."""
     mine = f"{_ENTRY} WHERE id = ? AND owner = ?"
     row = db.execute(mine, (conversation_id, hashed(owner))).fetchone()
     if row is None:
         raise conversation_gone()
     asked = "SELECT * FROM questions WHERE conversation = ? ORDER BY number"
-    questions = tuple(_question(db, each) for each in db.execute(asked, (conversation_id,)).fetchall())
+    questions = tuple(_question(db, files, each) for each in db.execute(asked, (conversation_id,)).fetchall())
     return Record(**_head(row), questions=questions)
 
 
-def kept(row: sqlite3.Row) -> Kept:
-    """The file of a photo's row."""
-    return Kept(row["mime"], bool(row["original"]), row["digest"])
+def stored(row: sqlite3.Row) -> StoredFile:
+    """Name the file of a photo's row."""
+    return StoredFile(row["mime"], bool(row["original"]), row["digest"])
+
+
+def attachment(row: sqlite3.Row, files: PhotoFiles, max_tiles: int) -> Attachment:
+    """Make the light photo of a photo's row, as sent with at most so many tiles."""
+    source = FromFile(files, stored(row))
+    photo = Photo(row["id"], row["name"], (row["width"], row["height"]), source)
+    return Attachment(photo, max_tiles, _origin(row["origin"]))
 
 
 def check_owner(db: sqlite3.Connection, owner: str, conversation_id: str) -> None:
@@ -101,9 +110,9 @@ def _head(row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-def _question(db: sqlite3.Connection, row: sqlite3.Row) -> Question:
+def _question(db: sqlite3.Connection, files: PhotoFiles, row: sqlite3.Row) -> Question:
     images = db.execute(
-        "SELECT i.*, p.width, p.height FROM images i JOIN photos p ON p.id = i.photo"
+        "SELECT p.*, i.max_tiles FROM images i JOIN photos p ON p.id = i.photo"
         " WHERE i.question = ? ORDER BY i.number",
         (row["id"],),
     )
@@ -111,10 +120,7 @@ def _question(db: sqlite3.Connection, row: sqlite3.Row) -> Question:
     return Question(
         row["id"],
         row["text"],
-        tuple(
-            Image(i["photo"], i["name"], (i["width"], i["height"]), i["max_tiles"], _origin(i["origin"]))
-            for i in images
-        ),
+        tuple(attachment(image, files, image["max_tiles"]) for image in images),
         tuple(_version(each) for each in versions),
         row["chosen"],
     )

@@ -1,46 +1,36 @@
 """What is kept: conversations and photos belong to one owner, are as they were, and go when their time is over."""
 
-import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
-from PIL import Image
 
+from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Attachment, Conversation
-from internvl_demo.errors import PhotoError
+from internvl_demo.errors import ContextError
 from internvl_demo.models.base import Usage
-from internvl_demo.photos.decode import Photo, photo_of, read_photo
 from internvl_demo.store import Store
 from internvl_demo.store.faults import BusyError, GoneError
-from internvl_demo.store.records import Failure
-from tests.support.stores import BLUE, DAY, HOUR, RED, Clock, answered, files, open_at, photo_ids
-from tests.support.uploads import png
+from internvl_demo.store.records import Failure, Record
+from tests.support.stores import BLUE, DAY, RED, Clock, answered, asked, kept, photo_ids, shown
+
+
+def edit(store: Store, owner: str, conversation_id: str, question_id: str, text: str = "Else?") -> Record:
+    return store.edit(owner, conversation_id, question_id, text, version_id="edited", model="model")
+
 
 USAGE = Usage(700, 12, cached_tokens=600, encoded_views=3, finish_reason="length")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    opened = open_at(tmp_path, clock)
-    yield opened
-    opened.close()
 
 
 # Owners
 
 
 def test_what_belongs_to_somebody_else_is_as_if_it_were_not_there(store: Store) -> None:
-    mine = store.ask("me", None, "Secret?")
+    mine = asked(store, "me", None, "Secret?")
     answered(store, "me", mine, "Yes.", "v1")
     answered(store, "me", mine, "No.", "v2")
     before = store.record("me", mine)
@@ -48,8 +38,8 @@ def test_what_belongs_to_somebody_else_is_as_if_it_were_not_there(store: Store) 
         store.record,
         store.undo,
         store.delete,
-        lambda owner, id_: store.ask(owner, id_, "And?"),
-        lambda owner, id_: store.edit(owner, id_, before.questions[0].id, "Else?"),
+        lambda owner, id_: store.ask(owner, id_, "And?", version_id="v3", model="model"),
+        lambda owner, id_: edit(store, owner, id_, before.questions[0].id),
         lambda owner, id_: store.choose(owner, id_, "v1"),
         lambda owner, id_: store.rename(owner, id_, "Mine"),
         lambda owner, id_: store.begin(owner, id_, "v3", "model"),
@@ -62,22 +52,23 @@ def test_what_belongs_to_somebody_else_is_as_if_it_were_not_there(store: Store) 
                 attempt(owner, id_)
             said.add(str(raised.value))
         assert len(said) == 1, "the error does not tell whether it exists"
-    theirs = store.ask("you", None, "Mine?")
-    for attempt in (store.edit, store.choose):
-        with pytest.raises(GoneError):  # a part of mine, through a conversation of theirs
-            attempt("you", theirs, *([before.questions[0].id, "?"] if attempt == store.edit else ["v1"]))
+    theirs = asked(store, "you", None, "Mine?")
+    with pytest.raises(GoneError):  # a part of mine, through a conversation of theirs
+        edit(store, "you", theirs, before.questions[0].id)
+    with pytest.raises(GoneError):
+        store.choose("you", theirs, "v1")
     assert [entry.id for entry in store.entries("you")] == [theirs]
     assert store.record("me", mine) == before
 
 
 def test_nobody_is_no_owner(store: Store) -> None:
-    for attempt in (lambda: store.ask("", None, "?"), lambda: store.entries("")):
+    for attempt in (lambda: asked(store, "", None, "?"), lambda: store.entries("")):
         with pytest.raises(ValueError, match="owner"):
             attempt()
 
 
 def test_the_files_do_not_hold_what_an_owner_is_known_by(store: Store, tmp_path: Path) -> None:
-    store.ask("browser-5d41402abc4b2a76", None, "Who am I?")
+    asked(store, "browser-5d41402abc4b2a76", None, "Who am I?")
     store.close()
     kept = b"".join(path.read_bytes() for path in (tmp_path / "data").glob("conversations*"))
     assert b"Who am I?" in kept and b"5d41402abc4b2a76" not in kept
@@ -87,13 +78,13 @@ def test_the_files_do_not_hold_what_an_owner_is_known_by(store: Store, tmp_path:
 
 
 def test_while_an_answer_is_being_written_its_conversation_stays_as_it_is(store: Store) -> None:
-    mine = store.ask("me", None, "One?")
+    mine = asked(store, "me", None, "One?")
     answered(store, "me", mine, "1", "v1")
     store.begin("me", mine, "v2", "model")
     before = store.record("me", mine)
     attempts: list[Callable[[], object]] = [
-        lambda: store.ask("me", mine, "Two?"),
-        lambda: store.edit("me", mine, before.questions[0].id, "Else?"),
+        lambda: store.ask("me", mine, "Two?", version_id="v3", model="model"),
+        lambda: edit(store, "me", mine, before.questions[0].id),
         lambda: store.undo("me", mine),
         lambda: store.choose("me", mine, "v1"),
         lambda: store.begin("me", mine, "v3", "model"),
@@ -103,20 +94,21 @@ def test_while_an_answer_is_being_written_its_conversation_stays_as_it_is(store:
             attempt()
     assert store.record("me", mine) == before
     store.rename("me", mine, "Numbers")
-    store.ask("me", None, "Another conversation?")
+    asked(store, "me", None, "Another conversation?")
     store.finish("v2", "stopped", "")
-    store.ask("me", mine, "Two?")
+    asked(store, "me", mine, "Two?")
 
 
 def test_what_is_gone_is_told(store: Store, clock: Clock) -> None:
-    mine = store.ask("me", None, "One?")
+    mine = asked(store, "me", None, "One?")
     answered(store, "me", mine, "1", "v1")
-    store.ask("me", mine, "Two?")
+    asked(store, "me", mine, "Two?")
     store.undo("me", mine)
-    empty = store.ask("me", None, "")
-    store.undo("me", empty)
+    empty = asked(store, "me", None, "")
+    with store._db.transaction() as db:  # as versions before this one left it
+        db.execute("DELETE FROM questions WHERE conversation = ?", (empty,))
     with pytest.raises(GoneError, match="question"):
-        store.edit("me", mine, "no such question", "?")
+        edit(store, "me", mine, "no such question")
     with pytest.raises(GoneError, match="version"):
         store.choose("me", mine, "no such version")
     with pytest.raises(GoneError, match="version"):
@@ -125,17 +117,19 @@ def test_what_is_gone_is_told(store: Store, clock: Clock) -> None:
     clock.now += 1
     with pytest.raises(GoneError, match="no question"):
         store.begin("me", empty, "v9", "model")
+    with pytest.raises(GoneError, match="no question"):
+        store.undo("me", empty)
     assert store.entries("me") == before, "what is refused changes nothing"
     with pytest.raises(GoneError, match="picture"):
-        store.photo("../../etc/passwd")
+        store.photo("me", "../../etc/passwd")
 
 
 def test_only_the_last_answers_versions_can_be_chosen(store: Store) -> None:
-    mine = store.ask("me", None, "One?")
+    mine = asked(store, "me", None, "One?")
     answered(store, "me", mine, "1", "v1")
     answered(store, "me", mine, "one", "v2")
     store.choose("me", mine, "v1")
-    store.ask("me", mine, "Two?")
+    asked(store, "me", mine, "Two?")
     with pytest.raises(GoneError, match="version of the last answer"):
         store.choose("me", mine, "v2")
     store.undo("me", mine)
@@ -143,27 +137,8 @@ def test_only_the_last_answers_versions_can_be_chosen(store: Store) -> None:
     assert store.record("me", mine).questions[0].answer == "one"
 
 
-@pytest.mark.parametrize("harm", ["missing", "cut", "another picture", "empty"])
-def test_a_damaged_photo_is_told_and_sending_it_again_mends_it(
-    store: Store, tmp_path: Path, clock: Clock, harm: str
-) -> None:
-    mine = store.ask("me", None, "Who?", (Attachment(RED, 1),))
-    store.close()
-    store = open_at(tmp_path, clock)
-    (path,) = (tmp_path / "data" / "photos").iterdir()
-    content = {"cut": path.read_bytes()[:-9], "another picture": png(), "empty": b""}
-    path.unlink() if harm == "missing" else path.write_bytes(content[harm])
-    record = store.record("me", mine)
-    assert record.questions[0].images[0].name == "red.png", "the rest of the conversation can be read"
-    with pytest.raises(PhotoError, match=r"missing|damaged"):
-        store.conversation(record)
-    store.add_photo(RED)
-    assert store.conversation(record).images == (Attachment(RED, 1),)
-    store.close()
-
-
 def test_the_end_of_an_answer_whose_conversation_was_deleted_changes_nothing(store: Store) -> None:
-    mine = store.ask("me", None, "One?")
+    mine = asked(store, "me", None, "One?")
     store.begin("me", mine, "v1", "model")
     store.delete("me", mine)
     store.write("v1", "1", None, 0.0)
@@ -172,87 +147,12 @@ def test_the_end_of_an_answer_whose_conversation_was_deleted_changes_nothing(sto
 
 
 def test_what_was_written_late_does_not_undo_the_end(store: Store) -> None:
-    mine = store.ask("me", None, "Count?")
+    mine = asked(store, "me", None, "Count?")
     store.begin("me", mine, "v1", "model")
     store.finish("v1", "stopped", "1 2 3")
     store.write("v1", "1 2", None, 0.0)
     store.finish("v1", "broken", "1")
     assert (store.record("me", mine).questions[0].answer, store.record("me", mine).running) == ("1 2 3", None)
-
-
-# Photos
-
-
-def photo_from_a_file(format_: str, mode: str = "RGB") -> Photo:
-    file = BytesIO()
-    Image.effect_noise((90, 60), 80).convert(mode).save(file, format_, quality=80)
-    return read_photo(file.getvalue(), "noise")
-
-
-@pytest.mark.parametrize(
-    ("photo", "suffix"),
-    [
-        (RED, "png"),
-        (photo_of(Image.merge("RGB", [Image.effect_noise((2100, 1000), 90) for _ in "RGB"]), "large"), "png"),
-        (photo_from_a_file("PNG"), "png"),
-        (photo_from_a_file("JPEG"), "jpeg"),
-        (photo_from_a_file("JPEG", "L"), "jpeg"),
-        (photo_from_a_file("WEBP"), "webp"),
-        (photo_from_a_file("BMP"), "png"),
-    ],
-    ids=["drawn", "2 megapixels", "PNG", "JPEG", "grey JPEG", "WebP", "BMP"],
-)
-def test_a_photo_comes_back_with_its_id_its_pixels_and_the_file_that_was_sent(
-    tmp_path: Path, clock: Clock, photo: Photo, suffix: str
-) -> None:
-    store = open_at(tmp_path, clock)
-    mine = store.ask("me", None, "Who?", (Attachment(photo, 12),))
-    store.close()
-    (name,) = files(tmp_path)
-    assert photo_ids(tmp_path) == {photo.id} and name.endswith(f".{suffix}")
-    store = open_at(tmp_path, clock)
-    (image,) = store.record("me", mine).questions[0].images
-    assert (image.photo_id, image.name, image.size_wh, image.max_tiles) == (
-        photo.id,
-        photo.name,
-        photo.size_wh,
-        12,
-    )
-    back = store.conversation(store.record("me", mine)).images[0].photo
-    assert back == photo and back.original == photo.original
-    assert back.image.tobytes() == photo.image.tobytes() and photo_of(back.image).id == photo.id
-    store.close()
-
-
-def test_one_picture_under_two_names_is_one_file(store: Store, tmp_path: Path) -> None:
-    other = replace(RED, name="rot.png")
-    mine = store.ask("me", None, "Same?", (Attachment(RED, 1), Attachment(other, 40)))
-    assert photo_ids(tmp_path) == {RED.id}
-    assert store.conversation(store.record("me", mine)).images == (Attachment(RED, 1), Attachment(other, 40))
-
-
-def test_a_file_that_is_being_written_has_no_photos_name(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[set[str]] = []
-    monkeypatch.setattr(os, "fsync", lambda _: seen.append(files(tmp_path)))
-    store.add_photo(RED)
-    ((name,),) = seen
-    assert name.endswith(".new") and photo_ids(tmp_path) == {RED.id}
-
-
-def test_one_picture_sent_in_two_files_at_once_is_there_whole(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = BytesIO()
-    RED.image.save(file, "PNG", compress_level=0)
-    sent = read_photo(file.getvalue(), "red.png")
-    assert sent == RED and sent.original is not None
-    both = threading.Barrier(2)
-    monkeypatch.setattr(os, "fsync", lambda _: both.wait())
-    with ThreadPoolExecutor(2) as threads:
-        list(threads.map(store.add_photo, (RED, sent)))
-    assert store.photo(RED.id, "red.png") == RED
 
 
 # Time to live
@@ -263,11 +163,13 @@ def test_one_picture_sent_in_two_files_at_once_is_there_whole(
     [
         ("a conversation", 30 - 0.01, True),
         ("a conversation", 30 + 0.01, False),
-        ("a photo of no conversation", 0.04, True),
-        ("a photo of no conversation", 0.05, False),
-        ("a photo of no conversation, added again", 0.05, True),
+        ("a photo of no conversation", 0.99, True),
+        ("a photo of no conversation", 1.01, False),
+        ("a photo of no conversation, added again", 1.4, True),
+        ("a photo of no conversation, in a draft", 1.4, True),
+        ("a photo of no conversation, in a draft", 2.1, False),
         ("opened at half time", 31, True),
-        ("opened at half time", 46, False),
+        ("opened at half time", 45.5, False),
         ("renamed at half time", 31, True),
         ("asked again at half time", 31, True),
         ("just being answered", 99, True),
@@ -276,13 +178,14 @@ def test_one_picture_sent_in_two_files_at_once_is_there_whole(
 def test_what_nobody_touches_goes_in_its_time(
     store: Store, tmp_path: Path, clock: Clock, what: str, days: float, remains: bool
 ) -> None:
+    red, mine = RED, ""
     if what.startswith("a photo"):
-        store.add_photo(RED)
-        mine = ""
+        red = store.add_photo("me", RED)
     else:
-        mine = store.ask("me", None, "Who?", (Attachment(RED, 1),))
+        mine = asked(store, "me", None, "Who?", (Attachment(RED, 1),))
     deeds: dict[str, Callable[[], object]] = {
-        "a photo of no conversation, added again": lambda: store.add_photo(RED),
+        "a photo of no conversation, added again": lambda: store.add_photo("me", RED),
+        "a photo of no conversation, in a draft": lambda: store.wait("me", [red.id]),
         "opened at half time": lambda: store.record("me", mine),
         "renamed at half time": lambda: store.rename("me", mine, "Red"),
         "asked again at half time": lambda: store.begin("me", mine, "v1", "model"),
@@ -299,60 +202,111 @@ def test_what_nobody_touches_goes_in_its_time(
     assert [entry.id for entry in store.entries("me")] == ([mine] if remains and mine else [])
 
 
-def test_a_photo_stays_as_long_as_any_conversation_names_it(
-    store: Store, tmp_path: Path, clock: Clock
-) -> None:
-    mine = store.ask("me", None, "Who?", (Attachment(RED, 1),))
-    theirs = store.ask("you", None, "Who?", (Attachment(RED, 1), Attachment(BLUE, 1)))
-    clock.now += 2 * HOUR
-    store.delete("you", theirs)
-    assert photo_ids(tmp_path) == {RED.id}
-    assert store.conversation(store.record("me", mine)).images == (Attachment(RED, 1),)
-    store.undo("me", mine)
-    store.sweep()
-    assert files(tmp_path) == set()
-    with pytest.raises(GoneError):
-        store.photo(RED.id)
-
-
-def test_a_photo_of_a_deleted_conversation_goes_within_the_hour(
-    store: Store, tmp_path: Path, clock: Clock
-) -> None:
-    store.delete("me", store.ask("me", None, "Who?", (Attachment(RED, 1),)))
-    store.sweep()
-    assert photo_ids(tmp_path) == {RED.id}, "somebody may just have added the same"
-    clock.now += HOUR + 1
-    store.sweep()
-    assert files(tmp_path) == set()
-
-
-def test_files_that_no_photo_belongs_to_go_after_an_hour(store: Store, tmp_path: Path, clock: Clock) -> None:
-    stray = tmp_path / "data" / "photos" / "half.new"
-    stray.write_bytes(b"half a picture")
-    os.utime(stray, (clock.now, clock.now))
-    store.sweep()
-    assert stray.exists(), "it may just be being written"
-    clock.now += HOUR + 1
-    store.sweep()
-    assert not stray.exists()
-
-
 def test_what_people_delete_is_not_in_the_file_any_more(store: Store, tmp_path: Path) -> None:
-    mine = store.ask("me", None, "My dearest secret?")
+    mine = asked(store, "me", None, "My dearest secret?")
     answered(store, "me", mine, "A hidden treasure.")
-    store.ask("me", None, "Something else?")
+    asked(store, "me", None, "Something else?")
     store.delete("me", mine)
-    store.close()
     kept = b"".join(path.read_bytes() for path in (tmp_path / "data").glob("conversations*"))
     assert b"Something else?" in kept
+    assert b"dearest" not in kept and b"treasure" not in kept, "not even while the demo runs"
+
+
+@pytest.mark.parametrize("deed", ["undo", "edit", "sweep"])
+def test_deeds_that_delete_overwrite_text(store: Store, tmp_path: Path, clock: Clock, deed: str) -> None:
+    mine = asked(store, "me", None, "First?")
+    answered(store, "me", mine, "Yes.", "v1")
+    asked(store, "me", mine, "My dearest secret?")
+    answered(store, "me", mine, "A hidden treasure.", "v2")
+    if deed == "undo":
+        store.undo("me", mine)
+    elif deed == "edit":
+        edit(store, "me", mine, store.record("me", mine).questions[0].id)
+    else:
+        clock.now += 30.5 * DAY
+        store.sweep()
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "data").glob("conversations*"))
     assert b"dearest" not in kept and b"treasure" not in kept
+
+
+# One transaction
+
+
+def test_a_question_begins_its_answer(store: Store) -> None:
+    images = kept(store, "me", [Attachment(RED, 12)])
+    options = Options(max_new_tokens=7)
+    record = store.ask("me", None, "Who?", images, version_id="v1", model="the model", options=options)
+    assert record == store.record("me", record.id)
+    (question,) = record.questions
+    (version,) = question.versions
+    assert (question.text, question.images, question.chosen) == ("Who?", images, None)
+    assert (version.id, version.state, version.model, version.options) == (
+        "v1",
+        "running",
+        "the model",
+        options,
+    )
+    assert store.conversation(record) == Conversation(id=record.id).ask("Who?", images)
+
+
+def test_a_check_that_refuses_takes_everything_back(store: Store) -> None:
+    mine = asked(store, "me", None, "One?", [Attachment(RED, 1)])
+    answered(store, "me", mine, "1", "v1")
+    asked(store, "me", mine, "Two?")
+    before, entries = store.record("me", mine), store.entries("me")
+    images, seen = kept(store, "me", [Attachment(BLUE, 1)]), list[Record]()
+
+    def refuse(record: Record) -> None:
+        seen.append(record)
+        raise ContextError("It is too long.", "Make it shorter.")
+
+    how: dict[str, Any] = {"version_id": "v9", "model": "model", "check": refuse}
+    attempts: list[Callable[[], object]] = [
+        lambda: store.ask("me", None, "New?", images, **how),
+        lambda: store.ask("me", mine, "Instead?", images, **how),
+        lambda: store.edit("me", mine, before.questions[0].id, "Else?", **how),
+        lambda: store.begin("me", mine, **how),
+    ]
+    for attempt in attempts:
+        with pytest.raises(ContextError, match="too long"):
+            attempt()
+    assert (store.record("me", mine), store.entries("me")) == (before, entries)
+    texts = [[question.text for question in record.questions] for record in seen]
+    assert texts == [["New?"], ["One?", "Instead?"], ["Else?"], ["One?", "Two?"]]
+    assert all(record.running and record.running.id == "v9" for record in seen)
+    assert store.photo("me", images[0].photo.id), "it still waits"
+    store.ask("me", mine, "Instead?", images, version_id="v9", model="model")
+
+
+def test_many_answers_are_written_at_once(store: Store) -> None:
+    records = [store.ask("me", None, "?", version_id=f"v{number}", model="model") for number in range(3)]
+    store.finish("v2", "stopped", "the end")
+    store.write_many([(f"v{number}", f"words {number}", 0.5, 1.0 + number) for number in range(3)])
+    store.write_many([("no such version", "words", None, 0.0)])
+    raw = [store.record("me", record.id).questions[0].versions[0].raw for record in records]
+    assert raw == ["words 0", "words 1", "the end"]
+
+
+def test_undo_gives_the_question_back(store: Store) -> None:
+    mine = asked(store, "me", None, "One?", [Attachment(RED, 1)])
+    answered(store, "me", mine, "1", "v1")
+    asked(store, "me", mine, "Two?", [Attachment(BLUE, 6)])
+    question, left = store.undo("me", mine)
+    assert (question.text, shown(question.images)) == ("Two?", [(BLUE.id, "blue.png", 6)])
+    assert left == store.record("me", mine) and [each.text for each in left.questions] == ["One?"]
+    store.ask("me", mine, "Two!", question.images, version_id="v2", model="model")
+    store.finish("v2", "complete", "2")
+    store.undo("me", mine)
+    question, left = store.undo("me", mine)
+    assert (question.text, left, store.entries("me")) == ("One?", None, []), "nothing else was in it"
+    assert shown(question.images) == [(RED.id, "red.png", 1)], "the picture waits to be sent again"
 
 
 # What people do
 
 
 def test_versions_of_an_answer_lie_side_by_side_and_the_last_good_one_is_chosen(store: Store) -> None:
-    mine = store.ask("me", None, "Who?")
+    mine = asked(store, "me", None, "Who?")
     answered(store, "me", mine, "A cat.", "v1")
     store.begin("me", mine, "v2", "model")
     assert store.record("me", mine).questions[0].chosen == "v1", "until there is something better"
@@ -376,19 +330,22 @@ def test_versions_of_an_answer_lie_side_by_side_and_the_last_good_one_is_chosen(
 
 
 def test_an_earlier_question_is_edited_with_its_images_kept_and_what_followed_gone(store: Store) -> None:
-    mine = store.ask("me", None, "Who?", (Attachment(RED, 1), Attachment(BLUE, 40)))
+    mine = asked(store, "me", None, "Who?", (Attachment(RED, 1), Attachment(BLUE, 40)))
     answered(store, "me", mine, "A cat.", "v1")
-    store.ask("me", mine, "Sure?", (Attachment(BLUE, 1),))
+    asked(store, "me", mine, "Sure?", (Attachment(BLUE, 1),))
     answered(store, "me", mine, "Yes.", "v2")
-    store.ask("me", mine, "Really?")
-    store.edit("me", mine, store.record("me", mine).questions[0].id, "Which animal?")
-    expected = Conversation(id=mine).ask("Which animal?", (Attachment(RED, 1), Attachment(BLUE, 40)))
-    assert store.conversation(store.record("me", mine)) == expected
-    assert store.record("me", mine).questions[0].versions == ()
+    asked(store, "me", mine, "Really?")
+    images = store.record("me", mine).questions[0].images
+    record = edit(store, "me", mine, store.record("me", mine).questions[0].id, "Which animal?")
+    assert record == store.record("me", mine), "it is given as it is then"
+    assert store.conversation(record) == Conversation(id=mine).ask("Which animal?", images)
+    assert shown(images) == [(RED.id, "red.png", 1), (BLUE.id, "blue.png", 40)]
+    (version,) = record.questions[0].versions
+    assert record.running == version and version.id == "edited"
 
 
 def test_a_version_keeps_what_its_answer_cost(store: Store, clock: Clock) -> None:
-    mine = store.ask("me", None, "Who?")
+    mine = asked(store, "me", None, "Who?")
     store.begin("me", mine, "v1", "the model")
     store.write("v1", "A <ref>", 0.5, 1.0)
     (version,) = store.record("me", mine).questions[0].versions
@@ -404,10 +361,10 @@ def test_conversations_are_listed_by_their_last_change_and_can_be_named(store: S
     ids = []
     for text in ("  \n First  one?\nYes.", "Second?", "x" * 100):
         clock.now += 1
-        ids.append(store.ask("me", None, text))
+        ids.append(asked(store, "me", None, text))
     first, second, third = ids
     clock.now += 1
-    store.ask("me", first, "Again?")
+    asked(store, "me", first, "Again?")
     store.rename("me", second, " Mine\x00\nand more ")
     clock.now += 1
     assert [(entry.id, entry.title) for entry in store.entries("me")] == [
@@ -425,22 +382,22 @@ def test_conversations_are_listed_by_their_last_change_and_can_be_named(store: S
     "text", ["", "a\0b", "half \ud83d a pair", "猫\u202e", "'; DROP TABLE questions; --", "\r\n"]
 )
 def test_any_text_is_kept(store: Store, text: str) -> None:
-    mine = store.ask("me", None, text, (Attachment(replace(RED, name=text), 1),))
+    mine = asked(store, "me", None, text, (Attachment(replace(RED, name=text), 1),))
     answered(store, "me", mine, text)
     question = store.record("me", mine).questions[0]
-    shown = text.replace("\ud83d", "\ufffd")
-    assert (question.text, question.answer, question.images[0].name) == (shown, shown, shown)
+    back = text.replace("\ud83d", "\ufffd")
+    assert (question.text, question.answer, question.images[0].photo.name) == (back, back, back)
 
 
 def test_many_threads_may_call_at_once(store: Store) -> None:
-    mine = store.ask("me", None, "Who?")
+    mine = asked(store, "me", None, "Who?")
     at_once = threading.Barrier(4)
 
     def use(number: int) -> None:
         at_once.wait()
         for _ in range(5):
-            store.add_photo((RED, BLUE)[number % 2])
-            other = store.ask(f"owner {number}", None, "?", (Attachment(RED, 1),))
+            store.add_photo("me", (RED, BLUE)[number % 2])
+            other = asked(store, f"owner {number}", None, "?", (Attachment(RED, 1),))
             store.conversation(store.record(f"owner {number}", other))
             store.delete(f"owner {number}", other)
             store.rename("me", mine, f"{number}")

@@ -1,0 +1,123 @@
+"""Statements that change conversations, several of which make one verb. No transactions here, no owners."""
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from internvl_demo.conversation.options import Options
+from internvl_demo.models.base import Usage
+from internvl_demo.store.faults import GoneError
+from internvl_demo.store.records import INTERRUPTED, Failure, State
+from internvl_demo.store.rows import failure_json, last_question, well_formed
+
+
+def interrupt(db: sqlite3.Connection, now: float) -> None:
+    """End the answers that were being written when the app ended; until `now` their conversations were in use."""
+    db.execute(
+        "UPDATE conversations SET touched_at = ? WHERE id IN (SELECT q.conversation FROM versions v"
+        " JOIN questions q ON q.id = v.question WHERE v.state = 'running')",
+        (now,),
+    )
+    db.execute(
+        "UPDATE questions SET chosen = (SELECT id FROM versions WHERE question = questions.id AND state ="
+        " 'running') WHERE id IN (SELECT question FROM versions WHERE state = 'running' AND raw <> '')"
+    )
+    db.execute(
+        "UPDATE versions SET state = 'broken', what = ?, next_step = ? WHERE state = 'running'",
+        INTERRUPTED,
+    )
+
+
+def insert_question(db: sqlite3.Connection, conversation_id: str, text: str) -> str:
+    """Write a question behind the others, in the place of a last one that is unanswered; returns its id."""
+    last = last_question(db, conversation_id)
+    if last and last["chosen"] is None:
+        db.execute("DELETE FROM questions WHERE id = ?", (last["id"],))
+    number = last["number"] + 1 if last else 1
+    question_id = uuid.uuid4().hex
+    question = (question_id, conversation_id, number, well_formed(text))
+    db.execute("INSERT INTO questions VALUES (?, ?, ?, ?, NULL)", question)
+    return question_id
+
+
+def rewrite_question(db: sqlite3.Connection, conversation_id: str, question_id: str, text: str) -> None:
+    """Put a question in other words, unanswered, and delete what followed it. Raises GoneError."""
+    at = "SELECT number FROM questions WHERE id = ? AND conversation = ?"
+    row = db.execute(at, (question_id, conversation_id)).fetchone()
+    if row is None:
+        raise GoneError(
+            "That question is no longer in the conversation.",
+            "Reload the page to see the conversation as it is.",
+        )
+    after = (conversation_id, row["number"])
+    db.execute("DELETE FROM questions WHERE conversation = ? AND number > ?", after)
+    db.execute("DELETE FROM versions WHERE question = ?", (question_id,))
+    db.execute("UPDATE questions SET text = ? WHERE id = ?", (well_formed(text), question_id))
+
+
+def insert_version(
+    db: sqlite3.Connection,
+    conversation_id: str,
+    version_id: str,
+    model: str,
+    options: Options | None,
+    now: float,
+) -> None:
+    """Write a version of the last answer, empty and running, in the place of those with nothing in them.
+
+    Raises GoneError when there is no question.
+    """
+    last = last_question(db, conversation_id)
+    if last is None:
+        raise GoneError("There is no question to answer.", "Ask one first.")
+    question = last["id"]
+    db.execute("DELETE FROM versions WHERE question = ? AND raw = '' AND state <> 'complete'", (question,))
+    most = "SELECT coalesce(max(number), 0) FROM versions WHERE question = ?"
+    (number,) = db.execute(most, (question,)).fetchone()
+    db.execute(
+        "INSERT INTO versions (id, question, number, raw, state, model, started_at, total_s, options)"
+        " VALUES (?, ?, ?, '', 'running', ?, ?, 0, ?)",
+        (version_id, question, number + 1, model, now, json.dumps(asdict(options)) if options else None),
+    )
+
+
+def write_versions(db: sqlite3.Connection, versions: Iterable[tuple[str, str, float | None, float]]) -> None:
+    """Write what has come of running versions: (id, raw text, ttft_s, total_s) of each."""
+    db.executemany(
+        "UPDATE versions SET raw = ?, ttft_s = ?, total_s = ? WHERE id = ? AND state = 'running'",
+        [(well_formed(raw), ttft_s, total_s, version_id) for version_id, raw, ttft_s, total_s in versions],
+    )
+
+
+def end_version(
+    db: sqlite3.Connection,
+    version_id: str,
+    state: State,
+    raw: str,
+    ttft_s: float | None,
+    total_s: float,
+    usage: Usage | None,
+    failure: Failure | None,
+    now: float,
+) -> None:
+    """Write the end of a running version, and choose it if there is an answer in it."""
+    what, next_step = failure or (None, None)
+    cost = json.dumps(asdict(usage)) if usage else None
+    said = failure_json(failure) if failure else None
+    ended = db.execute(
+        "UPDATE versions SET state = ?, raw = ?, ttft_s = ?, total_s = ?, usage = ?, what = ?,"
+        " next_step = ?, failure = ? WHERE id = ? AND state = 'running'",
+        (state, well_formed(raw), ttft_s, total_s, cost, what, next_step, said, version_id),
+    )
+    if ended.rowcount == 0:
+        return  # the conversation was deleted meanwhile
+    (question,) = db.execute("SELECT question FROM versions WHERE id = ?", (version_id,)).fetchone()
+    if raw or state == "complete":
+        db.execute("UPDATE questions SET chosen = ? WHERE id = ?", (version_id, question))
+    db.execute(
+        "UPDATE conversations SET updated_at = ?, touched_at = ?"
+        " WHERE id = (SELECT conversation FROM questions WHERE id = ?)",
+        (now, now, question),
+    )
