@@ -3,7 +3,7 @@
 import mountContextBar from '../context_bar/widget.js'
 import { button, clamp, make, set } from '../lib/dom.js'
 import { MOST_TILES } from '../lib/draft.js'
-import { addFiles, newConversation, on, page, retry, runningAnswer, send, setMode, setText, stop } from '../lib/page.js'
+import { addFiles, focusComposer, newConversation, on, page, retry, runningAnswer, send, setMode, setText, stop } from '../lib/page.js'
 import { onLanguage, words } from '../lib/words.js'
 import { takeFilesAnywhere } from './dropping.js'
 import { makeTray } from './tray.js'
@@ -11,6 +11,7 @@ import { makeTray } from './tray.js'
 const MODES = ['low', 'standard', 'high', 'custom']
 const CUSTOM_TILES = 6 // where a choice of one's own begins
 const MOST_LINES = 8
+const hasKeys = matchMedia('(pointer: fine)').matches // on a phone the focus opens the keyboard
 
 export default function mount(element) {
   const root = element.querySelector('.widget')
@@ -38,7 +39,7 @@ export default function mount(element) {
     const elsewhere = event.defaultPrevented || document.querySelector('dialog[open]')
     if (event.key === 'Escape' && !elsewhere && runningAnswer(page.conversation)) stop()
   })
-  if (matchMedia('(pointer: fine)').matches && document.activeElement === document.body) composer.focus()
+  if (hasKeys && document.activeElement === document.body) composer.focus()
 }
 
 function makeMessage() {
@@ -145,7 +146,11 @@ function makeChoices() {
 
 function makeActions() {
   const acts = [['send', send], ['stop', stop], ['retry', retry], ['clear', newConversation]]
-  const buttons = Object.fromEntries(acts.map(([name, act]) => [name, button({ id: name }, act)]))
+  const press = (act) => () => {
+    act()
+    if (hasKeys) focusComposer() // a button that is disabled now would lose the focus
+  }
+  const buttons = Object.fromEntries(acts.map(([name, act]) => [name, button({ id: name }, press(act))]))
   const node = make('div', { id: 'actions' }, ...Object.values(buttons))
 
   function draw() {

@@ -2,7 +2,7 @@
 //
 //     const message = makeQuestion()      // { node, update(...), relabel() }
 import { button, make, set } from '../lib/dom.js'
-import { choose, inspect, page, turnTo, undo } from '../lib/page.js'
+import { choose, focusComposer, inspect, page, turnTo, undo } from '../lib/page.js'
 import { words } from '../lib/words.js'
 import { act, compare, makeEditor } from './actions.js'
 import { makeAnswerText } from './answer-text.js'
@@ -14,7 +14,7 @@ export function makeQuestion() {
   const text = make('div', { class: 'asked' })
   const pictures = make('div', { class: 'pictures', hidden: true })
   const edit = act('edit', 'turns_edit', () => editor.open(question))
-  const back = act('undo', 'turns_undo', () => undo())
+  const back = act('undo', 'turns_undo', () => undo().then(focusComposer))
   const acts = make('div', { class: 'turn-acts', role: 'group' }, edit.node, back.node)
   const node = make('div', { class: 'message user', 'data-testid': 'user', role: 'group' }, pictures, text)
   const editor = makeEditor(node, edit.node)
