@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.store import rows
 from internvl_demo.store.faults import BusyError
-from tests.support.stores import BLUE, DAY, HOUR, RED, Clock, open_at
+from tests.support.stores import BLUE, DAY, HOUR, RED, Clock, asked, files, kept, open_at
 
 TEXTS = st.text(max_size=8)
 OWNERS = st.sampled_from(["me", "you"])
@@ -77,7 +77,8 @@ class AnyDeeds(RuleBasedStateMachine):
 
     @rule(owner=OWNERS, text=TEXTS, images=IMAGES)
     def ask_first(self, owner: str, text: str, images: tuple[Attachment, ...]) -> None:
-        conversation_id = self.store.ask(owner, None, text, images)
+        images = kept(self.store, owner, images)
+        conversation_id = asked(self.store, owner, None, text, images)
         assert conversation_id not in self.models
         model = Model(owner, Conversation(id=conversation_id).ask(text, images))
         model.versions, model.touched = [{}], self.clock.now
@@ -86,7 +87,10 @@ class AnyDeeds(RuleBasedStateMachine):
     @precondition(lambda self: self.models)
     @rule(pick=PICK, text=TEXTS, images=IMAGES)
     def ask(self, pick: int, text: str, images: tuple[Attachment, ...]) -> None:
-        if done := self.changeable(pick, lambda id_, model: self.store.ask(model.owner, id_, text, images)):
+        images = kept(self.store, self.one(pick)[1].owner, images)
+        if done := self.changeable(
+            pick, lambda id_, model: asked(self.store, model.owner, id_, text, images)
+        ):
             model = done[1]
             model.conversation = model.conversation.ask(text, images)
             model.versions = [*model.versions[: len(model.conversation.turns) - 1], {}]
@@ -110,7 +114,14 @@ class AnyDeeds(RuleBasedStateMachine):
             return
         index = turn % len(model.conversation.turns)
         question = self.store.record(model.owner, conversation_id).questions[index].id
-        if self.changeable(pick, lambda id_, model: self.store.edit(model.owner, id_, question, text)):
+        self.count += 1
+        version = f"v{self.count}"
+
+        def edit(id_: str, model: Model) -> None:
+            self.store.edit(model.owner, id_, question, text, version_id=version, model="model")
+
+        if self.changeable(pick, edit):
+            model.running = version
             model.conversation = model.conversation.edit(index, text)
             model.versions = [*model.versions[:index], {}]
 
@@ -118,8 +129,10 @@ class AnyDeeds(RuleBasedStateMachine):
     @rule(pick=PICK)
     def undo(self, pick: int) -> None:
         if done := self.changeable(pick, lambda id_, model: self.store.undo(model.owner, id_)):
-            done[1].conversation = done[1].conversation.undo()
-            done[1].versions = done[1].versions[:-1]
+            conversation_id, model = done
+            model.conversation, model.versions = model.conversation.undo(), model.versions[:-1]
+            if not model.conversation.turns:
+                del self.models[conversation_id]
 
     @precondition(lambda self: self.models)
     @rule(pick=PICK)
@@ -200,7 +213,7 @@ class AnyDeeds(RuleBasedStateMachine):
             assert listed == {id_ for id_, model in self.models.items() if model.owner == owner}
         for conversation_id, model in self.models.items():
             with self.store._db.transaction() as db:  # as `record` reads, without touching
-                record = rows.record(db, model.owner, conversation_id)
+                record = rows.record(db, self.store._files, model.owner, conversation_id)
             assert self.store.conversation(record) == model.conversation
             assert (record.running.id if record.running else None) == model.running
             kept = [
@@ -209,6 +222,16 @@ class AnyDeeds(RuleBasedStateMachine):
             ]
             assert kept == model.versions
             assert not model.title or record.title == model.title
+
+    @precondition(lambda self: hasattr(self, "store"))
+    @invariant()
+    def every_photo_has_its_file_and_no_file_is_left(self) -> None:
+        folder = Path(self.folder.name)
+        named = [image.photo for model in self.models.values() for image in model.conversation.images]
+        assert all(photo.image.size == photo.size_wh for photo in named)
+        with self.store._db.transaction() as db:
+            rows_of_files = {row["digest"] for row in db.execute("SELECT digest FROM photos")}
+        assert {name.partition(".")[0] for name in files(folder)} == rows_of_files
 
 
 def test_whatever_people_do_the_store_and_the_values_say_the_same() -> None:

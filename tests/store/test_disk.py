@@ -8,34 +8,31 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from internvl_demo.conversation.turns import Attachment
-from internvl_demo.photos.decode import photo_of
 from internvl_demo.settings import Settings
 from internvl_demo.store import Store, default_data_dir, open_store
 from internvl_demo.store.database import FILE
-from internvl_demo.store.faults import DamagedError, GoneError, StoreError
+from internvl_demo.store.faults import DamagedError, StoreError
 from internvl_demo.store.records import INTERRUPTED
-from tests.support.stores import BLUE, DAY, HOUR, RED, Clock, files, open_at, photo_ids
+from tests.support.stores import (
+    BLUE,
+    DAY,
+    RED,
+    Clock,
+    answered,
+    asked,
+    files,
+    open_at,
+    photo_ids,
+    shown,
+    shown_id,
+)
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    opened = open_at(tmp_path, clock)
-    yield opened
-    opened.close()
 
 
 # The directory and the file
@@ -46,7 +43,7 @@ def test_a_damaged_database_is_set_aside_with_its_photos_and_the_next_start_work
     tmp_path: Path, clock: Clock, content: bytes
 ) -> None:
     store = open_at(tmp_path, clock)
-    store.ask("me", None, "Who?", (Attachment(RED, 1),))
+    asked(store, "me", None, "Who?", [Attachment(RED, 1)])
     store.close()
     (tmp_path / "data" / FILE).write_bytes(content)
     (tmp_path / "data" / "letter.txt").write_text("somebody else's")
@@ -70,7 +67,7 @@ def test_a_damaged_database_is_set_aside_with_its_photos_and_the_next_start_work
 def test_a_database_damaged_in_the_middle_is_set_aside(tmp_path: Path, clock: Clock, harm: str) -> None:
     store = open_at(tmp_path, clock)
     for number in range(200):
-        store.ask("me", None, f"{number} " * 50)
+        asked(store, "me", None, f"{number} " * 50)
     store.close()
     path = tmp_path / "data" / FILE
     whole, half = path.read_bytes(), path.stat().st_size // 2
@@ -100,7 +97,7 @@ def test_a_directory_in_use_is_refused_until_it_is_given_back(tmp_path: Path, cl
     first = open_at(tmp_path, clock)
     with pytest.raises(StoreError, match="in use"):
         open_at(tmp_path, clock)
-    conversation = first.ask("me", None, "Still here?")
+    conversation = asked(first, "me", None, "Still here?")
     first.close()
     second = open_at(tmp_path, clock)
     assert second.record("me", conversation).title == "Still here?"
@@ -158,16 +155,17 @@ def test_only_the_user_who_runs_the_demo_may_look_inside(store: Store, tmp_path:
 def test_a_full_disk_is_told_and_takes_nothing_that_was_there(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    conversation = store.ask("me", None, "Before?", (Attachment(RED, 1),))
+    conversation = asked(store, "me", None, "Before?", [Attachment(RED, 1)])
+    answered(store, "me", conversation, "Yes.")
     with store._db.transaction() as db:
         (pages,) = db.execute("PRAGMA page_count").fetchone()
     store._db._connection.execute(f"PRAGMA max_page_count = {pages}")
     for _ in range(2):
         with pytest.raises(StoreError, match="disk is full"):
-            store.ask("me", conversation, "too much " * 10_000)
+            asked(store, "me", conversation, "too much " * 10_000)
     assert [question.text for question in store.record("me", conversation).questions] == ["Before?"]
     store._db._connection.execute("PRAGMA max_page_count = 100000")
-    store.ask("me", conversation, "Now?")
+    asked(store, "me", conversation, "Now?")
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -175,11 +173,12 @@ def test_a_full_disk_is_told_and_takes_nothing_that_was_there(
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
         with pytest.raises(StoreError, match="disk is full") as raised:
-            store.ask("me", conversation, "With a picture?", (Attachment(BLUE, 1),))
+            asked(store, "me", conversation, "With a picture?", [Attachment(BLUE, 1)])
     assert "/" not in str(raised.value), "people are not told where the server keeps its files"
     assert len(files(tmp_path)) == 1 and photo_ids(tmp_path) == {RED.id}
-    assert store.photo(RED.id) == replace(RED, name="")
-    store.ask("me", conversation, "With a picture?", (Attachment(BLUE, 1),))
+    (image,) = store.record("me", conversation).questions[0].images
+    assert shown([image]) == [(RED.id, "red.png", 1)]
+    asked(store, "me", conversation, "With a picture?", [Attachment(BLUE, 1)])
 
 
 # Where it is
@@ -191,9 +190,9 @@ def test_with_no_days_nothing_outlives_the_app(monkeypatch: pytest.MonkeyPatch) 
         "from internvl_demo.settings import Settings\n"
         "from internvl_demo.store import open_store\n"
         "store = open_store(Settings(keep_days=0))\n"
-        "conversation = store.ask('me', None, 'Who?')\n"
+        "record = store.ask('me', None, 'Who?', version_id='v1', model='model')\n"
         "store.sweep()\n"
-        "assert store.record('me', conversation)\n"
+        "assert store.record('me', record.id)\n"
         "print(store._folder)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -240,9 +239,10 @@ from internvl_demo.store import Store
 store = Store(Path(sys.argv[1]), 30)
 for number in range(1_000_000):
     photo = photo_of(Image.effect_noise((300, 200), 50 + number % 50).convert("RGB"), f"{number}.png")
-    conversation = store.ask("me", None, f"Question {number}", (Attachment(photo, 12),))
+    images = (Attachment(store.add_photo("me", photo), 12),)
+    record = store.ask("me", None, f"Question {number}", images, version_id=f"v{number}", model="model")
+    conversation = record.id
     print("asked", conversation, number, photo.id, flush=True)
-    store.begin("me", conversation, f"v{number}", "model")
     for words in range(20):
         store.write(f"v{number}", "word " * words, 0.1, 1.0)
         print("wrote", conversation, number, words, flush=True)
@@ -276,7 +276,7 @@ def test_after_kill_9_everything_acknowledged_is_there_and_can_be_retried(tmp_pa
     for conversation, said in acknowledged.items():
         (question,) = known[conversation].questions
         if "asked" in said:
-            assert question.images[0].photo_id == said["asked"]
+            assert shown_id(question.images[0].photo) == said["asked"]
         if "finished" in said:
             assert (question.versions[0].state, question.answer) == ("complete", "word " * 20)
         elif "wrote" in said:
@@ -284,9 +284,7 @@ def test_after_kill_9_everything_acknowledged_is_there_and_can_be_retried(tmp_pa
     for record in known.values():
         (question,) = record.questions
         assert record.running is None
-        conversation_value = store.conversation(record)
-        photo = conversation_value.images[0].photo
-        assert photo_of(photo.image).id == photo.id == question.images[0].photo_id
+        assert question.images[0].photo.image.size == (300, 200)
         for version in question.versions:
             assert version.state == "complete" or version.failure == INTERRUPTED
             assert question.answer == (version.raw or None)
@@ -307,7 +305,7 @@ def stuck(_):
         time.sleep(1)
 
 os.fsync = stuck
-Store(Path(sys.argv[1]), 30).add_photo(photo_of(Image.new("RGB", (9, 7), "red"), "red.png"))
+Store(Path(sys.argv[1]), 30).add_photo("me", photo_of(Image.new("RGB", (9, 7), "red"), "red.png"))
 """
 
 
@@ -325,12 +323,11 @@ def test_a_photo_killed_while_it_was_written_is_not_there_and_can_be_sent_again(
     clock = Clock()
     clock.now = time.time()
     store = open_at(tmp_path, clock)
-    with pytest.raises(GoneError):
-        store.photo(RED.id)
-    store.add_photo(RED)
+    assert files(tmp_path) == set(), "the next start tidies up"
+    store.add_photo("me", RED)
     assert photo_ids(tmp_path) == {RED.id}
-    store.ask("me", None, "Who?", (Attachment(RED, 1),))
-    clock.now += 2 * HOUR
+    conversation = asked(store, "me", None, "Who?", [Attachment(RED, 1)])
+    clock.now += 2 * DAY
     store.sweep()
-    assert len(files(tmp_path)) == 1 and store.photo(RED.id, "red.png") == RED
+    assert shown(store.record("me", conversation).questions[0].images) == [(RED.id, "red.png", 1)]
     store.close()
