@@ -5,8 +5,8 @@
     await jobs.stop(conversation_id)                               what has come stays
 
 A page that is reloaded or lost changes nothing, for a while: a job whose conversation nobody follows ends after
-`UNWATCHED_S`, or already after `GIVE_WAY_S` while somebody else waits for the model. Its text goes into the store
-about once a second, all jobs' in one transaction, and at the end.
+`Times.unwatched_s`, or already after `Times.give_way_s` while somebody else waits for the model. Its text goes into
+the store about once a second, all jobs' in one transaction, and at the end.
 
 The end is told when it is in the store: whoever reads the conversation then finds it there. When the end cannot be
 stored, readers are told so, and storing is tried again until it works. All jobs belong to one event loop.
@@ -16,7 +16,7 @@ import asyncio
 import logging
 import time
 from contextlib import aclosing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from internvl_demo.answering.feed import Changed, Closing, Ended, Feed, Gone, Grew, Part, Placed
 from internvl_demo.answering.metrics import Observer
@@ -30,20 +30,8 @@ from internvl_demo.store import Store
 from internvl_demo.store.faults import StoreError
 from internvl_demo.store.records import INTERRUPTED, Failure, Record, State
 
-SAVE_S = 1.0
-"""Between two writes of the answers that are coming, and between two looks whether anybody follows them."""
-
 SOON_S, LATE_S, SOON_S_PER_ANSWER = 0.05, 0.5, 0.005
 """The pause between two pieces of text: for a few answers at once, at most, and what each adds."""
-
-REMEMBER_S = 60.0
-"""How long the events of an answer that has ended can be asked for again."""
-
-UNWATCHED_S = 60.0
-"""How long a job goes on while nobody follows: longer than a reload and most lost connections."""
-
-GIVE_WAY_S = 5.0
-"""The same while others wait: longer than a reload."""
 
 SWEEP_S = 3600.0
 """Between two looks for what has outlived its time in the store."""
@@ -51,6 +39,22 @@ SWEEP_S = 3600.0
 UNWATCHED = Failure("Nobody was looking any more, so the answer was ended.", "Retry for the whole answer.")
 
 _LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds.
+
+    save_s: between two writes of the answers that are coming, and two looks whether anybody follows them.
+    remember_s: how long the events of an answer that has ended can be asked for again.
+    unwatched_s: how long a job goes on while nobody follows: longer than a reload and most lost connections.
+    give_way_s: the same while others wait: longer than a reload.
+    """
+
+    save_s: float = 1.0
+    remember_s: float = 60.0
+    unwatched_s: float = 60.0
+    give_way_s: float = 5.0
 
 
 class Job:
@@ -98,16 +102,11 @@ class Jobs:
         store: Store,
         queue: AnswerQueue,
         observer: Observer,
-        *,
-        save_s: float = SAVE_S,
-        remember_s: float = REMEMBER_S,
-        unwatched_s: float = UNWATCHED_S,
-        give_way_s: float = GIVE_WAY_S,
+        times: Times = Times(),
     ):
         self._backend, self._info, self._store = backend, info, store
         self._queue, self._observer = queue, observer
-        self._save_s, self._remember_s = save_s, remember_s
-        self._unwatched_s, self._give_way_s = unwatched_s, give_way_s
+        self._times = times
         self._jobs: dict[str, Job] = {}  # conversation id -> the answer that is being written
         self._feeds: dict[str, Feed] = {}
         self._ended_at: dict[str, float] = {}  # conversation id -> when its last event came
@@ -260,7 +259,7 @@ class Jobs:
                     job.over.set()
                 if task.cancelling():
                     return  # with the app: its next start marks the answer as broken off
-                await asyncio.sleep(self._save_s)
+                await asyncio.sleep(self._times.save_s)
             else:
                 job.feed.publish(Changed() if told else ended)
                 job.over.set()
@@ -274,7 +273,7 @@ class Jobs:
         """Save what has come, end what nobody follows, forget what nobody will ask for, sweep the store."""
         swept_at = time.monotonic()
         while True:
-            await asyncio.sleep(self._save_s)
+            await asyncio.sleep(self._times.save_s)
             await self._save()
             self._end_unwatched()
             self._forget()
@@ -301,7 +300,7 @@ class Jobs:
             if job.feed.readers:
                 job.watched_at = now
             in_the_way = self._queue.waiting and not job.place
-            patience_s = self._give_way_s if in_the_way else self._unwatched_s
+            patience_s = self._times.give_way_s if in_the_way else self._times.unwatched_s
             if now - job.watched_at >= patience_s and job.ending is None and job.task:
                 job.unwatched, job.ending = True, "broken"
                 job.task.cancel()
@@ -309,7 +308,7 @@ class Jobs:
     def _forget(self) -> None:
         now = time.monotonic()
         for conversation_id, feed in list(self._feeds.items()):
-            if conversation_id in self._jobs or now - self._ended_at[conversation_id] < self._remember_s:
+            if conversation_id in self._jobs or now - self._ended_at[conversation_id] < self._times.remember_s:
                 continue
             feed.forget()
             if not feed.readers:

@@ -129,7 +129,7 @@ async def answer(
     async with aclosing(backend.stream(conversation, options or Options())) as pieces:
         async for piece in pieces:
             builder.add(piece)
-            if builder.begun and time.monotonic() - shown >= SNAPSHOT_S:
+            if builder.usage is None and time.monotonic() - shown >= SNAPSHOT_S:
                 shown = time.monotonic()
                 yield builder.answer()
     builder.finish()

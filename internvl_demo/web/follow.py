@@ -83,7 +83,7 @@ class Follower:
                 yield first
             elif self._events:
                 yield b"".join(self._block_events(number, self._events.all_blocks))
-            while not self._jobs.closing:
+            while True:
                 news = feed.since(number)
                 if news is None:
                     number, first = await self._snapshot()
@@ -101,6 +101,8 @@ class Follower:
                         yield said
                     if any(isinstance(event, Grew) for _, event in news):
                         await asyncio.sleep(self._jobs.pace_s)
+                elif self._jobs.closing:
+                    return
                 else:
                     await feed.wait(number, HEARTBEAT_S)
                     if feed.number == number:

@@ -55,10 +55,10 @@ class ImageIn(_Input):
 class OptionsIn(_Input):
     """How to answer; what is left out is as the host set it."""
 
-    max_new_tokens: int | None = Field(None, ge=1)
-    temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, gt=0, le=1)
-    seed: int | None = Field(None, ge=0, lt=2**31)
+    max_new_tokens: Annotated[int | None, Field(ge=1)] = None
+    temperature: Annotated[float | None, Field(ge=0, le=2)] = None
+    top_p: Annotated[float | None, Field(gt=0, le=1)] = None
+    seed: Annotated[int | None, Field(ge=0, lt=2**31)] = None
 
     def over(self, host: Options) -> Options:
         """Return the host's options with these in their place; never a longer answer than the host allows."""
@@ -90,7 +90,7 @@ class TextIn(_Input):
 class ChangeIn(_Input):
     """What is changed about a conversation: its title, or which version of the last answer it goes on from."""
 
-    title: str | None = Field(None, max_length=1000)
+    title: Annotated[str | None, Field(max_length=1000)] = None
     choose: Id | None = None
 
 
@@ -111,7 +111,7 @@ class DraftImageIn(_Input):
     """A picture that waits, as the page knows it: nothing is read from the store to count its tokens."""
 
     photo: Id
-    name: str = Field("", max_length=200)
+    name: Annotated[str, Field(max_length=200)] = ""
     size_wh: Annotated[list[Annotated[int, Field(ge=1, le=100_000)]], Field(min_length=2, max_length=2)]
     mode: Mode = "standard"
 
@@ -128,7 +128,7 @@ class DraftIn(_Input):
     conversation: Id | None = None
     text: str = ""
     images: list[DraftImageIn] = Field(default_factory=list, max_length=MESSAGE_PICTURES)
-    max_new_tokens: int | None = Field(None, ge=1)
+    max_new_tokens: Annotated[int | None, Field(ge=1)] = None
 
 
 def secret_of(authorization: str | None) -> str:

@@ -10,13 +10,14 @@ pictures runs beside the event loop.
 
 import asyncio
 import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from internvl_demo.answering.jobs import Jobs
+from internvl_demo.answering.jobs import Jobs, Times
 from internvl_demo.answering.metrics import Observer
 from internvl_demo.answering.queue import AnswerQueue
 from internvl_demo.answering.stream import AnswerBuilder, report
@@ -38,6 +39,10 @@ from internvl_demo.web.widgets.inspector.prompt import Inspection, inspect
 
 MAX_QUESTION_CHARS = 64_000
 """The longest question. The 26B's whole context is some 100,000 letters of English; more only costs time."""
+
+
+KNOWN_CONVERSATIONS = 64
+"""Conversations whose texts are held ready for counting while people type."""
 
 
 class Started(NamedTuple):
@@ -72,14 +77,19 @@ class ChatService:
         store: Store,
         observer: Observer | None = None,
         how: How | None = None,
+        *,
+        times: Times | None = None,
     ):
         self.backend, self.info, self.options = backend, info, options
         self.queue, self.store = queue, store
         self.observer = observer or Observer()
         self.observer.watch_queue(lambda: queue.running, lambda: queue.waiting)
         self.how = how or InProcess()
-        self.jobs = Jobs(backend, info, store, queue, self.observer)
+        self.jobs = Jobs(backend, info, store, queue, self.observer, times or Times())
         self.view = View(info)
+        self._known: OrderedDict[tuple[str, str], Conversation] = OrderedDict()
+        self._changes = 0
+        self._beginning: set[asyncio.Task[Started]] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop on which jobs run and readers wait, once the page is served."""
 
@@ -105,7 +115,7 @@ class ChatService:
 
         def write() -> Record:
             question = _checked(text, len(images))
-            attached = tuple(self._attachment(owner, photo_id, most) for photo_id, most in images)
+            attached = tuple(self.store.attachment(owner, photo_id, most) for photo_id, most in images)
             return self.store.ask(
                 owner,
                 conversation_id,
@@ -167,6 +177,7 @@ class ChatService:
         """Take the last question back; of the only one nothing else is left. Raises GoneError, BusyError."""
 
         question, left = await run_blocking(self.store.undo, owner, conversation_id)
+        self._changed(owner, conversation_id)
         if left:
             self.jobs.changed(conversation_id)
         else:
@@ -176,6 +187,7 @@ class ChatService:
     async def choose(self, owner: str, conversation_id: str, version_id: str) -> None:
         """Go on from another version of the last answer. Raises GoneError, BusyError."""
         await run_blocking(self.store.choose, owner, conversation_id, version_id)
+        self._changed(owner, conversation_id)
         self.jobs.changed(conversation_id)
 
     # Conversations
@@ -200,6 +212,7 @@ class ChatService:
     async def delete(self, owner: str, conversation_id: str) -> None:
         """Delete a conversation and its pictures, and end its answer. Raises GoneError."""
         await self.jobs.delete(owner, conversation_id)
+        self._changed(owner, conversation_id)
 
     # Pictures
 
@@ -254,16 +267,8 @@ class ChatService:
         """Return what a question would take of the model's context. Raises GoneError."""
         if len(text) > MAX_QUESTION_CHARS:
             raise too_long()
-        known = self.jobs.conversation_of(owner, conversation_id) if conversation_id else Conversation()
-
-        def count() -> Budget:
-            so_far = known
-            if so_far is None and conversation_id:
-                so_far = self.store.conversation(self.store.record(owner, conversation_id))
-            assert so_far is not None
-            return self._budget(so_far, text, tuple(images), answer_tokens)
-
-        return await run_blocking(count)
+        conversation = await self._so_far(owner, conversation_id) if conversation_id else Conversation()
+        return await run_blocking(self._budget, conversation, text, tuple(images), answer_tokens)
 
     async def inspect(self, owner: str, conversation_id: str, version_id: str) -> tuple[Inspection, int]:
         """Return the prompt and the call of an answer, and the number of its turn from 1. Raises GoneError."""
@@ -302,23 +307,45 @@ class ChatService:
     async def _begin(
         self, owner: str, version_id: str, write: Callable[[], Record], options: Options
     ) -> Started:
-        """Write what begins an answer into the store, and start its job."""
+        """Write what begins an answer into the store, and start its job, even if the caller leaves meanwhile."""
 
         def both() -> tuple[Record, Conversation]:
             record = write()
             return record, self.store.conversation(record).retry()
 
-        try:
-            record, conversation = await asyncio.shield(asyncio.ensure_future(run_blocking(both)))
-        except DemoError as error:
-            self.observer.refused(error)
-            raise
-        self.jobs.start(owner, version_id, record, conversation, options)
-        return Started(record.id, record.questions[-1].id, version_id)
+        async def begin() -> Started:
+            try:
+                record, conversation = await run_blocking(both)
+            except DemoError as error:
+                self.observer.refused(error)
+                raise
+            self._changed(owner, record.id)
+            self.jobs.start(owner, version_id, record, conversation, options)
+            return Started(record.id, record.questions[-1].id, version_id)
 
-    def _attachment(self, owner: str, photo_id: str, most: int) -> Attachment:
-        photo, origin = self.store.photo_and_origin(owner, photo_id)
-        return Attachment(photo, most, origin)
+        beginning = asyncio.create_task(begin())
+        self._beginning.add(beginning)
+        beginning.add_done_callback(self._beginning.discard)
+        return await asyncio.shield(beginning)
+
+    async def _so_far(self, owner: str, conversation_id: str) -> Conversation:
+        """Return a conversation for counting: from memory while it is unchanged, for people type often."""
+        key = (owner, conversation_id)
+        known = self.jobs.conversation_of(*key) or self._known.get(key)
+        if known is None:
+            changes = self._changes
+            record = await run_blocking(self.store.record, owner, conversation_id)
+            known = self.store.conversation(record)
+            if changes == self._changes and not record.running:
+                self._known[key] = known
+                while len(self._known) > KNOWN_CONVERSATIONS:
+                    self._known.popitem(last=False)
+        return known
+
+    def _changed(self, owner: str, conversation_id: str) -> None:
+        """Forget what was known of a conversation, which changes now."""
+        self._changes += 1
+        self._known.pop((owner, conversation_id), None)
 
     def _check_fits(self, record: Record, options: Options) -> None:
         """Refuse a question that the model's context cannot hold. Raises ContextError."""

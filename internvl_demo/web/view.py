@@ -96,7 +96,8 @@ class AnswerEvents:
 
     def __init__(self, conversation: Conversation):
         self._conversation = conversation
-        self._renderer = AnswerRenderer()
+        self._places: list[list[int]] = []
+        self._renderer = AnswerRenderer(self._places.__getitem__)
         self.text: list[str] = []
         self.boxes: list[Json] = []
         self._blocks: list[Block] = []
@@ -106,15 +107,14 @@ class AnswerEvents:
         text: list[str] = []
         first = len(self.boxes)
         events: list[Event] = []
-        places: list[list[int]] = []
         for part in parts:
             if isinstance(part, Pinned):
                 events.append(part.box)
-                places.append(self._add_box(part))
+                self._places.append(self._add_box(part))
             else:
                 events.append(part)
                 text.append(part.text)
-        self._renderer.feed(events, places)
+        self._renderer.feed(events)
         self.text += text
         return "".join(text), self.boxes[first:]
 

@@ -1,4 +1,4 @@
-"""A generation belongs to nobody's connection: viewers come and go, it goes on, is stopped, is kept."""
+"""A generation belongs to nobody's connection: readers come and go, it goes on, is stopped, is kept."""
 
 import asyncio
 import sqlite3
@@ -9,170 +9,153 @@ from pathlib import Path
 
 import pytest
 
-from internvl_demo.answering.jobs import Jobs, Progress, recalled
-from internvl_demo.answering.queue import AnswerQueue, QueueFull
-from internvl_demo.answering.stream import Answer, answer
-from internvl_demo.conversation.turns import Attachment, Conversation
-from internvl_demo.errors import BackendError, PhotoError
+from internvl_demo.answering.jobs import Times
+from internvl_demo.answering.queue import AnswerQueue
+from internvl_demo.conversation.turns import Conversation
+from internvl_demo.errors import BackendError
 from internvl_demo.models.base import Usage
-from internvl_demo.store import Store
 from internvl_demo.store.faults import BusyError, GoneError, StoreError
-from internvl_demo.store.records import INTERRUPTED, Version
-from tests.support.job_app import PHOTO, app, run
-from tests.support.scripted_model import Script, ScriptedModel
+from internvl_demo.store.records import INTERRUPTED
+from tests.support.chat import Chat, Seen, chat, chat_on, never, run, text_is, until
+from tests.support.scripted_model import Script
 
 BOXED = "Image-1: <ref>the cat</ref><box>[[100, 200, 300, 400]]</box>."
+SHOWN = "Image-1: the cat."
 BROKE = BackendError("It broke.", "Try again.")
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        await asyncio.sleep(0.01)
-
-
-def raw_is(text: str) -> Callable[[Progress], bool]:
-    return lambda progress: progress.said is not None and progress.said.raw == text
-
-
-def never() -> bool:
-    return False
 
 
 # What goes wrong
 
 
 @pytest.mark.parametrize(
-    ("script", "raw", "what"),
+    ("script", "text", "what"),
     [
-        ([BROKE], None, "It broke."),
+        ([BROKE], "", "It broke."),
         (["Half ", BROKE], "Half ", "It broke."),
-        ([ZeroDivisionError("secret")], None, "The demo failed while answering."),
+        ([ZeroDivisionError("secret")], "", "The demo failed while answering."),
         (["Half ", ZeroDivisionError("secret")], "Half ", "The demo failed while answering."),
     ],
 )
-def test_a_failed_answer_keeps_its_text_and_its_error_for_whoever_comes_back(
-    tmp_path: Path, script: Script, raw: str | None, what: str
-) -> None:
+def test_failure_keeps_text_and_reason(tmp_path: Path, script: Script, text: str, what: str) -> None:
     async def test() -> None:
-        async with app(tmp_path, script, remember_s=0.0) as demo:
-            conversation = demo.ask()
-            job = await demo.jobs.start("me", conversation)
-            live = await demo.last(job)
-            await until(lambda: len(demo.jobs) == 0)
-            for progress in (live, await demo.last(job)):
-                assert progress.state == "broken" and progress.error is not None
-                assert progress.error.what == what and progress.error.next_step
-                assert (progress.said.raw if progress.said else None) == raw
-                assert progress.said is None or progress.said.broken_off
-                assert "secret" not in str(progress.error)
-            assert demo.store.record("me", conversation).questions[0].answer == raw
+        async with chat(tmp_path, script) as demo:
+            started = await demo.ask()
+            live = await demo.last(started.conversation)
+            await until(lambda: len(demo.service.jobs) == 0)
+            for seen in (live, await demo.last(started.conversation)):
+                assert seen.state == "broken" and seen.text == text
+                assert seen.end["what"] == what and seen.end["next_step"]
+                assert "secret" not in str(seen.end)
+            assert demo.record(started.conversation).questions[0].answer == (text or None)
             demo.model.script = ["Better."]
-            again = await demo.last(await demo.jobs.start("me", conversation))
-            assert again.said is not None and again.said.raw == "Better."
-            assert demo.store.record("me", conversation).questions[0].answer == "Better."
+            await demo.service.retry("me", started.conversation)
+            again = await demo.seen(started.conversation, text_is("Better."))
+            assert again.answer != live.answer
+            await until(lambda: demo.version(started.conversation).state == "complete")
+            assert demo.record(started.conversation).questions[0].answer == "Better."
             assert demo.model.asked[-1] == demo.model.asked[0]
 
     run(test)
 
 
-def test_a_full_line_is_an_error_and_the_question_stays(tmp_path: Path) -> None:
+def test_full_queue_refuses_and_keeps_the_question(tmp_path: Path) -> None:
     async def test() -> None:
-        async with app(tmp_path, ["One", never], gate=AnswerQueue(running=1, waiting=1)) as demo:
-            first, second, third = (demo.ask(f"{number}?") for number in range(3))
-            job = await demo.jobs.start("me", first)
-            await demo.seen(job, raw_is("One"))
-            waits = await demo.jobs.start("me", second)
-            assert (await demo.seen(waits, lambda progress: progress.place > 0)).place == 1
-            refused = await demo.last(await demo.jobs.start("me", third))
-            assert isinstance(refused.error, QueueFull) and refused.error.running == 1
-            assert demo.store.record("me", third).questions[0].answer is None
-            await demo.jobs.stop("me", waits)
-            assert (await demo.last(waits)).state == "stopped"
+        async with chat(tmp_path, ["One", never], queue=AnswerQueue(running=1, waiting=1)) as demo:
+            first = await demo.ask("1?")
+            await demo.seen(first.conversation, text_is("One"))
+            second = await demo.ask("2?")
+            assert (await demo.seen(second.conversation, lambda seen: seen.place > 0)).place == 1
+            third = await demo.ask("3?")
+            refused = await demo.last(third.conversation)
+            assert refused.end["what"] == (
+                "The model is busy: 1 questions are being answered and 1 are waiting."
+            )
+            assert demo.record(third.conversation).questions[0].answer is None
+            await demo.service.stop("me", second.conversation)
+            assert demo.version(second.conversation).state == "stopped"
             assert len(demo.model.asked) == 1
-            waits = await demo.jobs.start("me", second)
-            await demo.jobs.stop("me", job)
-            await demo.seen(waits, raw_is("One"))
+            await demo.service.retry("me", second.conversation)
+            await demo.service.stop("me", first.conversation)
+            await demo.seen(second.conversation, text_is("One"))
 
     run(test)
 
 
-def test_one_conversation_is_answered_once_at_a_time(tmp_path: Path) -> None:
+def test_one_conversation_answers_one_question(tmp_path: Path) -> None:
     async def test() -> None:
-        async with app(tmp_path, ["One", never]) as demo:
-            conversation = demo.ask()
-            starts = [demo.jobs.start("me", conversation) for _ in range(5)]
-            started = await asyncio.gather(*starts, return_exceptions=True)
-            assert sorted(type(one).__name__ for one in started) == ["BusyError"] * 4 + ["str"]
-            (job,) = (one for one in started if isinstance(one, str))
-            await demo.seen(job, raw_is("One"))
+        async with chat(tmp_path) as demo:
+            started = await demo.ask()
+            await demo.last(started.conversation)
+            demo.model.script = ["One", never]
+            starts = [demo.service.retry("me", started.conversation) for _ in range(5)]
+            results = await asyncio.gather(*starts, return_exceptions=True)
+            assert sorted(type(one).__name__ for one in results) == ["BusyError"] * 4 + ["Started"]
+            await demo.seen(started.conversation, text_is("One"))
             with pytest.raises(BusyError):
-                await demo.jobs.start("me", conversation)
-            other = await demo.jobs.start("me", demo.ask("Another?"))
-            await demo.seen(other, raw_is("One"))
-            assert len(demo.model.asked) == 2 and len(demo.jobs) == 2
+                await demo.service.retry("me", started.conversation)
+            other = await demo.ask("Another?")
+            await demo.seen(other.conversation, text_is("One"))
+            assert len(demo.model.asked) == 3 and len(demo.service.jobs) == 2
 
     run(test)
 
 
-def test_others_can_neither_see_nor_stop_nor_start_a_job(tmp_path: Path) -> None:
+def test_others_neither_see_nor_change(tmp_path: Path) -> None:
     async def test() -> None:
-        async with app(tmp_path, ["One", never], remember_s=0.0) as demo:
-            conversation = demo.ask()
-            with pytest.raises(GoneError):
-                await demo.jobs.start("you", conversation)
-            job = await demo.jobs.start("me", conversation)
-            await demo.seen(job, raw_is("One"))
+        async with chat(tmp_path, ["One", never]) as demo:
+            mine = (await demo.ask()).conversation
+            await demo.seen(mine, text_is("One"))
+            service = demo.service
             for state in ("running", "stopped"):  # while it runs, and when only the store knows it
-                with pytest.raises(GoneError):
-                    await demo.last(job, "you")
-                await demo.jobs.stop("you", job)
-                with pytest.raises(GoneError):
-                    await demo.jobs.delete("you", conversation)
-                assert demo.version(conversation).state == state
-                await demo.jobs.stop("me", job)
-                await until(lambda: len(demo.jobs) == 0)
-            assert (await demo.last(job)).state == "stopped"
+                answer, question = demo.version(mine).id, demo.record(mine).questions[0].id
+                for forbidden in (
+                    demo.last(mine, "you"),
+                    service.stop("you", mine),
+                    service.delete("you", mine),
+                    service.retry("you", mine),
+                    service.undo("you", mine),
+                    service.edit("you", mine, question, "Mine?"),
+                    service.rename("you", mine, "Mine"),
+                    service.choose("you", mine, answer),
+                    service.conversation("you", mine),
+                    service.inspect("you", mine, answer),
+                    service.ask("you", mine, "And?", []),
+                ):
+                    with pytest.raises(GoneError):
+                        await forbidden
+                assert demo.version(mine).state == state
+                assert await service.entries("you") == []
+                await service.stop("me", mine)
+                await until(lambda: len(service.jobs) == 0)
+            assert (await demo.last(mine)).state == "stopped"
 
     run(test)
 
 
-@pytest.mark.parametrize("job", ["", "no such job", "../x"])
-def test_a_job_that_there_is_not_is_gone(tmp_path: Path, job: str) -> None:
+@pytest.mark.parametrize("conversation", ["", "no such conversation", "../x"])
+def test_unknown_conversations_are_gone(tmp_path: Path, conversation: str) -> None:
     async def test() -> None:
-        async with app(tmp_path) as demo:
-            demo.ask()
-            with pytest.raises(GoneError):
-                await demo.last(job)
-            await demo.jobs.stop("me", job)
-            with pytest.raises(GoneError):
-                await demo.jobs.start("me", "no such conversation")
-            assert len(demo.jobs) == 0
-
-    run(test)
-
-
-def test_a_photo_that_is_damaged_ends_the_job_before_the_model_is_asked(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with app(tmp_path) as demo:
-            conversation = demo.ask()
-            (path,) = (tmp_path / "data" / "photos").iterdir()
-            path.write_bytes(b"")
-            progress = await demo.last(await demo.jobs.start("me", conversation))
-            assert isinstance(progress.error, PhotoError) and demo.model.asked == []
+        async with chat(tmp_path) as demo:
+            for gone in (
+                demo.last(conversation),
+                demo.service.stop("me", conversation),
+                demo.service.retry("me", conversation),
+                demo.service.ask("me", conversation, "Who?", []),
+            ):
+                with pytest.raises(GoneError):
+                    await gone
+            assert len(demo.service.jobs) == 0
 
     run(test)
 
 
 @pytest.mark.parametrize("end", ["complete", "stopped"])
-def test_a_full_disk_stops_no_answer_and_the_text_is_kept_when_there_is_room_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
-) -> None:
+def test_full_disk_stops_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
     async def test() -> None:
         go_on, text = threading.Event(), "One two." if end == "complete" else "One "
-        async with app(tmp_path, ["One ", go_on.is_set, "two."]) as demo:
-            conversation = demo.ask()
-            job = await demo.jobs.start("me", conversation)
-            await demo.seen(job, raw_is("One "))
+        async with chat(tmp_path, ["One ", go_on.is_set, "two."]) as demo:
+            conversation = (await demo.ask()).conversation
+            await demo.seen(conversation, text_is("One "))
             refused: list[str] = []
 
             def full(name: str) -> Callable[..., None]:
@@ -183,89 +166,104 @@ def test_a_full_disk_stops_no_answer_and_the_text_is_kept_when_there_is_room_aga
                 return fail
 
             with monkeypatch.context() as patched:
-                for name in ("write", "finish"):
+                for name in ("write_many", "finish"):
                     patched.setattr(demo.store, name, full(name))
+                reading = asyncio.create_task(demo.last(conversation))
+                await asyncio.sleep(0.1)  # it reads before the end comes
                 if end == "complete":
                     go_on.set()
                 else:
-                    await demo.jobs.stop("me", job)
-                progress = await demo.last(job)
-                assert progress.state == end and isinstance(progress.error, StoreError)
-                assert progress.said is not None and progress.said.raw == text
+                    await demo.service.stop("me", conversation)
+                seen = await reading
+                assert seen.state == end and seen.end["what"] == "The server's disk is full."
+                assert seen.text == text
                 await until(lambda: refused.count("finish") >= 2)
             await until(lambda: demo.version(conversation).state == end)
             assert demo.version(conversation).raw == text
+            assert (await demo.last(conversation)).end == {}
 
     run(test)
 
 
-# Viewers
+# Readers
 
 
-def test_a_viewer_who_comes_late_or_back_catches_up(tmp_path: Path) -> None:
+def test_late_and_returning_readers_catch_up(tmp_path: Path) -> None:
     async def test() -> None:
         go_on, end = threading.Event(), threading.Event()
-        async with app(tmp_path, [BOXED, go_on.is_set, " And", end.is_set, " that is all."]) as demo:
-            job = await demo.jobs.start("me", demo.ask())
-            left = await demo.seen(job, raw_is(BOXED))
+        async with chat(tmp_path, [BOXED, go_on.is_set, " And", end.is_set, " that is all."]) as demo:
+            conversation = (await demo.ask()).conversation
+            left = await demo.seen(conversation, text_is(SHOWN))
             assert demo.model.stopped == 0
             go_on.set()
-            back = await demo.seen(job, raw_is(f"{BOXED} And"))
-            assert back.number > left.number
-            assert back.said is not None and [pinned.image for pinned in back.said.pinned] == [1]
-            async with aclosing(demo.jobs.watch("me", job)) as viewer:
-                assert (await anext(viewer)).number >= back.number, "the latest comes at once"
+            back = await demo.seen(conversation, text_is(f"{SHOWN} And"))
+            assert back.number > left.number and [box["image"] for box in back.boxes] == [1]
             end.set()
-            later = [progress async for progress in demo.jobs.watch("me", job, after=back.number)]
-            assert all(progress.number > back.number for progress in later)
-            assert later[-1].state == "complete" and demo.model.stopped == 0
+            rest = await demo.seen(conversation, lambda seen: seen.ended, after=back.number)
+            assert rest.text == " that is all." and "conversation" not in rest.names
+            assert rest.state == "complete" and demo.model.stopped == 0
 
     run(test)
 
 
-def test_many_viewers_see_the_same_end_and_leaving_stops_nothing(tmp_path: Path) -> None:
+def test_forgotten_numbers_give_the_whole_conversation(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chat(tmp_path, [BOXED]) as demo:
+            conversation = (await demo.ask()).conversation
+            number = (await demo.last(conversation)).number
+            for after in (0, number - 1_000_000, number + 1_000_000, -1):
+                seen = await demo.seen(conversation, lambda seen: seen.ended, after=after)
+                assert seen.names == ["conversation"] and seen.text == SHOWN
+
+    run(test)
+
+
+def test_leaving_stops_nothing_for_those_who_stay(tmp_path: Path) -> None:
     async def test() -> None:
         end = threading.Event()
-        async with app(tmp_path, ["One ", end.is_set, "two."]) as demo:
-            job = await demo.jobs.start("me", demo.ask())
-            staying = [asyncio.create_task(demo.last(job)) for _ in range(5)]
-            leaving = [asyncio.create_task(demo.last(job)) for _ in range(5)]
-            await demo.seen(job, raw_is("One "))
-            for viewer in leaving:
-                viewer.cancel()
+        async with chat(tmp_path, ["One ", end.is_set, "two."]) as demo:
+            conversation = (await demo.ask()).conversation
+            staying = [asyncio.create_task(demo.last(conversation)) for _ in range(5)]
+            leaving = [asyncio.create_task(demo.last(conversation)) for _ in range(5)]
+            await demo.seen(conversation, text_is("One "))
+            for reader in leaving:
+                reader.cancel()
             await asyncio.wait(leaving)
             end.set()
             ends = await asyncio.gather(*staying)
-            assert all(last == ends[0] for last in ends)
-            assert ends[0].said is not None and ends[0].said.raw == "One two."
-            assert ends[0].said.usage is not None and len(demo.model.asked) == 1
+            assert {seen.text for seen in ends} == {"One two."}
+            assert {seen.end["usage"]["completion_tokens"] for seen in ends} == {3}
+            assert len(demo.model.asked) == 1
 
     run(test)
 
 
-def test_a_slow_viewer_misses_nothing_and_holds_nobody_up(tmp_path: Path) -> None:
+def test_slow_reader_misses_nothing(tmp_path: Path) -> None:
     async def test() -> None:
-        async with app(tmp_path, list("word " * 100)) as demo:
-            job = await demo.jobs.start("me", demo.ask())
-            async with aclosing(demo.jobs.watch("me", job)) as slow:
-                await anext(slow)
-                await demo.last(job)
-                last = await anext(slow)
-            assert last.ended and last.said is not None and last.said.raw == "word " * 100
+        async with chat(tmp_path, list("word " * 100)) as demo:
+            conversation = (await demo.ask()).conversation
+            async with aclosing(demo.follow(conversation)) as slow:
+                seen = await anext(slow)
+                await demo.last(conversation)
+                while not seen.ended:
+                    seen = await anext(slow)
+            assert seen.text == "word " * 100
 
     run(test)
 
 
-def test_whoever_starts_may_leave_before_it_has_begun(tmp_path: Path) -> None:
+def test_whoever_asks_may_leave_at_once(tmp_path: Path) -> None:
     async def test() -> None:
-        async with app(tmp_path, ["Hello."]) as demo:
-            conversation = demo.ask()
+        async with chat(tmp_path, ["Hello."]) as demo:
             with demo.store._db.alone():  # so that it cannot begin yet
-                starting = asyncio.create_task(demo.jobs.start("me", conversation))
-                await until(lambda: len(demo.jobs) == 1)
-                starting.cancel()
-                await asyncio.wait([starting])
-            await until(lambda: bool(demo.store.record("me", conversation).questions[0].answer))
+                asking = asyncio.create_task(demo.service.ask("me", None, "Who?", []))
+                await asyncio.sleep(0.1)
+                asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+            await until(lambda: bool(demo.store.entries("me")))
+            (entry,) = demo.store.entries("me")
+            await until(lambda: bool(demo.record(entry.id).questions[0].answer))
 
     run(test)
 
@@ -276,111 +274,122 @@ def test_whoever_starts_may_leave_before_it_has_begun(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["One two", ""])
 def test_stop_keeps_what_came(tmp_path: Path, text: str) -> None:
     async def test() -> None:
-        async with app(tmp_path, [text, never] if text else [never]) as demo:
-            conversation = demo.ask()
-            job = await demo.jobs.start("me", conversation)
-            await (demo.seen(job, raw_is(text)) if text else until(lambda: bool(demo.model.asked)))
-            await demo.jobs.stop("me", job)
+        async with chat(tmp_path, [text, never] if text else [never]) as demo:
+            conversation = (await demo.ask()).conversation
+            await (demo.seen(conversation, text_is(text)) if text else until(lambda: bool(demo.model.asked)))
+            await demo.service.stop("me", conversation)
             version = demo.version(conversation)
             assert (version.state, version.raw, version.failure) == ("stopped", text, None)
-            assert demo.store.record("me", conversation).questions[0].answer == (text or None)
+            assert demo.record(conversation).questions[0].answer == (text or None)
             assert demo.model.stopped == 1
-            progress = await demo.last(job)
-            assert (progress.state, progress.error) == ("stopped", None)
-            await demo.jobs.stop("me", job)
-            demo.store.ask("me", conversation, "Next?")
+            assert (await demo.last(conversation)).state == "stopped"
+            await demo.service.stop("me", conversation)
+            demo.model.script = ["Next."]
+            await demo.ask("Next?", conversation=conversation)
+            await demo.seen(conversation, text_is("Next."))
 
     run(test)
 
 
 def test_many_may_press_stop_at_once(tmp_path: Path) -> None:
     async def test() -> None:
-        async with app(tmp_path, ["One", never]) as demo:
-            conversation = demo.ask()
-            job = await demo.jobs.start("me", conversation)
-            await demo.seen(job, raw_is("One"))
-            await asyncio.gather(*(demo.jobs.stop("me", job) for _ in range(5)))
+        async with chat(tmp_path, ["One", never]) as demo:
+            conversation = (await demo.ask()).conversation
+            await demo.seen(conversation, text_is("One"))
+            await asyncio.gather(*(demo.service.stop("me", conversation) for _ in range(5)))
             assert (demo.version(conversation).state, demo.version(conversation).raw) == ("stopped", "One")
             assert demo.model.stopped == 1
 
     run(test)
 
 
-def test_stop_comes_too_late_for_an_answer_that_is_just_being_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stop_before_the_first_step_stores_an_end(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chat(tmp_path, ["One", never]) as demo:
+            conversation = (await demo.ask()).conversation
+            await demo.service.stop("me", conversation)  # its task has not run yet
+            assert demo.version(conversation).state == "stopped" and len(demo.service.jobs) == 0
+
+    run(test)
+
+
+def test_stop_comes_too_late_while_storing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
         entered, go_on = threading.Event(), threading.Event()
-        async with app(tmp_path, ["Whole."]) as demo:
+        async with chat(tmp_path, ["Whole."]) as demo:
             finish = demo.store.finish
 
-            def slowly(*all_: object) -> None:
+            def slowly(*values: object) -> None:
                 entered.set()
                 go_on.wait()
-                finish(*all_)  # type: ignore[arg-type]
+                finish(*values)  # type: ignore[arg-type]
 
             monkeypatch.setattr(demo.store, "finish", slowly)
-            conversation = demo.ask()
-            job = await demo.jobs.start("me", conversation)
+            conversation = (await demo.ask()).conversation
             await until(entered.is_set)
-            stops = [asyncio.create_task(demo.jobs.stop("me", job)) for _ in range(2)]
-            await asyncio.to_thread(lambda: None)  # they are pressed meanwhile
+            stops = [asyncio.create_task(demo.service.stop("me", conversation)) for _ in range(2)]
+            await asyncio.sleep(0.05)  # they are pressed meanwhile
             go_on.set()
             await asyncio.gather(*stops)
-            assert (demo.version(conversation).state, demo.version(conversation).raw) == (
-                "complete",
-                "Whole.",
-            )
-            assert (await demo.last(job)).state == "complete"
+            version = demo.version(conversation)
+            assert (version.state, version.raw) == ("complete", "Whole.")
+            assert (await demo.last(conversation)).state == "complete"
 
     run(test)
 
 
-def test_deleting_a_conversation_stops_its_job(tmp_path: Path) -> None:
+def test_deleting_ends_the_answer(tmp_path: Path) -> None:
     async def test() -> None:
-        async with app(tmp_path, ["One", never]) as demo:
-            conversation, other = demo.ask(), demo.ask("Another?")
-            job, kept = [await demo.jobs.start("me", each) for each in (conversation, other)]
-            await demo.seen(job, raw_is("One"))
-            await demo.jobs.delete("me", conversation)
-            assert demo.model.stopped == 1
+        async with chat(tmp_path, ["One", never]) as demo:
+            first, other = [(await demo.ask(text)).conversation for text in ("One?", "Another?")]
+            await demo.seen(first, text_is("One"))
+            reading = asyncio.create_task(demo.last(first))
+            await asyncio.sleep(0.05)
+            await demo.service.delete("me", first)
+            assert demo.model.stopped == 1 and (await reading).state == "gone"
             assert [entry.id for entry in demo.store.entries("me")] == [other]
-            assert (await demo.seen(kept, raw_is("One"))).state == "running"
+            assert (await demo.seen(other, text_is("One"))).state == "running"
 
     run(test)
 
 
-def test_the_end_is_told_when_it_is_kept(tmp_path: Path) -> None:
+def test_end_is_told_when_it_is_stored(tmp_path: Path) -> None:
     async def test() -> None:
-        async with app(tmp_path, [BOXED]) as demo:
-            conversation = demo.ask()
-            job = await demo.jobs.start("me", conversation)
-            async for progress in demo.jobs.watch("me", job):
-                if progress.ended:
-                    version = demo.version(conversation)
-                    assert (version.state, version.raw, version.model) == ("complete", BOXED, "scripted")
-                    assert version.usage == Usage(prompt_tokens=100, completion_tokens=1)
-                    assert version.ttft_s is not None and version.total_s >= version.ttft_s
+        async with chat(tmp_path, [BOXED]) as demo:
+            conversation = (await demo.ask()).conversation
+
+            def stored(seen: Seen) -> bool:
+                if not seen.ended:
+                    return False
+                version = demo.version(conversation)
+                assert (version.state, version.raw, version.model) == ("complete", BOXED, "scripted")
+                assert version.usage == Usage(prompt_tokens=100, completion_tokens=1)
+                assert version.ttft_s is not None and version.total_s >= version.ttft_s
+                return True
+
+            await demo.seen(conversation, stored)
 
     run(test)
 
 
-def test_retry_gives_a_second_version_and_the_model_does_not_see_the_first(tmp_path: Path) -> None:
+def test_retry_hides_the_first_answer_from_the_model(tmp_path: Path) -> None:
     async def test() -> None:
-        async with app(tmp_path, ["A cat."]) as demo:
-            conversation = demo.ask()
-            await demo.last(await demo.jobs.start("me", conversation))
+        async with chat(tmp_path, ["A cat."]) as demo:
+            conversation = (await demo.ask()).conversation
+            await demo.last(conversation)
             demo.model.script = ["A dog."]
-            await demo.last(await demo.jobs.start("me", conversation))
-            (question,) = demo.store.record("me", conversation).questions
+            await demo.service.retry("me", conversation)
+            await until(lambda: demo.version(conversation).raw == "A dog.")
+            await demo.last(conversation)
+            (question,) = demo.record(conversation).questions
             assert [version.raw for version in question.versions] == ["A cat.", "A dog."]
             assert question.answer == "A dog."
             assert demo.model.asked[0] == demo.model.asked[1]
-            demo.store.choose("me", conversation, question.versions[0].id)
-            demo.ask("And now?", conversation=conversation)
-            await demo.last(await demo.jobs.start("me", conversation))
+            await demo.service.choose("me", conversation, question.versions[0].id)
+            await demo.ask("And now?", conversation=conversation)
+            await until(lambda: len(demo.model.asked) == 3)
             assert [turn.answer for turn in demo.model.asked[2].turns] == ["A cat.", None]
-            assert demo.model.asked[2].images == (Attachment(PHOTO, 12),) * 2
+            assert len(demo.model.asked[2].images) == 2
 
     run(test)
 
@@ -388,38 +397,36 @@ def test_retry_gives_a_second_version_and_the_model_does_not_see_the_first(tmp_p
 # Restart
 
 
-def test_after_the_app_ended_in_order_what_came_is_there_and_can_be_retried(tmp_path: Path) -> None:
+def test_ending_in_order_keeps_what_came(tmp_path: Path) -> None:
     async def before() -> None:
-        async with app(tmp_path, ["One two", never]) as demo:
-            job = await demo.jobs.start("me", demo.ask())
-            await demo.seen(job, raw_is("One two"))
-            watching = asyncio.create_task(demo.last(job))
-            await demo.jobs.close()
-            assert demo.version(demo.store.entries("me")[0].id).state == "broken"
+        async with chat(tmp_path, ["One two", never]) as demo:
+            conversation = (await demo.ask()).conversation
+            await demo.seen(conversation, text_is("One two"))
+            watching = asyncio.create_task(demo.last(conversation))
+            await asyncio.sleep(0.05)
+            await demo.service.close()
+            assert demo.version(conversation).state == "broken"
             assert (await watching).state == "broken" and demo.model.stopped == 1
 
     async def afterwards() -> None:
-        async with app(tmp_path, ["Three."]) as demo:
+        async with chat(tmp_path, ["Three."]) as demo:
             (entry,) = demo.store.entries("me")
-            job = demo.version(entry.id).id
-            progress = await demo.last(job)
-            assert progress.state == "broken" and progress.said is not None
-            assert (progress.said.raw, progress.said.broken_off) == ("One two", True)
-            assert progress.error is not None and progress.error.what == INTERRUPTED.what
-            await demo.last(await demo.jobs.start("me", entry.id))
-            assert demo.store.record("me", entry.id).questions[0].answer == "Three."
+            seen = await demo.last(entry.id)
+            assert (seen.state, seen.text, seen.end["what"]) == ("broken", "One two", INTERRUPTED.what)
+            await demo.service.retry("me", entry.id)
+            await demo.seen(entry.id, text_is("Three."))
+            await until(lambda: demo.record(entry.id).questions[0].answer == "Three.")
 
     run(before)
     run(afterwards)
 
 
-def test_after_the_app_was_killed_what_was_kept_last_is_there(tmp_path: Path) -> None:
+def test_kill_keeps_what_was_stored_last(tmp_path: Path) -> None:
     """The database is copied while an answer comes, which is what a killed process leaves behind."""
 
     async def before() -> None:
-        async with app(tmp_path / "first", ["One two", never]) as demo:
-            conversation = demo.ask()
-            await demo.jobs.start("me", conversation)
+        async with chat(tmp_path / "first", ["One two", never]) as demo:
+            conversation = (await demo.ask(images=0)).conversation
             await until(lambda: demo.version(conversation).raw == "One two")
             assert demo.version(conversation).state == "running"
             (tmp_path / "second" / "data").mkdir(parents=True)
@@ -428,76 +435,76 @@ def test_after_the_app_was_killed_what_was_kept_last_is_there(tmp_path: Path) ->
             copy.close()
 
     async def afterwards() -> None:
-        async with app(tmp_path / "second", ["Three."]) as demo:
+        async with chat(tmp_path / "second", ["Three."]) as demo:
             (entry,) = demo.store.entries("me")
             version = demo.version(entry.id)
             assert (version.state, version.raw, version.failure) == ("broken", "One two", INTERRUPTED)
-            assert demo.store.record("me", entry.id).questions[0].answer == "One two"
+            assert demo.record(entry.id).questions[0].answer == "One two"
 
     run(before)
     run(afterwards)
 
 
-def test_when_the_event_loop_ends_the_answer_is_kept(tmp_path: Path) -> None:
-    store = Store(tmp_path / "data", 30)
-    conversation = store.ask("me", None, "Who?")
+def test_event_loop_that_ends_keeps_the_answer(tmp_path: Path) -> None:
+    opened: list[Chat] = []
 
     async def test() -> None:
-        jobs = Jobs(ScriptedModel(["One", never]), store, "scripted")
-        job = await jobs.start("me", conversation)
-        async for progress in jobs.watch("me", job):
-            if raw_is("One")(progress):
-                return
+        demo = chat_on(tmp_path, ["One", never])  # not closed: the loop goes away under it
+        opened.append(demo)
+        conversation = (await demo.ask(images=0)).conversation
+        await demo.seen(conversation, text_is("One"))
 
     run(test)
-    (version,) = store.record("me", conversation).questions[0].versions
+    store = opened[0].store
+    (entry,) = store.entries("me")
+    (version,) = store.record("me", entry.id).questions[0].versions
     assert (version.state, version.raw, version.failure) == ("broken", "One", INTERRUPTED)
     store.close()
 
 
-def test_an_app_that_ends_does_not_wait_for_a_full_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Store(tmp_path / "data", 30)
-    conversation = store.ask("me", None, "Who?")
-
+def test_ending_does_not_wait_for_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise StoreError("The server's disk is full.", "Tell whoever runs it.")
 
     async def test() -> None:
-        jobs = Jobs(ScriptedModel(["One", never]), store, "scripted", save_s=0.0)
-        job = await jobs.start("me", conversation)
-        async for progress in jobs.watch("me", job):
-            if raw_is("One")(progress):
-                monkeypatch.setattr(store, "finish", fail)
-                return
+        async with chat(tmp_path, ["One", never]) as demo:
+            conversation = (await demo.ask()).conversation
+            await demo.seen(conversation, text_is("One"))
+            monkeypatch.setattr(demo.store, "finish", fail)
+            await asyncio.wait_for(demo.service.close(), 5)
 
     run(test)
-    store.close()
 
 
 # What is held
 
 
-def test_ended_jobs_are_forgotten_and_the_store_answers_for_them(tmp_path: Path) -> None:
+def test_ended_answers_are_forgotten_in_memory(tmp_path: Path) -> None:
     async def test() -> None:
-        async with app(tmp_path, [BOXED], remember_s=0.0) as demo:
-            job = await demo.jobs.start("me", demo.ask())
-            live = await demo.last(job)
-            await until(lambda: len(demo.jobs) == 0)
-            (kept,) = [progress async for progress in demo.jobs.watch("me", job, after=99)]
-            assert (kept.said, kept.state, kept.error) == (live.said, "complete", None)
+        async with chat(tmp_path, [BOXED], times=Times(save_s=0.01, remember_s=0.0)) as demo:
+            conversation = (await demo.ask()).conversation
+            live = await demo.last(conversation)
+            await until(lambda: len(demo.service.jobs) == 0 and not demo.service.jobs._feeds)
+            kept = await demo.last(conversation)
+            assert (kept.text, kept.state, kept.end) == (live.text, "complete", {})
+            assert [box["box_1000"] for box in kept.boxes] == [[100, 200, 300, 400]]
 
     run(test)
 
 
-def test_an_ended_job_is_remembered_for_a_while(tmp_path: Path) -> None:
+def test_readers_who_rest_hold_no_events(tmp_path: Path) -> None:
     async def test() -> None:
-        async with app(tmp_path) as demo:
-            job = await demo.jobs.start("me", demo.ask())
-            live = await demo.last(job)
-            await asyncio.to_thread(lambda: None)  # the loop goes on meanwhile
-            assert len(demo.jobs) == 1 and await demo.last(job) is live
+        async with chat(tmp_path, ["word "] * 50, times=Times(save_s=0.01, remember_s=0.05)) as demo:
+            conversation = (await demo.ask()).conversation
+            resting = asyncio.create_task(demo.seen(conversation, lambda _: False))
+            await demo.last(conversation)
+            feed = demo.service.jobs.feed(conversation)
+            await until(lambda: not feed._events)
+            assert feed.readers == 1
+            demo.model.script = ["Again."]
+            await demo.service.retry("me", conversation)  # and they still hear what comes next
+            await demo.seen(conversation, text_is("Again."))
+            resting.cancel()
 
     run(test)
 
@@ -506,7 +513,6 @@ def test_an_ended_job_is_remembered_for_a_while(tmp_path: Path) -> None:
     "raw",
     [
         BOXED,
-        "",
         "No box.",
         "<ref>the",
         "<box>[[1,2,3]]</box>",
@@ -514,33 +520,65 @@ def test_an_ended_job_is_remembered_for_a_while(tmp_path: Path) -> None:
         "Somewhere: <box>[[1,2,3,4]]</box>",
     ],
 )
-def test_what_is_recalled_is_what_was_said(raw: str) -> None:
-    asked = Conversation().ask("Who?", (Attachment(PHOTO, 1), Attachment(PHOTO, 1)))
-
-    async def said() -> Answer:
-        return [snapshot async for snapshot in answer(ScriptedModel([raw]), asked)][-1]
-
-    live = asyncio.run(said())
-    whole = Version("v1", raw, "complete", "m", 0.0, live.timing.ttft_s, live.timing.total_s, live.usage)
-    later = asked.answered(raw).ask("And here?", (Attachment(PHOTO, 1),))
-    assert recalled(later, 0, whole) == live
-    assert recalled(asked, 0, Version("v1", "", "broken", "m", 0.0)) is None
-
-
-def test_the_store_is_written_seldom_while_text_comes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("internvl_demo.answering.stream.SNAPSHOT_S", 0.0)
-
+def test_what_is_read_again_is_what_came(tmp_path: Path, raw: str) -> None:
     async def test() -> None:
-        async with app(tmp_path, list("word " * 100), save_s=3600.0) as demo:
-            writes: list[str] = []
-            write = demo.store.write
-            monkeypatch.setattr(demo.store, "write", lambda *all_: (writes.append(all_[1]), write(*all_)))
-            conversation = demo.ask()
-            job = await demo.jobs.start("me", conversation)
-            seen = [progress async for progress in demo.jobs.watch("me", job)]
-            assert len(writes) <= 1 < len(seen)
+        go_on: list[bool] = []
+        async with chat(tmp_path, [lambda: bool(go_on), raw]) as demo:
+            conversation = (await demo.ask(images=2)).conversation
+            reading = asyncio.create_task(demo.last(conversation))
+            await asyncio.sleep(0.05)
+            go_on.append(True)
+            live = await reading
+            again = await demo.last(conversation)
+            plain = [{name: box[name] for name in box if name != "answer"} for box in live.boxes]
+            assert (again.text, again.boxes) == (live.text, plain)
+            stored = again.conversation["questions"][0]["answers"][0]["receipt"]
+            for name in ("usage", "dropped_boxes", "guess", "images", "broken_off"):
+                assert stored[name] == live.end["receipt"][name]
+
+    run(test)
+
+
+def test_store_is_written_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        async with chat(tmp_path, list("word " * 100), times=Times(save_s=3600.0)) as demo:
+            writes: list[object] = []
+            monkeypatch.setattr(demo.store, "write_many", writes.append)
+            conversation = (await demo.ask()).conversation
+            await demo.last(conversation)
+            assert len(writes) <= 1
             assert demo.version(conversation).raw == "word " * 100
+
+    run(test)
+
+
+def test_a_question_reads_its_conversation_once(tmp_path: Path) -> None:
+    async def test() -> None:
+        go_on = threading.Event()
+        async with chat(tmp_path) as demo:
+            conversation = (await demo.ask()).conversation
+            await demo.last(conversation)
+            demo.model.script = ["One ", go_on.is_set, "two."]
+            reads: list[str] = []
+            demo.store._db._connection.set_trace_callback(
+                lambda sql: reads.append(sql) if sql.startswith("SELECT * FROM questions") else None
+            )
+            await demo.ask("And now?", conversation=conversation)
+            await demo.seen(conversation, text_is("One "))
+            whole = [sql for sql in reads if "ORDER BY number" in sql and "LIMIT" not in sql]
+            assert len(whole) == 1
+            reads.clear()
+            await demo.service.budget("me", conversation, "What is typed", [], 256)
+            assert reads == []  # typing reads nothing while the answer comes
+            go_on.set()
+
+    run(test)
+
+
+def test_a_new_conversation_needs_no_history(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chat(tmp_path) as demo:
+            found = await demo.service.budget("me", None, "What is typed", [], 256)
+            assert found.fits and Conversation().turns == ()
 
     run(test)

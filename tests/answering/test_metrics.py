@@ -57,12 +57,14 @@ def ask(observer: Observer, model: Any, conversation: Conversation, pieces: int 
     """Asks through the observer; leaves after so many pieces."""
 
     async def run() -> None:
-        async with aclosing(observer.watch(model, INFO).stream(conversation, Options())) as answer:
-            seen = 0
-            async for _ in answer:
-                seen += 1
-                if seen == pieces:
-                    return
+        with observer.request(conversation, INFO.tokens_per_tile) as request:
+            async with aclosing(model.stream(conversation, Options())) as answer:
+                seen = 0
+                async for piece in answer:
+                    request.saw(piece)
+                    seen += 1
+                    if seen == pieces:
+                        return
 
     asyncio.run(run())
 
@@ -155,8 +157,13 @@ def test_leaving_is_no_error_and_stops_the_model(lines: Lines) -> None:
 
 def test_leaving_before_the_first_word_tells_no_time_to_it(lines: Lines) -> None:
     async def run() -> None:
-        watched = observer.watch(ScriptedModel([lambda: False]), INFO)
-        waiting = asyncio.ensure_future(anext(watched.stream(Conversation().ask("?"), Options())))
+        conversation, model = Conversation().ask("?"), ScriptedModel([lambda: False])
+
+        async def ask() -> None:
+            with observer.request(conversation, INFO.tokens_per_tile):
+                await anext(model.stream(conversation, Options()))
+
+        waiting = asyncio.ensure_future(ask())
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.wait([waiting])

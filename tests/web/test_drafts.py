@@ -6,20 +6,20 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-from PIL import Image
-
-from internvl_demo.answering.queue import Admission
-from internvl_demo.conversation.options import Options
-from internvl_demo.conversation.turns import Conversation
-from internvl_demo.models.base import ModelInfo, Piece
-from internvl_demo.photos.decode import Photo, photo_of
-from internvl_demo.store import Store
 from internvl_demo.web.composer import Composer, edit_too_long
 from internvl_demo.web.draft import Chip, added, attachments, joined
 from internvl_demo.web.drafts import MAX_CHIPS, Drafts
 from internvl_demo.web.handlers import Desk, Person, View
 from internvl_demo.web.streams import Streams
 from internvl_demo.web.strings import Words
+from PIL import Image
+
+from internvl_demo.answering.queue import AnswerQueue
+from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.turns import Conversation
+from internvl_demo.models.base import ModelInfo, Piece
+from internvl_demo.photos.decode import Photo, photo_of
+from internvl_demo.store import Store
 from tests.support.scripted_model import ScriptedModel
 from tests.support.scripted_server import in_a_loop
 from tests.support.stores import BLUE, HOUR, RED, Clock, open_at
@@ -53,7 +53,7 @@ class Recording(ScriptedModel):
 
 def desk_of(store: Store, model: ScriptedModel | None = None) -> Desk:
     info = ModelInfo("scripted", tokens_per_tile=64, context_length=8192)
-    return Desk(model or ScriptedModel(), info, Options(), Admission(1, 1), store)
+    return Desk(model or ScriptedModel(), info, Options(), AnswerQueue(1, 1), store)
 
 
 def composer_of(store: Store) -> Composer:

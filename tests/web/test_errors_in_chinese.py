@@ -13,8 +13,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from internvl_demo.web.composer import _problem_of
+from internvl_demo.web.errors_zh import CHINESE, in_chinese
+from internvl_demo.web.handlers import Person, View
+from internvl_demo.web.session import notice, spoken
+from internvl_demo.web.strings import Words
 
-from internvl_demo.answering.queue import LineFull
+from internvl_demo.answering.queue import QueueFull
 from internvl_demo.errors import BackendError, DemoError, PhotoError, Sentence
 from internvl_demo.models.lmdeploy.backend import notice_of
 from internvl_demo.models.lmdeploy.launch import Status
@@ -22,11 +27,6 @@ from internvl_demo.models.lmdeploy.progress import Stage
 from internvl_demo.models.openai.errors import refusal
 from internvl_demo.photos.decode import called, open_photo, read_photo
 from internvl_demo.store.records import INTERRUPTED, Failure
-from internvl_demo.web.composer import _problem_of
-from internvl_demo.web.errors_zh import CHINESE, in_chinese
-from internvl_demo.web.handlers import Person, View
-from internvl_demo.web.session import notice, spoken
-from internvl_demo.web.strings import Words
 from tests.support.desks import desk_of
 from tests.support.scripted_model import ScriptedModel
 from tests.support.stores import Clock, open_at
@@ -176,7 +176,7 @@ def test_whatever_a_value_is_it_stands_there_once_and_whole(one: str, other: str
             refusal(502, "<html>x</html>"),
             "模型服务器拒绝了请求（HTTP 502：返回了网页）。请稍等片刻，再重新发送问题。",
         ),
-        (LineFull(2, 5), "模型正忙：正在回答 2 个问题，另有 5 个在排队。请稍等片刻，再重新发送问题。"),
+        (QueueFull(2, 5), "模型正忙：正在回答 2 个问题，另有 5 个在排队。请稍等片刻，再重新发送问题。"),
         (
             notice_of(Status(Stage.LOADING, percent=35, restarts=2, reason="no reason")),
             "模型服务器正在加载模型权重（35%），此前已重启 2 次：no reason。请等它就绪后再发送问题，届时本页会提示。",

@@ -1,23 +1,16 @@
-"""A server that misbehaves, seen from the page's desk: a clear notice, nothing lost, and the next question works."""
+"""A server that misbehaves, seen from the service: a clear notice, nothing lost, and the next question works."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
-from internvl_demo.answering.queue import Admission
+from internvl_demo.answering.queue import AnswerQueue
 from internvl_demo.conversation.options import Options
-from internvl_demo.conversation.turns import Attachment
-from internvl_demo.models.base import ModelInfo
 from internvl_demo.models.openai.watchdog import Patience
-from internvl_demo.photos.decode import open_photo
-from internvl_demo.store import Store
-from internvl_demo.web.handlers import Desk, Person, View
-from internvl_demo.web.session import Session
-from internvl_demo.web.strings import Words
+from tests.support.chat import Chat, Seen, chat, text_is, until
 from tests.support.scripted_server import (
     CRASH,
     DONE,
@@ -43,12 +36,8 @@ from tests.support.scripted_server import (
     serving,
     whole,
 )
-from tests.support.uploads import png
 
-INFO = ModelInfo("scripted", tokens_per_tile=256, context_length=32_768)
-WORDS = Words()
-Message = tuple[str, tuple[Attachment, ...]]
-ME = Person("me", "tab")
+QUESTION = "And where is the cat?"
 SOON = Patience(look_s=0.01, health_s=30)
 
 TOKEN = event(delta("猫"))
@@ -95,58 +84,34 @@ CASES = {
 }
 
 
-@pytest.fixture
-def message(tmp_path: Path) -> Message:
-    path = tmp_path / "cat.png"
-    path.write_bytes(png())
-    return "And where is the cat?", (Attachment(open_photo(path), 1),)
-
-
 @asynccontextmanager
-async def desk_before(server: Scripted) -> AsyncIterator[Desk]:
-    with TemporaryDirectory() as folder:
-        store = Store(Path(folder), keep_days=1)
-        async with backend_of(server, patience=SOON) as backend:
-            yield Desk(backend, INFO, Options(max_new_tokens=4), Admission(1, 0), store)
-        store.close()
+async def chat_before(server: Scripted, folder: Path) -> AsyncIterator[Chat]:
+    options = Options(max_new_tokens=4)
+    async with (
+        backend_of(server, patience=SOON) as backend,
+        chat(folder, model=backend, queue=AnswerQueue(1, 0), options=options) as demo,
+    ):
+        yield demo
 
 
-def shown(view: View) -> str:
-    """The id of the conversation that the page shows."""
-    return view.session.record.id if view.session.record else ""
+def turns(demo: Chat, conversation: str) -> list[tuple[str, str | None]]:
+    """What is stored: questions and answers."""
+    return [(question.text, question.answer) for question in demo.record(conversation).questions]
 
 
-def kept(session: Session) -> tuple[object, object]:
-    """What must not change: the turns, and how their answers look."""
-    return session.conversation, [answer and (answer.raw, answer.broken_off) for answer in session.answers]
-
-
-async def last_of(views: AsyncGenerator[View, None]) -> View:
-    """Where it ends; every view on the way is one that may be shown."""
-    *_, last = [view async for view in views]
-    assert not last.running
-    return last
-
-
-def assert_nothing_is_lost(view: View, before: Session, message: Message, said: str) -> None:
-    """Without a word said, the question is back in the composer; else it stands there with what was said."""
-    if not said:
-        assert kept(view.session) == kept(before)
-        assert (view.text, view.images) == message
-        return
-    turns = view.session.conversation.turns
-    assert turns[:-1] == before.conversation.turns and turns[-1].text == message[0]
-    assert len(turns[-1].images) == 1 and turns[-1].answer == said
-    answer = view.session.answers[-1]
-    assert answer and answer.broken_off and answer.text == said
+async def ended(demo: Chat, conversation: str) -> Seen:
+    """How the last answer ended, once it is stored."""
+    await until(lambda: demo.service.jobs.running(conversation) is None)
+    return await demo.last(conversation)
 
 
 @pytest.mark.parametrize("name", CASES)
 @in_a_loop
-async def test_a_clear_notice_nothing_lost_and_the_next_question_works(name: str, message: Message) -> None:
+async def test_a_clear_notice_and_nothing_lost(name: str, tmp_path: Path) -> None:
     case = CASES[name]
-    async with serving() as server, desk_before(server) as desk:
-        begun = await last_of(desk.ask("Hello?", (), ME, "", WORDS))
+    async with serving() as server, chat_before(server, tmp_path) as demo:
+        conversation = (await demo.ask("Hello?", images=0)).conversation
+        await ended(demo, conversation)
         good_models, server.models = server.models, case.models or server.models
         server.health = case.health
         server.begin(*case.script)
@@ -154,62 +119,77 @@ async def test_a_clear_notice_nothing_lost_and_the_next_question_works(name: str
             await server.die()
             await server.come()
 
-        failed = await last_of(desk.ask(*message, ME, shown(begun), WORDS))
-        assert failed.notice and case.what in failed.notice["what"]
-        assert case.next_step in failed.notice["next_step"]
-        answer = failed.session.answers[-1]
-        said = answer.raw if answer and answer.broken_off else ""
-        assert bool(said) == (TEXT in case.script or ENDLESS_TEXT in case.script)
-        assert not said or set(said.split("I see")) == {""}
-        assert_nothing_is_lost(failed, begun.session, message, said)
+        await demo.ask(QUESTION, conversation=conversation)
+        failed = await ended(demo, conversation)
+        assert failed.state == "broken" and case.what in failed.end["what"]
+        assert case.next_step in failed.end["next_step"]
+        assert bool(failed.text) == (TEXT in case.script or ENDLESS_TEXT in case.script)
+        assert set(failed.text.split("I see")) <= {""}
+        assert turns(demo, conversation) == [("Hello?", "I see"), (QUESTION, failed.text or None)]
+        assert len(demo.record(conversation).questions[-1].images) == 1
+        if not failed.text:  # the page takes it back into the composer
+            taken = await demo.service.undo("me", conversation)
+            assert (taken.text, len(taken.images)) == (QUESTION, 1)
+            assert turns(demo, conversation) == [("Hello?", "I see")]
 
         server.models, server.health = good_models, HEALTHY
         server.begin(GOOD)
-        again = desk.retry(ME, shown(failed), WORDS) if said else desk.ask(*message, ME, shown(failed), WORDS)
-        answered = await last_of(again)
-        assert answered.notice is None
-        assert [turn.answer for turn in answered.session.conversation.turns] == ["I see", "I see"]
-        assert not any(answer and answer.broken_off for answer in answered.session.answers)
-        assert desk.gate.running == 0
+        if failed.text:
+            await demo.service.retry("me", conversation)
+        else:
+            await demo.ask(QUESTION, conversation=conversation)
+        answered = await ended(demo, conversation)
+        assert (answered.state, answered.end) == ("complete", {})
+        assert turns(demo, conversation) == [("Hello?", "I see"), (QUESTION, "I see")]
+        assert demo.service.queue.running == 0
 
 
 @in_a_loop
-async def test_a_server_that_is_gone_for_a_while_loses_nobody_anything(message: Message) -> None:
-    async with serving() as server, desk_before(server) as desk:
-        begun = await last_of(desk.ask("Hello?", (), ME, "", WORDS))
+async def test_a_server_that_is_away_loses_nobody_anything(tmp_path: Path) -> None:
+    async with serving() as server, chat_before(server, tmp_path) as demo:
+        conversation = (await demo.ask("Hello?", images=0)).conversation
+        await ended(demo, conversation)
         server.begin(EVENTS, TEXT, SILENCE)
-        async for view in desk.ask(*message, ME, shown(begun), WORDS):
-            if view.session.answers[-1]:
-                await server.die()
-        assert view.notice and view.notice["what"].startswith("The answer broke off. The connection")
-        assert_nothing_is_lost(view, begun.session, message, "I see")
+        await demo.ask(QUESTION, conversation=conversation)
+        await demo.seen(conversation, text_is("I see"))
+        await server.die()
+        broken = await ended(demo, conversation)
+        assert broken.end["what"].startswith("The connection") and broken.text == "I see"
+        stored = turns(demo, conversation)
         for _ in range(2):
-            still = await last_of(desk.retry(ME, shown(view), WORDS))
-            assert still.notice and "INTERNVL_ENDPOINT" in still.notice["next_step"]
-            assert kept(still.session) == kept(view.session), "what was said stays while the server is away"
+            await demo.service.retry("me", conversation)
+            still = await ended(demo, conversation)
+            assert "INTERNVL_ENDPOINT" in still.end["next_step"]
+            assert turns(demo, conversation) == stored, "what came stays while the server is away"
         await server.come()
         server.begin(GOOD)
-        back = await last_of(desk.retry(ME, shown(still), WORDS))
-        assert back.notice is None and len(back.session.conversation.turns) == 2
-        more = await last_of(desk.ask(*message, ME, shown(back), WORDS))
-        assert more.notice is None and len(more.session.conversation.turns) == 3
+        await demo.service.retry("me", conversation)
+        assert (await ended(demo, conversation)).state == "complete"
+        await demo.ask(QUESTION, conversation=conversation)
+        assert (await ended(demo, conversation)).state == "complete"
+        assert len(turns(demo, conversation)) == 3
 
 
 @in_a_loop
-async def test_after_a_broken_answer_another_question_may_be_asked_instead(message: Message) -> None:
-    async with serving(EVENTS, TEXT, RESET) as server, desk_before(server) as desk:
-        failed = await last_of(desk.ask(*message, ME, "", WORDS))
-        after = await last_of(desk.ask("Else?", (), ME, shown(failed), WORDS))
-        assert after.notice is None
-        assert [turn.answer for turn in after.session.conversation.turns] == ["I see", "I see"]
-        assert [bool(answer and answer.broken_off) for answer in after.session.answers] == [True, False]
+async def test_another_question_may_follow_a_broken_answer(tmp_path: Path) -> None:
+    async with serving(EVENTS, TEXT, RESET) as server, chat_before(server, tmp_path) as demo:
+        conversation = (await demo.ask(QUESTION)).conversation
+        await ended(demo, conversation)
+        await demo.ask("Else?", conversation=conversation, images=0)
+        after = await ended(demo, conversation)
+        assert after.state == "complete" and server
+        assert turns(demo, conversation) == [(QUESTION, "I see"), ("Else?", "I see")]
+        answers = [question["answers"][-1] for question in after.conversation["questions"]]
+        assert [answer["receipt"]["broken_off"] for answer in answers] == [True, False]
 
 
 @in_a_loop
-async def test_a_connection_that_the_server_closed_while_idle_is_nobodys_business(message: Message) -> None:
-    async with serving() as server, desk_before(server) as desk:
-        begun = await last_of(desk.ask("Hello?", (), ME, "", WORDS))
+async def test_an_idle_connection_that_was_closed_is_nobodys_business(tmp_path: Path) -> None:
+    async with serving() as server, chat_before(server, tmp_path) as demo:
+        conversation = (await demo.ask("Hello?", images=0)).conversation
+        await ended(demo, conversation)
         await server.die()
         await server.come()
-        after = await last_of(desk.ask(*message, ME, shown(begun), WORDS))
-        assert after.notice is None and after.session.conversation.turns[-1].answer == "I see"
+        await demo.ask(QUESTION, conversation=conversation)
+        after = await ended(demo, conversation)
+        assert (after.state, after.text) == ("complete", "I see")

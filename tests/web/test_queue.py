@@ -1,178 +1,148 @@
-"""The desk before a busy model: people see their place in the line, nobody's question is lost, all have their turn."""
+"""The service before a busy model: people see their place in the queue, and all have their turn."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from internvl_demo.answering.queue import LineFull
+from internvl_demo.answering.jobs import Times
+from internvl_demo.answering.queue import AnswerQueue, QueueFull
+from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import BackendError
-from internvl_demo.store import Store
-from internvl_demo.web import handlers
-from internvl_demo.web.handlers import Desk, Person, View
-from internvl_demo.web.session import spoken
-from internvl_demo.web.strings import Words
-from tests.support.desks import INFO, desk_of
-from tests.support.scripted_model import ScriptedModel
-from tests.support.scripted_server import in_a_loop
-
-ENGLISH, CHINESE = Words(), Words(chinese=True)
+from internvl_demo.web import follow
+from internvl_demo.web.follow import Follower
+from internvl_demo.web.language import Words
+from tests.support.chat import chat, events_of, never, run, text_is, until
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path, keep_days=1)
-    yield store
-    store.close()
+def test_beyond_the_queue_a_question_is_refused(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chat(tmp_path, ["One ", never], queue=AnswerQueue(1, 0)) as demo:
+            first = (await demo.ask("First?")).conversation
+            await demo.seen(first, text_is("One "))
+            second = (await demo.ask("Second?", owner="you")).conversation
+            refused = await demo.last(second, "you")
+            assert refused.state == "broken" and "1 questions are being answered" in refused.end["what"]
+            assert refused.end["next_step"] and refused.text == ""
+            taken = await demo.service.undo("you", second)
+            assert (taken.text, taken.conversation, len(taken.images)) == ("Second?", None, 1)
+            with pytest.raises(QueueFull):
+                await demo.service.ask_once("c", Conversation().ask("Third?"))
+            await demo.service.stop("me", first)
+            assert demo.service.queue.running == 0
+
+    run(test)
 
 
-def asking(desk: Desk, text: str, person: str, words: Words = ENGLISH) -> AsyncGenerator[View, None]:
-    return desk.ask(text, (), Person(person, person), "", words)
-
-
-async def until(views: AsyncGenerator[View, None], holds: Callable[[View], bool]) -> View:
-    """The first view for which it holds."""
-    while not holds(view := await anext(views)):
-        pass
-    return view
-
-
-def says(words: str) -> Callable[[View], bool]:
-    return lambda view: bool(view.notice) and words in view.notice["what"]
-
-
-def answers(text: str) -> Callable[[View], bool]:
-    return lambda view: (
-        bool(view.session.answers) and bool((said := view.session.answers[-1]) and said.raw == text)
-    )
-
-
-@in_a_loop
-async def test_beyond_the_line_a_question_comes_back_with_a_notice(store: Store) -> None:
-    desk = desk_of(ScriptedModel(["One ", lambda: False]), store, waiting=0)
-    async with aclosing(asking(desk, "First?", "a")) as first:
-        await until(first, answers("One "))
-        for words, what in ((ENGLISH, "1 questions are being answered"), (CHINESE, "模型正忙")):
-            *_, last = [view async for view in asking(desk, "Second?", "b", words)]
-            assert last.notice and what in spoken(last.notice, words)["what"] and last.notice["next_step"]
-            assert last.text == "Second?" and not last.session.answers
-            assert not last.running
-        with pytest.raises(LineFull):
-            await desk.api_ask({"text": "Third?", "files": []}, "low", "c")
-    await desk.jobs.close()
-    assert desk.gate.running == 0
-
-
-@in_a_loop
-async def test_a_person_who_waits_sees_the_place_and_then_the_answer(store: Store) -> None:
-    go_on: list[bool] = []
-    model = ScriptedModel(["One ", lambda: bool(go_on), "two."])
-    desk = desk_of(model, store)
-    async with aclosing(asking(desk, "First?", "a")) as first:
-        await until(first, answers("One "))
-        async with (
-            aclosing(asking(desk, "Second?", "b")) as second,
-            aclosing(asking(desk, "3?", "c")) as third,
-        ):
-            view = await until(second, says("You are number 1 in the line."))
-            assert view.running and view.session.conversation.waiting
-            assert says("number 2")(await until(third, says("in the line")))
+def test_who_waits_sees_the_place_and_then_the_answer(tmp_path: Path) -> None:
+    async def test() -> None:
+        go_on: list[bool] = []
+        script = ["One ", lambda: bool(go_on), "two."]
+        async with chat(tmp_path, script, queue=AnswerQueue(1, 3)) as demo:
+            first = (await demo.ask("First?")).conversation
+            await demo.seen(first, text_is("One "))
+            second = (await demo.ask("Second?", owner="b")).conversation
+            third = (await demo.ask("3?", owner="c")).conversation
+            assert (await demo.seen(second, lambda seen: seen.place == 1, "b")).state == "running"
+            assert (await demo.seen(third, lambda seen: seen.place == 2, "c")).state == "running"
             go_on.append(True)
-            *_, done = [view async for view in first]
-            assert done.session.conversation.turns[-1].answer == "One two."
-            for others in (second, third):
-                last = [view async for view in others][-1]
-                assert answers("One two.")(last) and last.notice is None and not last.running
-    assert [conversation.turns[-1].text for conversation in model.asked] == ["First?", "Second?", "3?"]
+            for conversation, owner in ((first, "me"), (second, "b"), (third, "c")):
+                seen = await demo.last(conversation, owner)
+                assert (seen.text, seen.place) == ("One two.", 0)
+            asked = [conversation.turns[-1].text for conversation in demo.model.asked]
+            assert asked == ["First?", "Second?", "3?"]
+
+    run(test)
 
 
-@in_a_loop
-async def test_stop_while_waiting_frees_the_place_and_never_reaches_the_model(store: Store) -> None:
-    model = ScriptedModel(["One ", lambda: False])
-    desk = desk_of(model, store, waiting=1)
-    async with aclosing(asking(desk, "First?", "a")) as first:
-        await until(first, answers("One "))
-        second = asking(desk, "Second?", "b")
-        waiting = await until(second, says("in the line"))
-        stopped = await desk.stop(Person("b", "b"), shown(waiting))
-        *_, last = [view async for view in second]
-        assert desk.gate.waiting == 0 and len(model.asked) == 1
-        for view in (stopped, last):
-            assert view.session.conversation.turns[-1].text == "Second?", "Retry finds the question"
-            assert not view.running and view.notice is None
-        async with aclosing(asking(desk, "Third?", "c")) as third:
-            await until(third, says("number 1"))
+def test_stop_while_waiting_never_reaches_the_model(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with chat(tmp_path, ["One ", never], queue=AnswerQueue(1, 1)) as demo:
+            first = (await demo.ask("First?")).conversation
+            await demo.seen(first, text_is("One "))
+            second = (await demo.ask("Second?", owner="b")).conversation
+            await demo.seen(second, lambda seen: seen.place == 1, "b")
+            await demo.service.stop("b", second)
+            assert demo.service.queue.waiting == 0 and len(demo.model.asked) == 1
+            stopped = await demo.last(second, "b")
+            assert stopped.state == "stopped" and stopped.end == {}
+            assert stopped.conversation["questions"][-1]["text"] == "Second?", "Retry finds the question"
+            third = (await demo.ask("Third?", owner="c")).conversation
+            await demo.seen(third, lambda seen: seen.place == 1, "c")
+
+    run(test)
 
 
-@in_a_loop
-async def test_a_crowd_of_one_persons_questions_does_not_delay_another(store: Store) -> None:
-    go_on: list[bool] = []
-    model = ScriptedModel([lambda: bool(go_on), "Done."])
-    desk = desk_of(model, store, waiting=8)
+def test_a_crowd_of_one_person_delays_nobody(tmp_path: Path) -> None:
+    async def test() -> None:
+        go_on: list[bool] = []
+        async with chat(tmp_path, [lambda: bool(go_on), "Done."], queue=AnswerQueue(1, 8)) as demo:
+            started = []
+            for text, owner in [("a1", "a"), ("a2", "a"), ("a3", "a"), ("a4", "a"), ("b1", "b")]:
+                started.append(((await demo.ask(text, owner=owner)).conversation, owner))
+                await asyncio.sleep(0.05)
+            go_on.append(True)
+            for conversation, owner in started:
+                await demo.last(conversation, owner)
+            asked = [conversation.turns[-1].text for conversation in demo.model.asked]
+            assert asked == ["a1", "a2", "b1", "a3", "a4"]
 
-    async def ask(text: str, person: str) -> None:
-        async for _ in asking(desk, text, person):
-            pass
-
-    async def queued(count: int) -> None:
-        while desk.gate.running + desk.gate.waiting < count:
-            await asyncio.sleep(0)
-
-    tasks = []
-    for number, (text, person) in enumerate(
-        [("a1", "a"), ("a2", "a"), ("a3", "a"), ("a4", "a"), ("b1", "b")], 1
-    ):
-        tasks.append(asyncio.ensure_future(ask(text, person)))
-        await queued(number)
-    go_on.append(True)
-    await asyncio.gather(*tasks)
-    asked = [conversation.turns[-1].text for conversation in model.asked]
-    assert asked == ["a1", "a2", "b1", "a3", "a4"]
+    run(test)
 
 
-@pytest.mark.parametrize("script", [[lambda: False], ["One ", lambda: False]], ids=["silent", "some text"])
-@in_a_loop
-async def test_there_is_a_view_now_and_then_even_while_nothing_comes(
-    store: Store, script: list[object]
+@pytest.mark.parametrize("script", [[never], ["One ", never]], ids=["silent", "some text"])
+def test_a_silent_line_is_kept_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: list[object]
 ) -> None:
-    """It is when Gradio sees that a tab has been closed."""
-    model = ScriptedModel(script)  # type: ignore[arg-type]
-    async with aclosing(asking(desk_of(model, store), "Well?", "a")) as views:
-        for _ in range(6):
-            view = await anext(views)
-            assert view.running and view.notice is None
+    """Proxies close a line on which nothing comes for a minute."""
+    assert follow.HEARTBEAT_S <= 15
+    monkeypatch.setattr(follow, "HEARTBEAT_S", 0.05)
+
+    async def test() -> None:
+        async with chat(tmp_path, script) as demo:  # type: ignore[arg-type]
+            conversation = (await demo.ask()).conversation
+            stream: AsyncGenerator[bytes, None] = Follower(demo.service, "me", conversation, Words()).stream()
+            beats = 0
+            async with aclosing(stream) as chunks:
+                async for chunk in chunks:
+                    beats += chunk == follow.HEARTBEAT
+                    if beats == 3:
+                        break
+            assert events_of(follow.HEARTBEAT) == []
+
+    run(test)
 
 
-@in_a_loop
-async def test_all_that_came_before_an_error_is_kept_and_marked(store: Store) -> None:
-    for words, mark in ((ENGLISH, "broken off before its end"), (CHINESE, "已中断")):
-        model = ScriptedModel(["<ref>a", "</ref> ", "b ", "c", BackendError("It broke.", "Try again.")])
-        desk = desk_of(model, store)
-        *_, last = [view async for view in asking(desk, "Well?", "a", words)]
-        (said,) = last.session.answers
-        assert said and said.broken_off and said.raw == "<ref>a</ref> b c"
-        assert last.session.conversation.turns[0].answer == said.raw
-        text = handlers_text(last, words)
-        assert mark in text and "b c" in text
-        model.script = ["All of it."]
-        *_, again = [view async for view in desk.retry(Person("a", "a"), shown(last), words)]
-        assert answers("All of it.")(again) and mark not in handlers_text(again, words)
+def test_what_came_before_an_error_is_kept_and_marked(tmp_path: Path) -> None:
+    async def test() -> None:
+        script: list[Any] = ["<ref>a", "</ref> ", "b ", "c", BackendError("It broke.", "Try again.")]
+        async with chat(tmp_path, script) as demo:
+            conversation = (await demo.ask("Well?")).conversation
+            await demo.last(conversation)
+            broken = (await demo.last(conversation)).conversation["questions"][0]["answers"][-1]
+            assert broken["receipt"]["broken_off"] and broken["text"] == "a b c"
+            assert broken["failure"] == {"what": "It broke.", "next_step": "Try again."}
+            assert demo.record(conversation).questions[0].answer == "<ref>a</ref> b c"
+            demo.model.script = ["All of it."]
+            await demo.service.retry("me", conversation)
+            await demo.seen(conversation, text_is("All of it."))
+            await until(lambda: demo.version(conversation).state == "complete")
+            whole = (await demo.last(conversation)).conversation["questions"][0]["answers"][-1]
+            assert not whole["receipt"]["broken_off"] and whole["failure"] is None
+
+    run(test)
 
 
-def shown(view: View) -> str:
-    """The id of the conversation that the page shows."""
-    assert view.session.record
-    return view.session.record.id
+def test_text_between_two_pauses_comes_at_once(tmp_path: Path) -> None:
+    """What came while a reader paused goes out as one event, soon after the pause, even if the model then rests."""
 
+    async def test() -> None:
+        async with chat(tmp_path, [*"a burst of letters", never], times=Times()) as demo:
+            conversation = (await demo.ask()).conversation
+            seen = await asyncio.wait_for(demo.seen(conversation, text_is("a burst of letters")), 5)
+            assert seen.names.count("answer.delta") <= 4
 
-def handlers_text(view: View, words: Words) -> str:
-    """What the conversation shows."""
-    from internvl_demo.web.session import messages
-
-    return " ".join(str(one["content"]) for one in messages(view.session, INFO, words, lambda _: ""))
-
-
-def test_a_tick_is_well_under_a_second() -> None:
-    assert handlers.TICK_S <= 0.5
+    run(test)
