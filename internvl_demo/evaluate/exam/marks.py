@@ -12,11 +12,14 @@ from internvl_demo.nano.world.vocabulary import SIGN, Kind, kinds
 
 IOU_RIGHT = 0.5
 
+_MOST_DIGITS = 18
+"""How much of a number is read: Python refuses thousands of digits, and nothing asked about has more."""
+
 _NONE = re.compile(r"\b(no|not|none|nothing)\b|没有|不在", re.IGNORECASE)
 _QUOTED = re.compile(r'["“”]([^"“”]+)["“”]')
 _AS_MANY = re.compile(r"\bas many\b|一样多", re.IGNORECASE)
 _VERDICT = r"(?:(yes|是的?|对的?|在)|no|不(?:是的?|对|在)?)"
-_VERDICT_FIRST = re.compile(rf"^\W*{_VERDICT}(?!\w)", re.IGNORECASE)
+_VERDICT_FIRST = re.compile(rf"^\W*+{_VERDICT}(?!\w)", re.IGNORECASE)
 _VERDICT_LAST = re.compile(rf"(?<!\w){_VERDICT}\W*$", re.IGNORECASE)
 
 
@@ -56,7 +59,7 @@ def number_in(text: str) -> int | None:
     """The number that an answer comes to: its last, or 0 for `There is no ...`."""
     numbers = re.findall(r"\d+", re.sub(r"Image-\d+", "", text))
     if numbers:
-        return int(numbers[-1])
+        return int(numbers[-1][:_MOST_DIGITS])
     return 0 if says_none(text) else None
 
 

@@ -211,8 +211,8 @@ def _normalizers(model: _SentencePiece) -> Iterator[Any]:
     if model.charsmap:
         yield normalizers.Precompiled(model.charsmap)
     if model.single_spaces:
+        yield normalizers.Replace(Regex(" {2,}"), " ")  # first: a run before the end is tried at each of its spaces
         yield normalizers.Replace(Regex(r"\A +| +\z"), "")
-        yield normalizers.Replace(Regex(" {2,}"), " ")
     if model.prefix_space:
         yield normalizers.Prepend(_SPACE)
     yield normalizers.Replace(" ", _SPACE)

@@ -48,7 +48,7 @@ _LAST_WORDS_S = 2.0
 _PYTHON = re.compile(
     r"^#!\s*(?P<plain>\S*python[\d.]*)(?:\s|$)|^#!\s*/usr/bin/env\s+(?P<named>python[\d.]*)\s*$"
 )
-_PYTHON_FAR = re.compile(r"""^'''exec'\s+"?([^"\n]*python[\d.]*)"?\s""", re.MULTILINE)
+_PYTHON_FAR = re.compile(r"""^'''exec'\s++"?+([^"\n]*python[\d.]*+)"?\s""", re.MULTILINE)
 """How installers name a Python whose path is too long for the first line."""
 
 
