@@ -83,7 +83,7 @@ READERS = {
         (TAG, GROUNDED),
         tuple(
             f"grounding/parser.py {name}"
-            for name in ("_LEXEME", "_ENDS_LIKE_TAG", "_JOINS_TO_TAG", "_CUT_TAG", "_NUMBER")
+            for name in ("_LEXEME", "_ENDS_LIKE_TAG", "_JOINS_TO_TAG", "_PARTIAL_TAG", "_NUMBER")
         ),
     ),
     "parse in pieces": Reader(fed_in_pieces, (TAG, GROUNDED)),

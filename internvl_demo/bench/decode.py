@@ -13,7 +13,7 @@ from PIL import Image
 
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.prompt import prompt_text
-from internvl_demo.conversation.tiling import cut, pixel_values, plan_tiles
+from internvl_demo.conversation.tiling import crop_tiles, pixel_values, plan_tiles
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.models.base import Usage
 from internvl_demo.models.local.backend import LocalBackend
@@ -63,7 +63,7 @@ def _generated(backend: LocalBackend, conversation: Conversation) -> tuple[float
     inputs = {
         "input_ids": torch.tensor([ids["input_ids"]]),
         "attention_mask": torch.ones(1, len(ids["input_ids"]), dtype=torch.long),
-        "pixel_values": pixel_values(cut(image, plan_tiles(image.size, 1))),
+        "pixel_values": pixel_values(crop_tiles(image, plan_tiles(image.size, 1))),
     }
     seconds = []
     for count in (1, _TOKENS):

@@ -1,8 +1,8 @@
-"""What a question will take of the model's context, part by part, before it is sent; and what would make it fit.
+"""Compute what a question takes of the model's context, part by part, before it is sent; and what would make it fit.
 
 In: the conversation so far, the new text and its images (the draft), what the model reads. Out: a `Budget`.
 Its tokens are those of `prompt_segments` of the conversation with the question asked: an image takes its
-views times the tokens per tile, everything else is text, and the room kept for the answer comes on top.
+views times the tokens per tile, everything else is text, and the tokens reserved for the answer come on top.
 
     budget(conversation, "Which is larger?", draft, tokens_per_tile=256, context_length=8192, answer_tokens=1024)
 
@@ -12,7 +12,7 @@ views times the tokens per tile, everything else is text, and the room kept for 
         text    question       32 #
         answer              1,024 ##       8,922 of 8,192: 730 too many
 
-When it does not fit, `fixes` are changes of which each is enough alone; nothing is changed here, and images
+When it does not fit, `fixes` are changes of which each is enough alone. Nothing is changed here, and images
 already sent keep their tiles for ever. The draft's tiles are shared out fairly: every image gets one, then the
 one with the fewest goes up to its next grid as long as that fits. Only grids count: a 4:3 photo has 12 tiles at
 most 12 and at most 40 alike, and a higher maximum never costs less (`plan_tiles` leaves a grid only for a larger).
@@ -62,9 +62,9 @@ def estimate(text: str) -> int:
 
 @dataclass(frozen=True)
 class Part:
-    """What takes tokens: text, an image sent already, an image of the draft, or room for the answer.
+    """One part of the context: text, an image already sent, an image of the draft, or the tokens for the answer.
 
-    number: k of an image's `Image-k`, 0 for the rest. `new`: it comes with the question, as the answer does.
+    number: k of an image's `Image-k`, 0 for the rest. new: it comes with the question, as the answer does.
     """
 
     kind: Kind
@@ -75,7 +75,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Change:
-    """`Image-number` of the draft gets fewer tiles, thumbnail not counted; 0 leaves it out."""
+    """A change to the draft: `Image-number` gets fewer tiles, not counting the thumbnail; 0 leaves it out."""
 
     number: int
     name: str
@@ -85,10 +85,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Fix:
-    """One change that is enough: the question fits when sent with this draft and this room for its answer.
+    """One change that is enough: the question fits when sent with this draft and this answer length.
 
-    key: says all of what is changed, so that a late click never does anything but what its button said.
-    new_conversation: whether what was said so far is left behind.
+    key: names everything that is changed, so that a late click never does anything but what its button said.
+    new_conversation: whether the earlier turns are left behind.
     """
 
     key: str
@@ -117,12 +117,12 @@ class Budget:
 
     @property
     def left(self) -> int:
-        """Tokens still free; below 0: too many."""
+        """Tokens still free; negative when there are too many."""
         return self.context_length - self.total
 
     @property
     def fits(self) -> bool:
-        """Whether question and answer have room."""
+        """Whether question and answer fit into the context."""
         return self.left >= 0
 
 
@@ -142,7 +142,7 @@ class _Rules:
         return sum(self.count_text(segment) for segment in segments if not isinstance(segment, ImageSlot))
 
     def parts(self, asked: Conversation, answer_tokens: int) -> tuple[Part, ...]:
-        """The conversation's last turn is the question."""
+        """Return the parts of a conversation whose last turn is the question."""
         before, draft = replace(asked, turns=asked.turns[:-1]), asked.turns[-1].images
         sent, so_far = before.images, self.text_tokens(before)
         images = [
@@ -171,7 +171,7 @@ def budget(
     answer_tokens: int,
     count_text: CountText = estimate,
 ) -> Budget:
-    """What `conversation.ask(text, draft)` takes, with `answer_tokens` kept for its answer.
+    """Compute what `conversation.ask(text, draft)` takes, with `answer_tokens` reserved for its answer.
 
     count_text: the model's own tokenizer, where it is at hand. It is given the prompt's texts whole, as
         `prompt_segments` has them, `<s>` at the beginning included.
@@ -183,7 +183,7 @@ def budget(
 
 
 def share_tiles(draft: tuple[Attachment, ...], views: int) -> tuple[Attachment, ...] | None:
-    """The draft with at most `views` 448-pixel pictures in all, none of its images with more tiles than before.
+    """Return the draft with at most `views` 448-pixel pictures in all; no image gets more tiles than before.
 
     Fair: the image with the fewest tiles goes first, the earlier of two. Full: no image could go up to its next
     grid any more. An image that keeps its grid keeps its maximum. None if one tile for each is too much.
@@ -205,14 +205,17 @@ def share_tiles(draft: tuple[Attachment, ...], views: int) -> tuple[Attachment, 
 
 
 def _steps(image: Attachment) -> list[Attachment]:
-    """The image with each grid that it can have, from one tile up to its own, by the fewest tiles for it."""
+    """Return the image with each grid that it can have, from one tile up to its own, by the fewest tiles for it."""
     whole = _tiles(image)
     fewer = [replace(image, max_tiles=tiles) for tiles in range(1, whole)]
     return [*(step for step in fewer if _tiles(step) == step.max_tiles), image]
 
 
 def _fixes(asked: Conversation, answer_tokens: int, rules: _Rules) -> Iterator[Fix]:
-    """What would make it fit, by how little is lost. A new conversation gives up tiles only if nothing else helps."""
+    """Yield what would make it fit, the smallest loss first.
+
+    A new conversation is offered with fewer tiles only if nothing else helps.
+    """
     found = [
         *_fewer_tiles(asked, answer_tokens, rules),
         *_shorter_answer(asked, rules),
@@ -249,13 +252,13 @@ def _fewer_tiles(asked: Conversation, answer_tokens: int, rules: _Rules) -> Iter
 
 
 def _shorter_answer(asked: Conversation, rules: _Rules) -> Iterator[Fix]:
-    room = rules.left(asked, 0)
-    if room >= SHORTEST_ANSWER_TOKENS:
-        yield Fix(f"shorter-answer-{room}", asked.turns[-1].images, room)
+    answer_tokens = rules.left(asked, 0)
+    if answer_tokens >= SHORTEST_ANSWER_TOKENS:
+        yield Fix(f"shorter-answer-{answer_tokens}", asked.turns[-1].images, answer_tokens)
 
 
 def _without_largest(asked: Conversation, answer_tokens: int, rules: _Rules) -> Iterator[Fix]:
-    """Of equally large images the last one added."""
+    """Yield the fix that leaves out the largest image; of equally large ones the last."""
     question = asked.turns[-1]
     if not question.images:
         return

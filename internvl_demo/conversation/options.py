@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Options:
-    """How to answer. Temperature 0 is greedy."""
+    """How an answer is generated. Temperature 0 is greedy."""
 
     max_new_tokens: int = 1024
     temperature: float = 0.0

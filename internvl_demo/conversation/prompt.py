@@ -1,18 +1,18 @@
-"""A conversation -> the official InternVL 1.5 prompt, as text, with a place for every image.
+r"""Write a conversation as the official InternVL 1.5 prompt: text, with a slot for every image.
 
 The official template of V1.5 (MPT style, no newline after `<|im_end|>`):
 
-    <s><|im_start|>system\\nS<|im_end|><|im_start|>user\\n<img>(IMG_CONTEXT x n)</img>\\nQ1<|im_end|>
-    <|im_start|>assistant\\nA1<|im_end|><|im_start|>user\\nQ2<|im_end|><|im_start|>assistant\\n
+    <s><|im_start|>system\nS<|im_end|><|im_start|>user\n<img>(IMG_CONTEXT x n)</img>\nQ1<|im_end|>
+    <|im_start|>assistant\nA1<|im_end|><|im_start|>user\nQ2<|im_end|><|im_start|>assistant\n
 
-(one line; broken here to be read). An image is written `Image-k: <img>...</img>` from the moment the
+(one line; broken here for reading). An image is written `Image-k: <img>...</img>` as soon as the
 conversation holds more than one. A turn is written the same way for ever: the label of an image
-depends on what had been sent up to its own turn, never on later turns, so that what a model has
-already read (its key/value cache, a server's prefix cache) stays valid.
+depends on what had been sent up to its own turn, never on later turns, so that a model's KV cache and a
+server's prefix cache stay valid.
 
-People's text cannot leave its place: strings that a tokenizer or server would take for control are
-made harmless by a zero-width space after their `<` (or `[`), and stay readable. `<ref>` and `<box>` are
-allowed: the official referring prompt uses them. No tokenizer here, no I/O.
+People's text cannot leave its place: a zero-width space goes after the `<` (or `[`) of every string that a
+tokenizer or server would take for control, and the text stays readable. `<ref>` and `<box>` are allowed: the
+official referring prompt uses them. Time is linear in the text. No tokenizer here, no I/O.
 """
 
 import re
@@ -38,7 +38,7 @@ _SEPARATOR = "\u200b"
 
 @dataclass(frozen=True)
 class ImageSlot:
-    """The place of one image in the prompt: `views` 448-pixel pictures, all tokens inside `<img>`."""
+    """The place of one image in the prompt: `views` 448-pixel pictures, all of whose tokens stand inside `<img>`."""
 
     attachment: Attachment
     views: int
@@ -49,26 +49,28 @@ Segment = str | ImageSlot
 
 
 def neutralise(text: str) -> str:
-    """People's text with control strings made harmless: `<img>` -> `<` + U+200B + `img>`. Half characters
-    (lone surrogates), which no tokenizer or server can read, become U+FFFD."""
+    """Return people's text with its control strings made harmless: `<img>` -> `<` + U+200B + `img>`.
+
+    Lone surrogates, which no tokenizer or server can read, become U+FFFD.
+    """
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return _CONTROL.sub(rf"\g<0>{_SEPARATOR}", whole)
 
 
 def system_text(system: str = SYSTEM) -> str:
-    """How every prompt begins."""
+    """Return the beginning of every prompt."""
     return f"<s><|im_start|>system\n{system}<|im_end|>"
 
 
 def image_labels(turn: Turn, images_before: int) -> list[str]:
-    """The label of each image of a turn: `Image-k: `, or nothing for a conversation's only image."""
+    """Return the label of each image of a turn: `Image-k: `, or "" for a conversation's only image."""
     alone = images_before + len(turn.images) == 1
     numbers = range(images_before + 1, images_before + len(turn.images) + 1)
     return ["" if alone else f"Image-{number}: " for number in numbers]
 
 
 def turn_segments(turn: Turn, images_before: int) -> list[Segment]:
-    """One turn: question, and answer if there is one, after `images_before` earlier images."""
+    """Return one turn, its question and its answer if there is one, after `images_before` earlier images."""
     segments: list[Segment] = ["<|im_start|>user\n"]
     for label, image in zip(image_labels(turn, images_before), turn.images, strict=True):
         slot = ImageSlot(image, plan_tiles(image.photo.size_wh, image.max_tiles).views)
@@ -76,33 +78,33 @@ def turn_segments(turn: Turn, images_before: int) -> list[Segment]:
     segments.append(f"{neutralise(turn.text)}<|im_end|><|im_start|>assistant\n")
     if turn.answer is not None:
         segments.append(f"{neutralise(turn.answer)}<|im_end|>")
-    return _joined(segments)
+    return _merge_texts(segments)
 
 
 def prompt_segments(conversation: Conversation, system: str = SYSTEM) -> list[Segment]:
-    """The whole prompt, ready for the model to go on after the last `assistant`."""
+    """Return the whole prompt, ready for the model to go on after the last `assistant`."""
     segments: list[Segment] = [system_text(system)]
     images_before = 0
     for turn in conversation.turns:
         segments += turn_segments(turn, images_before)
         images_before += len(turn.images)
-    return _joined(segments)
+    return _merge_texts(segments)
 
 
 def prompt_text(conversation: Conversation, tokens_per_tile: int, system: str = SYSTEM) -> str:
-    """The whole prompt with every image's `<IMG_CONTEXT>` written out."""
+    """Return the whole prompt with every image's `<IMG_CONTEXT>` written out."""
     return "".join(
         segment if isinstance(segment, str) else IMG_CONTEXT * (segment.views * tokens_per_tile)
         for segment in prompt_segments(conversation, system)
     )
 
 
-def _joined(segments: list[Segment]) -> list[Segment]:
-    """Neighbouring texts as one, so that a tokenizer sees them whole."""
-    joined: list[Segment] = []
+def _merge_texts(segments: list[Segment]) -> list[Segment]:
+    """Merge neighbouring texts, so that a tokenizer sees them whole."""
+    merged: list[Segment] = []
     for segment in segments:
-        if isinstance(segment, str) and joined and isinstance(joined[-1], str):
-            joined[-1] += segment
+        if isinstance(segment, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += segment
         else:
-            joined.append(segment)
-    return joined
+            merged.append(segment)
+    return merged

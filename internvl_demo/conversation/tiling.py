@@ -1,9 +1,9 @@
-"""Dynamic high resolution: an image's size -> a grid of 448-pixel tiles, plus a thumbnail.
+"""Plan and crop tiles (dynamic high resolution): an image's size -> a grid of 448-pixel tiles, plus a thumbnail.
 
 The paper's section 3.3 and the official `dynamic_preprocess`: among all grids of at most `max_tiles`
 tiles take the one whose aspect ratio is nearest to the image's; between equally near ones take the
 larger as long as the image has more than half of its pixels. The image is resized to exactly fill the
-grid (bicubic), cut into tiles row by row, and a thumbnail of the whole image follows the tiles unless
+grid (bicubic) and divided into tiles row by row; a thumbnail of the whole image follows the tiles unless
 there is only one. The mode is a maximum: a 4:3 photo gets 4 x 3 = 12 tiles even at 40.
 
 Here: size -> `TilePlan` (pure), and image -> tiles. Not here: what a tile costs; tokens per tile are
@@ -39,14 +39,14 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class TilePlan:
-    """How one image of `size_wh` pixels is cut: `grid` is (columns, rows)."""
+    """How one image of `size_wh` pixels is divided into tiles: `grid` is (columns, rows)."""
 
     size_wh: tuple[int, int]
     grid: tuple[int, int]
 
     @property
     def tiles(self) -> int:
-        """Tiles in the grid; the thumbnail is not counted."""
+        """Number of tiles in the grid; the thumbnail is not counted."""
         return self.grid[0] * self.grid[1]
 
     @property
@@ -56,21 +56,21 @@ class TilePlan:
 
     @property
     def views(self) -> int:
-        """How many 448-pixel pictures the vision encoder sees: tiles, and the thumbnail if any."""
+        """Number of 448-pixel pictures that the vision encoder sees: the tiles, and the thumbnail if any."""
         return self.tiles + self.thumbnail
 
     @property
     def canvas_wh(self) -> tuple[int, int]:
-        """Size in pixels to which the image is resized before cutting."""
+        """Size in pixels to which the image is resized before the tiles are cropped."""
         return self.grid[0] * TILE_PX, self.grid[1] * TILE_PX
 
     def visual_tokens(self, tokens_per_tile: int) -> int:
-        """Tokens that the image takes in the prompt, without the `<img>` and `</img>` around them."""
+        """Return the tokens that the image takes in the prompt, without the `<img>` and `</img>` around them."""
         return self.views * tokens_per_tile
 
 
 def max_tiles_of(mode: str | int) -> int:
-    """`low`, `standard`, `high`, or a number 1..40 (also as text) -> the most tiles an image may get.
+    """Return the most tiles an image may get in a mode: `low`, `standard`, `high`, or a number 1..40 (also as text).
 
     Raises ModeError on anything else.
     """
@@ -96,7 +96,7 @@ def _grids(max_tiles: int) -> tuple[tuple[int, int], ...]:
 
 
 def plan_tiles(size_wh: tuple[int, int], max_tiles: int) -> TilePlan:
-    """The grid for an image of `size_wh` pixels (upright) with at most `max_tiles` tiles."""
+    """Return the grid for an image of `size_wh` pixels (upright) with at most `max_tiles` tiles."""
     width, height = size_wh
     best, best_difference = (1, 1), float("inf")
     for columns, rows in _grids(max_tiles):
@@ -107,8 +107,8 @@ def plan_tiles(size_wh: tuple[int, int], max_tiles: int) -> TilePlan:
     return TilePlan(size_wh, best)
 
 
-def cut(image: "Image", plan: TilePlan) -> list["Image"]:
-    """RGB image -> its tiles row by row, then the thumbnail if the plan has one; each 448 x 448."""
+def crop_tiles(image: "Image", plan: TilePlan) -> list["Image"]:
+    """Crop an RGB image's tiles row by row, then the thumbnail if the plan has one; each is 448 x 448."""
     from PIL.Image import Resampling
 
     canvas = image.resize(plan.canvas_wh, Resampling.BICUBIC)
@@ -121,7 +121,7 @@ def cut(image: "Image", plan: TilePlan) -> list["Image"]:
 
 
 def pixel_values(views: list["Image"]) -> Any:
-    """448 x 448 RGB views -> float32 tensor (views, 3, 448, 448), ImageNet-normalised."""
+    """Return 448 x 448 RGB views as a float32 tensor (views, 3, 448, 448), ImageNet-normalised."""
     import numpy
     import torch
 

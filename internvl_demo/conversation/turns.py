@@ -1,4 +1,4 @@
-"""Turns and conversations: frozen values; every change gives a new one.
+"""Represent turns and conversations as frozen values; every change returns a new one.
 
 A turn keeps what the person wrote, the photos they sent with it, each with its own resolution mode,
 and the *raw* answer with its grounding tags. Boxes, exports and the next prompt are derived from the
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Attachment:
-    """A photo as sent in a turn: at most `max_tiles` tiles (1..40); if it was made from another, from which."""
+    """A photo as sent in a turn, with at most `max_tiles` tiles (1..40), and the photo that it was made from, if any."""
 
     photo: "Photo"
     max_tiles: int
@@ -36,7 +36,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Conversation:
-    """Turns in order. Only the last may lack its answer. `id` names it to caches and balancers."""
+    """A conversation's turns in order. Only the last may lack its answer. `id` names it to caches and balancers."""
 
     turns: tuple[Turn, ...] = ()
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -52,27 +52,27 @@ class Conversation:
         return bool(self.turns) and self.turns[-1].answer is None
 
     def ask(self, text: str, images: tuple[Attachment, ...] = ()) -> "Conversation":
-        """A new question. A last question left unanswered gives way to it."""
+        """Return the conversation with a new question, which replaces a last question left unanswered."""
         kept = self.turns[:-1] if self.waiting else self.turns
         return replace(self, turns=(*kept, Turn(text, images)))
 
     def answered(self, raw: str) -> "Conversation":
-        """The last turn's answer is `raw`, tags included."""
+        """Return the conversation with `raw`, tags included, as the last turn's answer."""
         if not self.turns:
             raise ValueError("there is no question to answer")
         return replace(self, turns=(*self.turns[:-1], replace(self.turns[-1], answer=raw)))
 
     def retry(self) -> "Conversation":
-        """The last question again, unanswered."""
+        """Return the conversation with its last question unanswered."""
         if not self.turns:
             raise ValueError("there is no question to ask again")
         return replace(self, turns=(*self.turns[:-1], replace(self.turns[-1], answer=None)))
 
     def undo(self) -> "Conversation":
-        """Without the last turn."""
+        """Return the conversation without its last turn."""
         return replace(self, turns=self.turns[:-1])
 
     def edit(self, index: int, text: str) -> "Conversation":
-        """Turn `index` asked in other words, its images kept; what followed it is gone."""
+        """Return the conversation with turn `index` asked in other words; its images stay, what followed it goes."""
         edited = replace(self.turns[index], text=text, answer=None)
         return replace(self, turns=(*self.turns[:index], edited))

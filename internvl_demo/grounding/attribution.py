@@ -1,7 +1,7 @@
-"""Which image a box means: an answer's events and its conversation -> boxes pinned to images.
+"""Decide which image each box means: an answer's events and its conversation -> boxes pinned to images.
 
 The model writes coordinates without saying of which picture; with several pictures something has to
-decide, and a person must see where it is a guess. The rule, first that applies:
+decide, and a person must see where it is a guess. The first rule that applies wins:
 
     1. the last image named by number before the box, in the answer or the box's own phrase
     2. the conversation's only image
@@ -10,10 +10,10 @@ decide, and a person must see where it is a guess. The rule, first that applies:
     5. the first image of the last turn that sent any: a guess, `certain=False`
 
 Only numbers of images that exist count. `Image-2`, `image 2`, `images 1 and 2`, `图2`, `图片2` and
-`图像-2` name images, from 1 over the whole conversation as in the prompt. A box is pinned by what stands
-before it alone, so a stream's pins never change once they are there. No parsing of tags, no drawing.
+`图像-2` name images, counted from 1 over the whole conversation as in the prompt. A box is pinned by the text
+before it alone, so pins that a stream has produced never change. This module neither parses tags nor draws.
 
-Also here: a box on a crop or a marked copy, again on the photo that it was made from (`full_boxes`).
+It also maps a box on a crop or a marked copy to the photo that the copy was made from (`full_boxes`).
 
     "In Image-2: <ref>cat</ref><box>[[10, 20, 300, 400]]</box>", to a conversation with two images
     -> [Pinned(box=Box(label='cat', box_1000=(10, 20, 300, 400)), image=2, certain=True)]
@@ -38,7 +38,7 @@ _MENTION = re.compile(
 
 @dataclass(frozen=True)
 class Pinned:
-    """A box on image number `image`, from 1 over the whole conversation; not `certain`: a guess."""
+    """A box on image number `image`, counted from 1 over the whole conversation; `certain` is false for a guess."""
 
     box: Box
     image: int
@@ -46,18 +46,18 @@ class Pinned:
 
 
 class Attribution:
-    """Says of each box of one answer, as it comes, which image of the conversation it means.
+    """Decide, box by box while one answer comes in, which image of the conversation each box means.
 
-    conversation: with the question that is being answered as its last turn.
+    conversation: its last turn is the question that is being answered.
     """
 
     def __init__(self, conversation: Conversation):
         self._count = len(conversation.images)
-        self._image, self._certain = _unless_named(conversation) if self._count else (0, False)
+        self._image, self._certain = _default_image(conversation) if self._count else (0, False)
         self._texts: list[str] = []
 
     def add(self, event: Event) -> Pinned | None:
-        """Take the next event of the answer; return the box on its image, if it is a box and there is an image."""
+        """Take the next event of the answer; return it pinned to its image if it is a box and there is an image."""
         if not isinstance(event, Box):
             if self._count:
                 self._texts.append(event.text)
@@ -77,24 +77,24 @@ def pin(events: Iterable[Event], conversation: Conversation) -> list[Pinned]:
 
 
 def images_named(text: str, count: int) -> list[int]:
-    """The images that the text names by number, in order, out of `count` images; repeats stay."""
+    """Return the numbers of the images that a text names, in order with repeats, out of `count` images."""
     mentions = (match["several"] or match["one"] for match in _MENTION.finditer(text))
     numbers = (int(number) for mention in mentions for number in re.findall(r"[0-9]+", mention))
     return [number for number in numbers if 1 <= number <= count]
 
 
 def full_boxes(pinned: Sequence[Pinned], conversation: Conversation) -> list[Pinned]:
-    """The boxes as they are, then each that is on a crop or a marked copy again, on the picture it is from.
+    """Return the boxes, followed by a copy of each box on a crop or marked copy, mapped to the original photo.
 
-    The picture is found by its id: the last one sent before the crop, else the first one after; if it is
-    not in the conversation there is nothing to add. A crop of a crop leads to both. To know whose a repeat
-    is, give one box: `full_boxes([one], conversation)[1:]` are the repeats of that one.
+    The original is found by its id: the last one sent before the crop, else the first one after it; without
+    one in the conversation nothing is added. A crop of a crop is mapped to both. To learn which box a repeat
+    belongs to, pass a single box: `full_boxes([one], conversation)[1:]` are that box's repeats.
     """
-    return [*pinned, *(again for one in pinned for again in _again(one, conversation.images))]
+    return [*pinned, *(repeat for one in pinned for repeat in _repeats_of(one, conversation.images))]
 
 
-def _again(pinned: Pinned, images: Sequence[Attachment]) -> list[Pinned]:
-    """The box on the picture that its image is from, on the one that this is from, and so on."""
+def _repeats_of(pinned: Pinned, images: Sequence[Attachment]) -> list[Pinned]:
+    """Return the box mapped to the picture that its image was made from, to that picture's own origin, and so on."""
     found: list[Pinned] = []
     been = {pinned.image}
     while (origin := images[pinned.image - 1].origin) is not None:
@@ -112,14 +112,14 @@ def _again(pinned: Pinned, images: Sequence[Attachment]) -> list[Pinned]:
 
 
 def _number_of(photo_id: str, below: int, images: Sequence[Attachment]) -> int | None:
-    """The number of the image with this photo: the last before number `below`, else the first after."""
+    """Return the number of the image with this photo: the last one before `below`, else the first one after."""
     numbers = [number for number, image in enumerate(images, 1) if image.photo.id == photo_id]
     before = [number for number in numbers if number < below]
     return before[-1] if before else next((number for number in numbers if number > below), None)
 
 
-def _unless_named(conversation: Conversation) -> tuple[int, bool]:
-    """The image that a box means when the answer names none, and whether that is certain."""
+def _default_image(conversation: Conversation) -> tuple[int, bool]:
+    """Return the image that a box means when the answer names none, and whether that is certain."""
     count = len(conversation.images)
     asked = set(images_named(conversation.turns[-1].text, count))
     if count == 1 or len(asked) == 1:

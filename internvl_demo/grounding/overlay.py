@@ -1,12 +1,12 @@
-"""Boxes drawn on copies of the images, as one picture: for export, and where no vector overlay can be.
+"""Draw boxes on copies of the images, as one picture: for export, and where no vector overlay can be shown.
 
-Images and pinned boxes in, one picture out. One image keeps its size; several stand side by side, made
-smaller if needed, each with its `Image-n`. Lines and letters are scaled to the picture that is drawn. A
-label is any text that a model was made to write: it is cut, its control characters go, and it never
-leaves its picture. The originals are never drawn on: they go to the model again in the next turn.
+In: images and pinned boxes. Out: one picture. A single image keeps its size; several stand side by side,
+scaled down if needed, each with its `Image-n`. Line widths and fonts follow the size of the picture. A
+label is any text that a model was made to write: it is shortened, its control characters are removed, and it
+never leaves its picture. The originals are never drawn on: they go to the model again in the next turn.
 
-Pillow's own font is used, so that a drawing is the same everywhere. It knows little beyond ASCII: an
-accent it lacks is left out (`é` -> `e`), another character becomes `?`, and a label of which nothing
+Pillow's own font is used, so that a drawing is the same everywhere. It covers little beyond ASCII: an
+accent that it lacks is left out (`é` -> `e`), any other character becomes `?`, and a label of which nothing
 would remain is drawn as `#n`, n being the box's number in `pinned`, from 1.
 
     draw_overlay([photo.image], [Pinned(Box("cat", (10, 20, 300, 400)), 1, True)]).save("cat.png")
@@ -51,7 +51,7 @@ _ELLIPSIS = "…"
 
 
 def colour_of(label: str) -> str:
-    """The label's colour, `#rrggbb`: the same in every run, whatever its case and spaces."""
+    """Return the label's colour as `#rrggbb`: the same in every run, whatever its case and spaces."""
     name = " ".join(label.casefold().split())
     return PALETTE[crc32(name.encode("utf-8", "replace")) % len(PALETTE)]
 
@@ -63,9 +63,10 @@ def line_of(label: str) -> str:
 
 
 def draw_overlay(images: Sequence[Image.Image], pinned: Sequence[Pinned]) -> Image.Image:
-    """`images` of the whole conversation in order, and the boxes on them -> one RGB picture.
+    """Draw the boxes on the conversation's images; return all images as one RGB picture.
 
-    A box pinned to an image that is not there is left out. Raises ValueError if there are no images.
+    images: all images of the conversation in order; a box pinned to an image that is not there is left out.
+    Raises ValueError if there are no images.
     """
     if not images:
         raise ValueError("there is no image to draw on")
@@ -81,22 +82,22 @@ def draw_overlay(images: Sequence[Image.Image], pinned: Sequence[Pinned]) -> Ima
 
 
 def drawable(label: str, number: int) -> str:
-    """One short line that the font can draw; `#number` if nothing of the label can be."""
+    """Return the label as one short line that the font can draw; `#number` if nothing of it can be drawn."""
     line = " ".join("".join(" " if _is_control(char) else char for char in label[: 4 * LABEL_CHARS]).split())
-    known = "".join(_known(char) for char in line)
+    known = "".join(_substitute(char) for char in line)
     if line and not known.strip("? "):
         return f"#{number}"
     return known if len(known) <= LABEL_CHARS else known[: LABEL_CHARS - 1] + _ELLIPSIS
 
 
 def _sizes_wh(sizes_wh: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """How large each image is drawn: one as it is; several within limits, never enlarged."""
+    """Return the size at which each image is drawn: a single one unchanged; several within limits, never enlarged."""
     if len(sizes_wh) == 1:
         return sizes_wh
     scales = [min(1.0, SIDE_BY_SIDE_PX / max(size_wh)) for size_wh in sizes_wh]
     width = sum(width * scale for (width, _), scale in zip(sizes_wh, scales, strict=True))
-    room = (MAX_WIDTH_PX - GAP_PX * (len(sizes_wh) - 1)) / width
-    scales = [scale * min(1.0, room) for scale in scales]
+    fit = (MAX_WIDTH_PX - GAP_PX * (len(sizes_wh) - 1)) / width
+    scales = [scale * min(1.0, fit) for scale in scales]
     return [(max(1, int(w * s)), max(1, int(h * s))) for (w, h), s in zip(sizes_wh, scales, strict=True)]
 
 
@@ -116,7 +117,7 @@ def _side_by_side(copies: list[Image.Image]) -> Image.Image:
 
 
 def _draw_box(copy: Image.Image, box: Box, order: int) -> None:
-    """One box with a white edge, so that it shows on a background of its own colour; then its label."""
+    """Draw one box with a white edge, so that it shows on a background of its own colour; then its label."""
     left, top, right, bottom = to_px(box.box_1000, copy.size)
     colour, line_px = colour_of(box.label), max(2, min(copy.size) // 200)
     draw = ImageDraw.Draw(copy)
@@ -126,16 +127,16 @@ def _draw_box(copy: Image.Image, box: Box, order: int) -> None:
 
 
 def _draw_plate(copy: Image.Image, text: str, colour: str, left_bottom_px: tuple[int, int]) -> None:
-    """`text` on a plate whose lower left corner is at `left_bottom_px`, moved to be inside the picture.
+    """Draw `text` on a plate with its lower left corner at `left_bottom_px`, moved to lie inside the picture.
 
-    Text too wide for the picture is cut; a picture too small for any gets none.
+    Text too wide for the picture is shortened; a picture too small for any text gets none.
     """
     left, bottom = left_bottom_px
     font = _font(max(MIN_FONT_PX, min(copy.size) // 32))
     pad = max(2, int(font.size) // 5)
     ascent, descent = font.getmetrics()
     height = ascent + descent + 2 * pad
-    text = _cut_to(text, font, copy.width - 2 * pad - 1)
+    text = _shorten(text, font, copy.width - 2 * pad - 1)
     if not text or height > copy.height:
         return
     width = int(font.getlength(text)) + 1 + 2 * pad
@@ -146,19 +147,19 @@ def _draw_plate(copy: Image.Image, text: str, colour: str, left_bottom_px: tuple
     draw.text((x + pad, y + pad), text, fill=_ink_on(colour), font=font)
 
 
-def _cut_to(text: str, font: ImageFont.FreeTypeFont, width_px: int) -> str:
-    """The text, or as much of its beginning as fits with an ellipsis; nothing if not even one letter does."""
+def _shorten(text: str, font: ImageFont.FreeTypeFont, width_px: int) -> str:
+    """Return the text, or as much of its beginning as fits with an ellipsis; "" if not even one letter fits."""
     if font.getlength(text) <= width_px:
         return text
     for length in range(len(text) - 1, 0, -1):
-        cut = text[:length].rstrip() + _ELLIPSIS
-        if font.getlength(cut) <= width_px:
-            return cut
+        shorter = text[:length].rstrip() + _ELLIPSIS
+        if font.getlength(shorter) <= width_px:
+            return shorter
     return ""
 
 
 def _ink_on(colour: str) -> str:
-    """Black or white, whichever contrasts more with `colour` (WCAG 2 relative luminance)."""
+    """Return black or white, whichever contrasts more with `colour` (WCAG 2 relative luminance)."""
     red, green, blue = (_linear(value / 255) for value in ImageColor.getrgb(colour)[:3])
     luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     return "#000000" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "#ffffff"
@@ -169,13 +170,13 @@ def _linear(value: float) -> float:
 
 
 def _is_control(char: str) -> bool:
-    """Control, format, surrogate, private and unassigned characters: categories that begin with C."""
+    """Return whether the character is a control, format, surrogate, private or unassigned one (category C)."""
     return unicodedata.category(char).startswith("C")
 
 
 @lru_cache(maxsize=4096)
-def _known(char: str) -> str:
-    """The character, or what the font has in its place."""
+def _substitute(char: str) -> str:
+    """Return the character, or what the font can draw in its place."""
     if _has(char):
         return char
     base = "".join(part for part in unicodedata.normalize("NFKD", char) if not unicodedata.combining(part))

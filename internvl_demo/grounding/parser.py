@@ -1,29 +1,29 @@
-r"""Streamed answer -> text, phrases and boxes, each as early as it can be known. Incremental, no I/O.
+r"""Parse a streamed answer into text, phrases and boxes, each as early as it can be known. Incremental, no I/O.
 
-InternVL 1.5 grounds a phrase as `<ref>label</ref><box>[[x1, y1, x2, y2], ...]</box>`, in thousandths
-of the whole image. Models also write this badly, and people ask them to. So text is data here: nothing
-is evaluated, nothing recurses, every buffer has a limit, and time is linear.
+InternVL 1.5 grounds a phrase as `<ref>label</ref><box>[[x1, y1, x2, y2], ...]</box>`, with coordinates
+normalised to 0-1000 of the whole image. Models also write this badly, and people ask them to. So text is data
+here: nothing is evaluated, nothing recurses, every buffer has a limit, and time is linear.
 
-Two layers. The lexer finds the six tags `<ref> </ref> <box> </box> <quad> </quad>` in any case, with a
-few spaces inside. Only the one beginning of a tag that may end a piece is held back. The grammar knows
-three places: plain text, inside `<ref>`, inside `<box>`. What it does with bad text:
+There are two layers. The lexer finds the six tags `<ref> </ref> <box> </box> <quad> </quad>` in any case, with a
+few spaces inside; it holds back only the one beginning of a tag that may end a piece. The grammar knows
+three places: plain text, inside `<ref>`, inside `<box>`. It treats bad text like this:
 
     numbers           floats are rounded, clamped to 0..1000, corners ordered; decimal digits only
     bad list          a wrong count, any other word, no area: dropped, counted, never shown
-    brackets          round or square, one level or more; none at all is well if `</box>` follows
+    brackets          round or square, one level or more; none at all is fine if `</box>` follows
     `<quad>`          read like `<box>`; its eight numbers are a wrong count
-    unclosed `<box>`  after a whole list text goes on at once; in a broken list after LIST_CHARS
+    unclosed `<box>`  after a complete list text goes on at once; in a broken list after LIST_CHARS
     unclosed `<ref>`  its words become text; at a `<box>` it counts as closed
     stray tags        left out
     label             holds for the next boxes as long as only spaces stand between
-    cut tag at end    left out inside `<ref>` and `<box>`; in plain text if it can be told from a sign:
-                      `<bo` and `</` go, `x <` and `x <r` stay
+    partial tag at    left out inside `<ref>` and `<box>`; in plain text only if it is certainly a tag:
+      the end         `<bo` and `</` go, `x <` and `x <r` stay
 
 Where leaving something out would join two texts to a tag (`<bo`, `<ref></ref>`, `x>`), a zero-width
-space stands between them, as in `conversation.prompt`.
+space is put between them, as in `conversation.prompt`.
 
-The promise, tested for every cut: however a text is cut into pieces, the events are the same (up to
-how plain text is split), and so is `dropped`. Here no pixels, no images, no drawing.
+The promise, tested for every way to split a text: however it is split into pieces, the events are the same
+(up to how plain text is divided), and so is `dropped`. This module knows no pixels and no images.
 
     >>> parse("A <ref>cat</ref><box>[[10, 20, 300, 400]]</box>.").events
     (Text(text='A '), Phrase(text='cat'), Box(label='cat', box_1000=(10, 20, 300, 400)), Text(text='.'))
@@ -60,8 +60,8 @@ _TAG_START_CHARS = 30
 _LEXEME = re.compile(rf"(?P<tag>{_TAG})|(?P<start>{_TAG_START})\Z|(?P<text><?[^<]+|<)", re.IGNORECASE)
 _ENDS_LIKE_TAG = re.compile(rf"{_TAG_START}\Z", re.IGNORECASE)
 _JOINS_TO_TAG = re.compile(rf"(?:{_TAG}|{_TAG_START})\Z", re.IGNORECASE)
-_CUT_TAG = re.compile(r"<(?:\s*/|\w\w)")
-"""What a held start must look like to be a cut tag for sure: `</` or two letters."""
+_PARTIAL_TAG = re.compile(r"<(?:\s*/|\w\w)")
+"""What a held start must look like to be certainly a partial tag: `</` or two letters."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,12}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})")
 _OPENING, _CLOSING = "[(", "])"
@@ -80,14 +80,14 @@ class Text:
 
 @dataclass(frozen=True)
 class Phrase:
-    """What a `<ref>` held, to show; its boxes follow, if it has any."""
+    """The words inside a `<ref>`, to be shown; its boxes follow, if it has any."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Box:
-    """A box in thousandths of the image, xyxy, with x1 < x2 and y1 < y2; `label` may be empty."""
+    """A box in normalised 0-1000 coordinates, xyxy, with x1 < x2 and y1 < y2; `label` may be empty."""
 
     label: str
     box_1000: tuple[int, int, int, int]
@@ -98,14 +98,14 @@ Event = Text | Phrase | Box
 
 @dataclass(frozen=True)
 class Parsed:
-    """A whole answer: what to show, in order, and how many boxes were thrown away."""
+    """A whole answer: what to show, in order, and how many boxes were dropped."""
 
     events: tuple[Event, ...]
     dropped: int
 
 
 class GroundingParser:
-    """Pieces of one answer in, events out. `dropped` counts the boxes thrown away so far."""
+    """Turn the pieces of one answer into events. `dropped` counts the boxes dropped so far."""
 
     def __init__(self) -> None:
         self.dropped = 0
@@ -120,27 +120,27 @@ class GroundingParser:
         self._shown_end = ""
 
     def feed(self, piece: str) -> list[Event]:
-        """The next piece of the answer -> the events that it completes."""
+        """Read the next piece of the answer; return the events that it completes."""
         for kind, text in self._lex(piece):
             if kind == "tag":
                 self._read_tag(text)
             else:
                 self._read_text(text)
-        return self._taken()
+        return self._take_events()
 
     def finish(self) -> list[Event]:
-        """The end of the answer -> the events still pending. What is unfinished is shown or dropped."""
+        """End the answer; return the events still pending. What is unfinished is shown or dropped."""
         if self._place == "ref":
             self._show(Text(self._phrase))
         elif self._place == "box":
             self.dropped += self._lists.unfinished
-        elif not _CUT_TAG.match(self._held):
+        elif not _PARTIAL_TAG.match(self._held):
             self._show(Text(self._held))
         self._held, self._phrase, self._label, self._place = "", "", "", "text"
-        return self._taken()
+        return self._take_events()
 
     def _lex(self, piece: str) -> Iterator[tuple[str, str]]:
-        """(`tag`, normal form such as `</ref>`) and (`text`, text); holds back what may become a tag."""
+        """Yield (`tag`, its normal form such as `</ref>`) and (`text`, text); hold back what may become a tag."""
         text, self._held = self._held + piece, ""
         for match in _LEXEME.finditer(text):
             if match.lastgroup == "tag":
@@ -163,7 +163,7 @@ class GroundingParser:
             self._show(Text(text))
 
     def _read_lists(self, text: str) -> str:
-        """Text inside `<box>` -> what of it stands behind the box after all, because `</box>` is missing."""
+        """Read text inside `<box>`; return the part that belongs behind the box because `</box>` is missing."""
         for index, char in enumerate(text):
             if self._lists.refuses(char):
                 self.dropped += self._lists.overfull
@@ -200,7 +200,7 @@ class GroundingParser:
             self.dropped += self._lists.unfinished
 
     def _judge(self, text: str) -> None:
-        """The inside of a whole list -> a box, or one more dropped."""
+        """Turn the inside of a complete list into a box event, or count it as dropped."""
         box_1000 = _box_of(text)
         if box_1000 is None or self._boxes >= MAX_BOXES:
             self.dropped += 1
@@ -219,13 +219,13 @@ class GroundingParser:
         end = _ENDS_LIKE_TAG.search(event.text[-_TAG_START_CHARS:])
         self._shown_end = end.group() if end else ""
 
-    def _taken(self) -> list[Event]:
+    def _take_events(self) -> list[Event]:
         events, self._events = self._events, []
-        return joined(events)
+        return merge_texts(events)
 
 
 class _Lists:
-    """What stands inside one `<box>`: characters in, insides of whole lists out. Keeps one list at most."""
+    """Collect what stands inside one `<box>`: characters in, insides of complete lists out. Keep one list at most."""
 
     def __init__(self) -> None:
         self._chars: list[str] = []  # of the innermost list so far, or of what stands around the lists
@@ -236,12 +236,12 @@ class _Lists:
         self._found = 0
 
     def refuses(self, char: str) -> bool:
-        """Whether the character must stand behind the box: `</box>` is missing."""
+        """Return whether the character must belong to the text behind the box: `</box>` is missing."""
         over = self.overfull or (self._found > 0 and self._depth == 0)
         return over and char not in _COORDINATE_CHARS and not char.isspace()
 
     def take(self, char: str) -> str | None:
-        """The inside of the list that the character closes, if it closes one."""
+        """Take one character; return the inside of the list that it closes, if it closes one."""
         if char in _OPENING and self._blank:
             self._depth += 1
             self._renew(opened=True)
@@ -254,17 +254,17 @@ class _Lists:
 
     @property
     def overfull(self) -> bool:
-        """Whether the list is longer than any good one; what follows in it is not kept."""
+        """Whether the list is longer than any good one; its further characters are not kept."""
         return len(self._chars) >= LIST_CHARS and not self._blank
 
     @property
     def behind(self) -> str:
-        """What was taken behind the last list and belongs to the text."""
+        """The characters that followed the last list and belong to the text behind the box."""
         return "" if self.overfull else "".join(self._chars)
 
     @property
     def bare(self) -> str | None:
-        """What stands outside any bracket, if there is something."""
+        """The characters outside any bracket, or None if there are none."""
         return None if self._blank or self._depth else "".join(self._chars)
 
     @property
@@ -292,14 +292,14 @@ class _Lists:
 
 
 def parse(text: str) -> Parsed:
-    """A whole answer, raw -> its events, neighbouring texts as one."""
+    """Parse a whole raw answer; return its events, with neighbouring texts merged."""
     parser = GroundingParser()
-    events = joined([*parser.feed(text), *parser.finish()])
+    events = merge_texts([*parser.feed(text), *parser.finish()])
     return Parsed(tuple(events), parser.dropped)
 
 
-def joined(events: Iterable[Event]) -> list[Event]:
-    """The events with neighbouring texts as one: the same for every way a stream was cut."""
+def merge_texts(events: Iterable[Event]) -> list[Event]:
+    """Return the events with neighbouring texts merged: the same for every way a stream was split."""
     result: list[Event] = []
     texts: list[str] = []
     for event in events:
@@ -314,12 +314,12 @@ def joined(events: Iterable[Event]) -> list[Event]:
 
 
 def visible_text(events: Iterable[Event]) -> str:
-    """What a person reads: texts and phrases, without tags and coordinates."""
+    """Return what a person reads: texts and phrases, without tags and coordinates."""
     return "".join(event.text for event in events if not isinstance(event, Box))
 
 
 def _box_of(text: str) -> tuple[int, int, int, int] | None:
-    """The inside of a list, `10, 20, 300.4, 400` -> thousandths xyxy; None if it is not a box."""
+    """Return the inside of a list (`10, 20, 300.4, 400`) as normalised 0-1000 xyxy; None if it is not a box."""
     if len(text) >= LIST_CHARS:
         return None
     numbers = [part.strip() for part in text.replace("\uff0c", ",").strip(" \t\r\n,").split(",")]

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.prompt import neutralise
-from internvl_demo.conversation.tiling import cut, pixel_values, plan_tiles
+from internvl_demo.conversation.tiling import crop_tiles, pixel_values, plan_tiles
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import BackendError, ContextError, DemoError
 from internvl_demo.evaluate.exam.marks import iou
@@ -243,7 +243,7 @@ async def test_an_image_gets_the_tiles_of_its_own_mode(lmdeploy: Lmdeploy, most:
     assert (first["tiles"], first["tokens"]) == (views, views * TOKENS_PER_TILE)
     assert second["tiles"] == 1
     assert plan_tiles(photo.size_wh, most).views == views, "the page said so before it sent"
-    ours = pixel_values(cut(photo.image, plan_tiles(photo.size_wh, most))).to(torch.bfloat16)
+    ours = pixel_values(crop_tiles(photo.image, plan_tiles(photo.size_wh, most))).to(torch.bfloat16)
     assert first["digest"] == hashlib.sha256(ours.float().numpy().tobytes()).hexdigest(), (
         "the very same pixels"
     )

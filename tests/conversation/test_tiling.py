@@ -16,7 +16,7 @@ from internvl_demo.conversation.tiling import (
     MODES,
     TILE_PX,
     TilePlan,
-    cut,
+    crop_tiles,
     max_tiles_of,
     pixel_values,
     plan_tiles,
@@ -249,7 +249,7 @@ def test_tiles_are_the_resized_picture_cut_row_by_row_and_then_the_thumbnail(
     if columns * rows > 1:
         expected.append(image.resize((448, 448), Image.Resampling.BICUBIC))
 
-    views = cut(image, plan)
+    views = crop_tiles(image, plan)
     assert len(views) == plan.views
     assert all(view.size == (448, 448) and view.mode == "RGB" for view in views)
     assert [view.tobytes() for view in views] == [view.tobytes() for view in expected]
@@ -257,7 +257,7 @@ def test_tiles_are_the_resized_picture_cut_row_by_row_and_then_the_thumbnail(
 
 def test_a_picture_that_fits_its_grid_is_cut_and_not_changed() -> None:
     image = colourful(896, 448)
-    left, right, _ = cut(image, plan_tiles(image.size, 2))
+    left, right, _ = crop_tiles(image, plan_tiles(image.size, 2))
     together = Image.new("RGB", (896, 448))
     together.paste(left, (0, 0))
     together.paste(right, (448, 0))
@@ -267,7 +267,7 @@ def test_a_picture_that_fits_its_grid_is_cut_and_not_changed() -> None:
 def test_cutting_leaves_the_picture_as_it_was() -> None:
     image = colourful(60, 50)
     before = image.tobytes()
-    cut(image, plan_tiles(image.size, 12))
+    crop_tiles(image, plan_tiles(image.size, 12))
     assert (image.size, image.tobytes()) == ((60, 50), before)
 
 
@@ -294,4 +294,4 @@ def test_pixel_values_are_normalised_as_imagenet_was() -> None:
 def test_one_view_is_a_batch_of_one() -> None:
     pytest.importorskip("torch")
     image = colourful(448, 448)
-    assert pixel_values(cut(image, plan_tiles(image.size, 1))).shape == (1, 3, 448, 448)
+    assert pixel_values(crop_tiles(image, plan_tiles(image.size, 1))).shape == (1, 3, 448, 448)

@@ -22,7 +22,7 @@ from internvl_demo.grounding.parser import (
     Parsed,
     Phrase,
     Text,
-    joined,
+    merge_texts,
     parse,
     visible_text,
 )
@@ -38,7 +38,7 @@ def streamed(pieces: Iterable[str]) -> Parsed:
     for piece in pieces:
         events += parser.feed(piece)
     events += parser.finish()
-    return Parsed(tuple(joined(events)), parser.dropped)
+    return Parsed(tuple(merge_texts(events)), parser.dropped)
 
 
 def cut_at(text: str, *places: int) -> list[str]:

@@ -28,7 +28,7 @@ from transformers.utils import logging as transformers_logging
 
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.prompt import STOP_STRINGS, ImageSlot, prompt_segments
-from internvl_demo.conversation.tiling import cut, pixel_values, plan_tiles
+from internvl_demo.conversation.tiling import crop_tiles, pixel_values, plan_tiles
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import BackendError, CheckpointError, ContextError, DemoError
 from internvl_demo.models.base import Backend, FinishReason, ModelInfo, Piece, Usage
@@ -236,7 +236,7 @@ class LocalBackend(Backend):
         """An image -> its visual tokens (views * tokens per tile, width)."""
         image = slot.attachment.photo.image
         _check(stop)
-        views = cut(image, plan_tiles(image.size, slot.attachment.max_tiles))
+        views = crop_tiles(image, plan_tiles(image.size, slot.attachment.max_tiles))
         parts = []
         for first in range(0, len(views), _VIEWS_AT_ONCE):
             _check(stop)

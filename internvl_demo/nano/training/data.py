@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerFast
 
 from internvl_demo.conversation.prompt import system_text
-from internvl_demo.conversation.tiling import TILE_PX, cut, plan_tiles
+from internvl_demo.conversation.tiling import TILE_PX, crop_tiles, plan_tiles
 from internvl_demo.nano.lessons.lessons import (
     Lesson,
     ask_nothing,
@@ -215,7 +215,7 @@ class _Drawing:
         start = len(self.truths)
         self.truths += [view_truth(picture, part) for part in parts]
         if self.wants_pixels:
-            self.pixels += [numpy.asarray(view) for view in cut(picture.image, plan)]
+            self.pixels += [numpy.asarray(view) for view in crop_tiles(picture.image, plan)]
         self.learned.append(start + len(parts) - 1)
         if len(parts) > 1:
             self.learned.append(start + self.rng.randrange(len(parts) - 1))
