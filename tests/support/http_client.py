@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,7 +58,9 @@ class Client:
             assert stream.status_code == 200, stream.read()
             assert stream.headers["content-type"].startswith("text/event-stream")
             fields: dict[str, str] = {}
+            begun = time.monotonic()
             for line in stream.iter_lines():
+                assert time.monotonic() - begun < 60, "nothing of what was waited for has come"
                 if line.startswith(":"):
                     continue
                 if line:

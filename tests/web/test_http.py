@@ -82,7 +82,7 @@ def test_an_empty_question_says_so(me: Client, text: str) -> None:
 def test_errors_speak_the_readers_language(scripted_url: str) -> None:
     client = Client(scripted_url, language="zh-CN,zh;q=0.9")
     _, problem = client.refused("POST", "/api/conversations/new/questions", {"text": " "})
-    assert problem["what"] == "还没有输入问题。"
+    assert problem["what"] == "还没有问题。"
 
 
 def test_long_questions_are_refused_by_their_length(me: Client) -> None:
@@ -162,15 +162,17 @@ def test_a_picture_keeps_its_address_and_no_metadata(me: Client, scripted_url: s
 
 
 def test_an_answer_comes_as_numbered_deltas(me: Client, scripted: ScriptedModel) -> None:
-    go_on = threading.Event()
-    scripted.script = ["Image-1: <ref>the ", "cat</ref><box>[[100, 200, 300, 400]]", "</box>.", go_on.is_set]
+    begin, end = threading.Event(), threading.Event()
+    boxed = ["Image-1: <ref>the ", "cat</ref><box>[[100, 200, 300, 400]]", "</box>."]
+    scripted.script = [begin.is_set, *boxed, end.is_set]
     started = me.ask("Where is the cat?", me.upload(png()))
     events = []
     for number, name, data in me.events(started["conversation"]):
         events.append((number, name))
+        begin.set()
         if name == "answer.box":
             assert (data["label"], data["image"], data["box_1000"]) == ("the cat", 1, [100, 200, 300, 400])
-            go_on.set()
+            end.set()
         if name == "answer.done":
             break
     assert data["usage"]["prompt_tokens"] == 100 and data["tiles"] == [1] and data["state"] == "complete"
@@ -223,10 +225,12 @@ def test_blocks_are_rendered_for_who_asks_for_them(me: Client, scripted: Scripte
 
 
 def test_stop_retry_choose_edit_undo(me: Client, scripted: ScriptedModel) -> None:
-    scripted.script = ["One", lambda: False]
+    begin = threading.Event()
+    scripted.script = [begin.is_set, "One", lambda: False]
     started = me.ask("Who?", me.upload(png()))
     conversation = started["conversation"]
     for _, name, _data in me.events(conversation):
+        begin.set()
         if name == "answer.delta":
             break
     assert me.refused("POST", f"/api/conversations/{conversation}/questions", {"text": "And?"})[0] == 409

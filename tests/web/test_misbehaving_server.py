@@ -9,7 +9,7 @@ import pytest
 
 from internvl_demo.answering.queue import AnswerQueue
 from internvl_demo.conversation.options import Options
-from internvl_demo.models.openai.watchdog import Patience
+from internvl_demo.models.openai.watchdog import SilenceLimits
 from tests.support.chat import Chat, Seen, chat, text_is, until
 from tests.support.scripted_server import (
     CRASH,
@@ -38,7 +38,7 @@ from tests.support.scripted_server import (
 )
 
 QUESTION = "And where is the cat?"
-SOON = Patience(look_s=0.01, health_s=30)
+SOON = SilenceLimits(check_s=0.01, health_s=30)
 
 TOKEN = event(delta("猫"))
 HALF_A_LETTER = event(b'{"choices": [{"index": 0, "delta": {"content": "\xe7\x8c"}}]}')
@@ -88,7 +88,7 @@ CASES = {
 async def chat_before(server: Scripted, folder: Path) -> AsyncIterator[Chat]:
     options = Options(max_new_tokens=4)
     async with (
-        backend_of(server, patience=SOON) as backend,
+        backend_of(server, silence=SOON) as backend,
         chat(folder, model=backend, queue=AnswerQueue(1, 0), options=options) as demo,
     ):
         yield demo
