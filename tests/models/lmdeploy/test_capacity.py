@@ -1,4 +1,4 @@
-"""How much fits into a GPU, as promises: the arithmetic, the refusal, the command, the README's table."""
+"""How much fits into a GPU, as promises: the arithmetic, the refusal, the command, the table in docs/serving.md."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from internvl_demo.models.lmdeploy.capacity import (
 )
 from internvl_demo.models.lmdeploy.gpus import parse
 
-README = Path(__file__).parents[3] / "README.md"
+SERVING = Path(__file__).parents[3] / "docs" / "serving.md"
 
 
 # Bad cases.
@@ -169,7 +169,7 @@ def test_gpus_count_as_cuda_counts_them(visible: str | None, gib: list[float]) -
     assert parse(ROWS, visible) == gib
 
 
-# The command, and the README's table.
+# The command, and the table in docs/serving.md.
 
 
 def capacity(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -194,8 +194,8 @@ def test_the_command_refuses_in_two_sentences_and_tells_programs_quietly() -> No
     assert json.loads(capacity("--gpu-memory", "24", "--awq", "--json").stdout)["fits"] is False
 
 
-def test_the_table_in_the_readme_is_what_the_command_says() -> None:
-    lines = README.read_text("utf-8").splitlines()
+def test_the_documented_table_is_what_the_command_says() -> None:
+    lines = SERVING.read_text("utf-8").splitlines()
     head = next(number for number, line in enumerate(lines) if line.startswith("| GPU | Command |"))
     rows = []
     for line in lines[head + 2 :]:
