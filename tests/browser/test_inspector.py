@@ -1,96 +1,107 @@
-"""The inspector's dialog, alone on a page, in real Chromium: opened from an answer, read, copied, left."""
+"""The inspector's dialog in real Chromium: opened from an answer, read, copied, left."""
 
+import io
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import gradio as gr
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Attachment, Conversation
+from internvl_demo.models import options_of
 from internvl_demo.models.base import ModelInfo
-from internvl_demo.photos.decode import Photo, photo_of
-from internvl_demo.web.inspection.prompt import ByServer, How, InProcess, Inspection, inspect
-from internvl_demo.web.inspector_view import CLOSED, inspector, turns_until
-from internvl_demo.web.layout import CSS, STATIC, theme, widget
-from internvl_demo.web.strings import words_for
+from internvl_demo.photos.decode import read_photo
+from internvl_demo.settings import Settings
+from internvl_demo.web.widgets.inspector.calls import ByServer, How, InProcess
+from internvl_demo.web.widgets.inspector.prompt import Inspection, inspect
 from tests.support.hostile_texts import HOSTILE_PROMPTS
+from tests.support.kept_conversation import Asked, KeptConversation
+from tests.support.page_hands import send
+from tests.support.scripted_model import ScriptedModel
+from tests.support.served_page import served
+from tests.support.uploads import png
 
 Open = Callable[..., Page]
 
 INFO = ModelInfo("internvl-chat-v1-5", tokens_per_tile=256, context_length=32_768)
 MARKUP = "</pre><script>alert(1)</script><img src=x onerror=alert(2)> ${alert(3)} {{value}} <|im_end|>"
-SCENE = photo_of(Image.linear_gradient("L").resize((800, 600)), "<img src=x onerror=alert(4)>.png")
-ASKED = (
-    Conversation()
-    .ask("Where is the cat?", (Attachment(SCENE, 12),))
-    .answered("<ref>the cat</ref><box>[[100, 200, 300, 400]]</box>")
-    .ask(
-        MARKUP + "".join(HOSTILE_PROMPTS[:9]),
-        (Attachment(photo_of(Image.new("RGB", (448, 448), "teal")), 1),),
-    )
-    .answered("No.")
+WHOLE = "".join(HOSTILE_PROMPTS[:9]).encode("utf-8", "ignore").decode()  # what JSON can carry
+SCENE = Image.linear_gradient("L").resize((800, 600))
+
+
+def scene_png() -> bytes:
+    data = io.BytesIO()
+    SCENE.save(data, "PNG")
+    return data.getvalue()
+
+
+TURNS = (
+    Asked(
+        "Where is the cat?",
+        [("<img src=x onerror=alert(4)>.png", scene_png())],
+        "<ref>the cat</ref><box>[[100, 200, 300, 400]]</box>",
+    ),
+    Asked(MARKUP + WHOLE, [("b.png", png((448, 448)))], "No."),
 )
-ANSWERS = "".join(
-    f'<p>An answer.</p><p><span class="receipt turn-{turn}">first token 0.41 s</span></p>' for turn in (1, 2)
-)
 
 
-def seen(turn: int, how: How, *, exact: bool) -> Inspection:
-    conversation = turns_until(ASKED, turn)
-    assert conversation
-    return inspect(conversation, Options(), INFO, how, len, exact=exact)
+class Counting(ScriptedModel):
+    """The scripted model, as another one; it counts letters as tokens."""
+
+    async def describe(self) -> ModelInfo:
+        return INFO
+
+    def count_text(self, text: str) -> int | None:
+        return len(text)
 
 
-def served(how: How, folder: Path, *, exact: bool) -> gr.Blocks:
-    def url_of(photo: Photo) -> str:
-        path = folder / f"{photo.id}.png"
-        photo.image.save(path)
-        return f"gradio_api/file={path}"
+class Estimating(Counting):
+    """One whose tokenizer is on a server."""
 
-    def on_inspect(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
-        words = words_for(request.headers.get("accept-language"))
-        return inspector(seen(event.turn, how, exact=exact), event.turn, url_of, words)
+    def count_text(self, _text: str) -> int | None:
+        return None
 
-    with gr.Blocks(analytics_enabled=False, title="Inspector") as page:
-        gr.Markdown("# Inspector")
-        gr.HTML(ANSWERS, elem_id="conversation")
-        gr.Button("Send", elem_id="send")
-        dialog = widget("inspector", CLOSED, apply_default_css=False)
-        dialog.click(on_inspect, None, dialog, show_progress="hidden", api_visibility="private")
-    page.launch(
-        prevent_thread_lock=True,
-        quiet=True,
-        footer_links=[],
-        run_history=False,
-        ssr_mode=False,
-        allowed_paths=[str(folder)],
-        theme=theme(),
-        css_paths=[*CSS, STATIC / "inspector.css"],
-    )
-    return page
+
+WAYS: dict[str, tuple[Settings, type[Counting], How]] = {
+    "server": (Settings(endpoint="http://127.0.0.1:1"), Estimating, ByServer(INFO.name)),
+    "process": (Settings(checkpoint="OpenGVLab/InternVL"), Counting, InProcess("OpenGVLab/InternVL")),
+}
+
+
+def seen(turn: int, who: str) -> Inspection:
+    """What the dialog should show of an answer."""
+    settings, model, how = WAYS[who]
+    conversation = Conversation()
+    for asked in TURNS[:turn]:
+        images = tuple(Attachment(read_photo(data, name), 12) for name, data in asked.files)
+        conversation = conversation.ask(asked.text, images).answered(asked.raw)
+    exact = model is Counting
+    return inspect(conversation, options_of(settings), INFO, how, len, exact=exact)
+
+
+@contextmanager
+def answered(who: str) -> Iterator[KeptConversation]:
+    settings, model, _ = WAYS[who]
+    backend = model()
+    for url in served(backend, settings):
+        yield KeptConversation(url, backend, *TURNS)
 
 
 @pytest.fixture(scope="module")
-def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    folder = tmp_path_factory.mktemp("photos")
-    with ThreadPoolExecutor(1) as thread:  # Playwright keeps an event loop in this one
-        pages = {
-            "server": thread.submit(served, ByServer(INFO.name), folder, exact=False).result(),
-            "process": thread.submit(served, InProcess(), folder, exact=True).result(),
-        }
-    yield {name: page.local_url for name, page in pages.items()}
-    for page in pages.values():
-        page.close()
+def kept() -> Iterator[dict[str, KeptConversation]]:
+    """The same conversation, answered by a server and in process."""
+    with ExitStack() as pages:
+        yield {who: pages.enter_context(answered(who)) for who in WAYS}
 
 
-def opened(open_page: Open, url: str, turn: int = 2, **view: Any) -> Page:
-    page = open_page(url, **view)
+Kept = dict[str, KeptConversation]
+
+
+def opened(open_page: Open, conversation: KeptConversation, turn: int = 2, **view: Any) -> Page:
+    page = conversation.open_in(open_page, **view)
     page.on("dialog", lambda _: pytest.fail("a script ran"))
     page.click(f".receipt.turn-{turn} button.inspect")
     expect(page.locator("#inspector dialog")).to_be_visible()
@@ -110,11 +121,9 @@ def normal(text: str) -> str:
 # What goes wrong.
 
 
-def test_hostile_words_stay_text(open_page: Open, urls: dict[str, str]) -> None:
-    page = opened(open_page, urls["server"])
-    expected = [
-        segment for segment in seen(2, ByServer(INFO.name), exact=False).segments if not segment.picture
-    ]
+def test_hostile_words_stay_text(open_page: Open, kept: Kept) -> None:
+    page = opened(open_page, kept["server"])
+    expected = [segment for segment in seen(2, "server").segments if not segment.picture]
     texts = page.locator("#inspector li pre").evaluate_all("nodes => nodes.map((node) => node.textContent)")
     assert texts == [segment.text for segment in expected]
     expect(page.locator("#inspector script, #inspector img[src=x]")).to_have_count(0)
@@ -127,8 +136,8 @@ def test_hostile_words_stay_text(open_page: Open, urls: dict[str, str]) -> None:
     expect(page.locator("#inspector script, #inspector img[src=x]")).to_have_count(0)
 
 
-def test_without_a_clipboard_copy_still_copies(open_page: Open, urls: dict[str, str]) -> None:
-    page = opened(open_page, urls["server"])
+def test_without_a_clipboard_copy_still_copies(open_page: Open, kept: Kept) -> None:
+    page = opened(open_page, kept["server"])
     page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     page.evaluate(
         "document.addEventListener('copy', () => { window.copied = String(document.activeElement.value) })"
@@ -136,20 +145,20 @@ def test_without_a_clipboard_copy_still_copies(open_page: Open, urls: dict[str, 
     tab(page, "curl")
     page.locator("[role=tabpanel]:visible .copy").click()
     expect(page.locator("#inspector [role=status]")).to_have_text("Copied")
-    assert page.evaluate("window.copied") == seen(2, ByServer(INFO.name), exact=False).curl
+    assert page.evaluate("window.copied") == seen(2, "server").curl
     expect(page.locator("[role=tabpanel]:visible .copy")).to_be_focused()
 
 
-def test_where_copying_is_forbidden_it_says_so(open_page: Open, urls: dict[str, str]) -> None:
-    page = opened(open_page, urls["server"])
+def test_where_copying_is_forbidden_it_says_so(open_page: Open, kept: Kept) -> None:
+    page = opened(open_page, kept["server"])
     page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     page.evaluate("document.execCommand = () => false")
     page.locator("[role=tabpanel]:visible .copy").click()
     expect(page.locator("#inspector [role=status]")).to_contain_text("Not copied")
 
 
-def test_a_call_that_curl_cannot_make_says_so(open_page: Open, urls: dict[str, str]) -> None:
-    page = opened(open_page, urls["process"])
+def test_a_call_that_curl_cannot_make_says_so(open_page: Open, kept: Kept) -> None:
+    page = opened(open_page, kept["process"])
     tab(page, "curl")
     expect(page.get_by_role("tabpanel")).to_contain_text("the Python tab has it")
     expect(page.locator("[role=tabpanel]:visible .copy")).to_have_count(0)
@@ -159,10 +168,9 @@ def test_a_call_that_curl_cannot_make_says_so(open_page: Open, urls: dict[str, s
 
 
 @pytest.mark.parametrize("who", ["server", "process"])
-def test_each_text_is_copied_whole(who: str, open_page: Open, urls: dict[str, str]) -> None:
-    page = opened(open_page, urls[who], turn=1, permissions=["clipboard-read", "clipboard-write"])
-    how = ByServer(INFO.name) if who == "server" else InProcess()
-    inspection = seen(1, how, exact=who == "process")
+def test_each_text_is_copied_whole(who: str, open_page: Open, kept: Kept) -> None:
+    page = opened(open_page, kept[who], turn=1, permissions=["clipboard-read", "clipboard-write"])
+    inspection = seen(1, who)
     for name, text in (
         ("Prompt", inspection.prompt),
         ("curl", inspection.curl),
@@ -175,8 +183,8 @@ def test_each_text_is_copied_whole(who: str, open_page: Open, urls: dict[str, st
         assert normal(page.evaluate("navigator.clipboard.readText()")) == text
 
 
-def test_the_segments_tell_what_each_takes(open_page: Open, urls: dict[str, str]) -> None:
-    page = opened(open_page, urls["process"], turn=2)
+def test_the_segments_tell_what_each_takes(open_page: Open, kept: Kept) -> None:
+    page = opened(open_page, kept["process"], turn=2)
     rows = page.locator("#inspector li")
     heads = rows.locator(".what b")
     earlier = ["System", "Question", "Image-1", "Question", "Answer"]
@@ -184,28 +192,28 @@ def test_the_segments_tell_what_each_takes(open_page: Open, urls: dict[str, str]
     image = page.locator("#inspector li.image").first
     expect(image).to_contain_text("<IMG_CONTEXT> × 3,328")
     expect(image).to_contain_text("800 × 600 px → 4 × 3 = 12 tiles + thumbnail → 13 views × 256 tokens")
-    total = sum(segment.tokens for segment in seen(2, InProcess(), exact=True).segments)
+    total = sum(segment.tokens for segment in seen(2, "process").segments)
     expect(page.locator("#inspector .top strong").first).to_have_text(f"{total:,} tokens")
 
 
-def test_estimated_tokens_are_marked_and_images_are_not(open_page: Open, urls: dict[str, str]) -> None:
-    page = opened(open_page, urls["server"])
+def test_only_estimated_tokens_are_marked(open_page: Open, kept: Kept) -> None:
+    page = opened(open_page, kept["server"])
     expect(page.locator("#inspector .top").first).to_contain_text("estimated")
     expect(page.locator("#inspector li.system .tokens")).to_contain_text("≈")
     expect(page.locator("#inspector li.image .tokens").first).to_have_text("3,328 tokens")
 
 
-def test_the_pictures_can_be_saved_under_the_scripts_names(open_page: Open, urls: dict[str, str]) -> None:
-    page = opened(open_page, urls["server"])
+def test_pictures_are_saved_under_script_names(open_page: Open, kept: Kept) -> None:
+    page = opened(open_page, kept["server"])
     tab(page, "Python")
     with page.expect_download() as saved:
         page.get_by_role("link", name="image-1.png").click()
     assert saved.value.suggested_filename == "image-1.png"
-    assert Image.open(saved.value.path()).tobytes() == SCENE.image.tobytes()
+    assert Image.open(saved.value.path()).tobytes() == SCENE.tobytes()
 
 
-def test_keys_alone_do_everything(open_page: Open, urls: dict[str, str]) -> None:
-    page = open_page(urls["server"])
+def test_keys_alone_do_everything(open_page: Open, kept: Kept) -> None:
+    page = kept["server"].open_in(open_page)
     page.locator(".receipt.turn-1 button.inspect").focus()
     page.keyboard.press("Enter")
     tabs = page.get_by_role("tab")
@@ -225,8 +233,8 @@ def test_keys_alone_do_everything(open_page: Open, urls: dict[str, str]) -> None
     expect(page.locator(".receipt.turn-1 button.inspect")).to_be_focused()
 
 
-def test_it_opens_again_and_for_another_answer(open_page: Open, urls: dict[str, str]) -> None:
-    page = open_page(urls["server"])
+def test_it_opens_again_and_for_another_answer(open_page: Open, kept: Kept) -> None:
+    page = kept["server"].open_in(open_page)
     for turn in (1, 1, 2, 1):
         page.click(f".receipt.turn-{turn} button.inspect")
         expect(page.get_by_role("heading", name=f"answer {turn}")).to_be_visible()
@@ -234,19 +242,17 @@ def test_it_opens_again_and_for_another_answer(open_page: Open, urls: dict[str, 
         expect(page.locator("#inspector dialog")).to_be_hidden()
 
 
-def test_answers_that_come_later_get_their_button(open_page: Open, urls: dict[str, str]) -> None:
-    page = open_page(urls["server"])
-    expect(page.locator("button.inspect")).to_have_count(2)
-    page.evaluate(
-        "document.querySelector('.receipt').parentElement.innerHTML = '<i class=\"receipt turn-1\">now</i>'"
-    )
-    expect(page.locator("button.inspect")).to_have_count(2)
-    page.click(".receipt.turn-1 button.inspect")
-    expect(page.locator("#inspector dialog")).to_be_visible()
+def test_later_answers_get_their_button(open_page: Open, scripted_url: str) -> None:
+    page = open_page(scripted_url)
+    for turn in (1, 2):
+        send(page, "Well?")
+        expect(page.locator("button.inspect:visible")).to_have_count(turn)
+    page.click(".receipt.turn-2 button.inspect")
+    expect(page.get_by_role("heading", name="answer 2")).to_be_visible()
 
 
-def test_it_speaks_chinese(open_page: Open, urls: dict[str, str]) -> None:
-    page = opened(open_page, urls["server"], locale="zh-CN")
+def test_it_speaks_chinese(open_page: Open, kept: Kept) -> None:
+    page = opened(open_page, kept["server"], locale="zh-CN")
     expect(page.get_by_role("tab").first).to_have_text("提示词")
     expect(page.locator(".receipt.turn-2 button.inspect")).to_have_text("提示词与调用")
 
@@ -254,8 +260,8 @@ def test_it_speaks_chinese(open_page: Open, urls: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     "view", [{}, {"color_scheme": "dark"}, {"viewport": {"width": 390, "height": 844}}, {"locale": "zh-CN"}]
 )
-def test_axe_finds_nothing_serious(open_page: Open, urls: dict[str, str], view: dict[str, Any]) -> None:
-    page = opened(open_page, urls["server"], **view)
+def test_axe_finds_nothing_serious(open_page: Open, kept: Kept, view: dict[str, Any]) -> None:
+    page = opened(open_page, kept["server"], **view)
     for place in range(3):
         page.get_by_role("tab").nth(place).click()
         page.wait_for_function("document.getAnimations().length === 0")
@@ -268,6 +274,7 @@ def test_axe_finds_nothing_serious(open_page: Open, urls: dict[str, str], view: 
         ] == []
 
 
-@pytest.mark.parametrize("turn", [0, 3, -1, True, "1", None, 1.0, {}])
-def test_an_answer_that_is_not_there_is_not_inspected(turn: object) -> None:
-    assert turns_until(ASKED, turn) is None
+@pytest.mark.parametrize("answer", ["nothing", "0", "%00", "a" * 300])
+def test_a_missing_answer_is_not_inspected(kept: Kept, answer: str) -> None:
+    response = kept["server"].read(f"/answers/{answer}/prompt")
+    assert response.status_code == 404 and response.json()["next_step"]

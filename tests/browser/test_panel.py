@@ -44,9 +44,7 @@ def three(page: Page, scripted: ScriptedModel) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_name_is_text_and_spoils_nothing_around_it(
-    page: Page, scripted: ScriptedModel, name: str
-) -> None:
+def test_a_hostile_name_is_only_text(page: Page, scripted: ScriptedModel, name: str) -> None:
     shown = name if len(name) <= WHOLE else f"{name[: WHOLE - 1]}…"
     given = name[:WHOLE]
     begun(page, scripted, "Plain", said="First.")
@@ -95,16 +93,15 @@ def test_an_empty_name_keeps_the_old_one(page: Page, scripted: ScriptedModel, no
     expect(titles(opened(page))).to_have_text(["My cats"])
 
 
-def test_a_conversation_that_was_deleted_in_another_tab_says_so_when_it_is_opened(
+def test_opening_a_deleted_conversation_says_so(
     page: Page, scripted: ScriptedModel, scripted_url: str
 ) -> None:
     three(page, scripted)
-    other = another_tab(page, scripted_url)
-    there = opened(other)
+    panel = opened(page)
+    there = opened(another_tab(page, scripted_url))
     act(there, "Alpha", "Delete").click()
     there.get_by_role("button", name="Delete", exact=True).click()
     expect(titles(there)).to_have_text(["Gamma", "Beta"])
-    panel = opened(page)
     row(panel, "Alpha").locator(".open").click()
     expect(page.locator("#notice")).to_contain_text("The conversation is no longer here.")
     expect(page.locator("#conversation .user")).to_have_count(0)
@@ -116,7 +113,13 @@ def test_a_conversation_that_was_deleted_in_another_tab_says_so_when_it_is_opene
     expect(page.locator("#notice [role=alert]")).to_be_hidden()
 
 
-def test_nobody_else_sees_a_conversation_even_by_its_number(
+def test_the_list_knows_other_tabs(page: Page, scripted: ScriptedModel, scripted_url: str) -> None:
+    begun(page, scripted, "Alpha", said="First.")
+    begun(another_tab(page, scripted_url), scripted, "Beta", said="Second.")
+    expect(titles(opened(page))).to_have_text(["Beta", "Alpha"])
+
+
+def test_nobody_else_sees_a_conversation(
     page: Page, open_page: Open, scripted: ScriptedModel, scripted_url: str
 ) -> None:
     begun(page, scripted, "My secret", said="First.")
@@ -136,9 +139,7 @@ def test_nobody_else_sees_a_conversation_even_by_its_number(
 # What a person can do.
 
 
-def test_the_newest_comes_first_and_the_one_that_is_shown_is_marked(
-    page: Page, scripted: ScriptedModel
-) -> None:
+def test_newest_first_and_shown_marked(page: Page, scripted: ScriptedModel) -> None:
     three(page, scripted)
     expect(page.locator("#panel .count")).to_have_text("3")
     panel = opened(page)
@@ -156,9 +157,7 @@ def test_the_newest_comes_first_and_the_one_that_is_shown_is_marked(
     expect(opened(page).locator("[aria-current]")).to_have_count(0)
 
 
-def test_what_is_opened_again_has_its_turns_images_and_boxes_and_goes_on(
-    page: Page, scripted: ScriptedModel
-) -> None:
+def test_an_opened_conversation_is_complete(page: Page, scripted: ScriptedModel) -> None:
     images = [picture("a.png"), picture("b.png", (400, 200), "navy")]
     begun(page, scripted, "Where is it?", *images, said=f"In Image-2 is {CAT}.")
     send(page, "Really?")
@@ -179,7 +178,7 @@ def test_what_is_opened_again_has_its_turns_images_and_boxes_and_goes_on(
     assert len(scripted.asked[-1].images) == 2
 
 
-def test_a_new_name_stays_and_escape_leaves_the_old_one(page: Page, scripted: ScriptedModel) -> None:
+def test_renaming_stays_unless_escaped(page: Page, scripted: ScriptedModel) -> None:
     three(page, scripted)
     panel = opened(page)
     rename(panel, "Beta", "  The   cats ")
@@ -195,9 +194,7 @@ def test_a_new_name_stays_and_escape_leaves_the_old_one(page: Page, scripted: Sc
     expect(titles(opened(page))).to_have_text(["Gamma", "The cats", "Alpha"])
 
 
-def test_deleting_asks_first_and_the_page_keeps_what_it_shows_unless_that_is_deleted(
-    page: Page, scripted: ScriptedModel
-) -> None:
+def test_deleting_asks_first(page: Page, scripted: ScriptedModel) -> None:
     three(page, scripted)
     panel = opened(page)
     act(panel, "Alpha", "Delete").click()
@@ -216,7 +213,7 @@ def test_deleting_asks_first_and_the_page_keeps_what_it_shows_unless_that_is_del
     expect(page.locator("#notice [role=alert]")).to_be_hidden()
 
 
-def test_an_answer_that_comes_can_be_left_and_is_caught_up_with(page: Page, scripted: ScriptedModel) -> None:
+def test_a_running_answer_can_be_left(page: Page, scripted: ScriptedModel) -> None:
     away: list[bool] = []
     back: list[bool] = []
     begun(page, scripted, "Alpha", said="First.")
@@ -241,9 +238,7 @@ def test_an_answer_that_comes_can_be_left_and_is_caught_up_with(page: Page, scri
 # For everyone.
 
 
-def test_everything_works_by_keyboard_and_the_focus_stays_where_it_was(
-    page: Page, scripted: ScriptedModel
-) -> None:
+def test_everything_works_by_keyboard(page: Page, scripted: ScriptedModel) -> None:
     three(page, scripted)
     toggle, keys = page.locator("#panel .panel-toggle"), page.keyboard
     panel = page.get_by_role("dialog", name="Conversations")
@@ -277,7 +272,7 @@ def test_everything_works_by_keyboard_and_the_focus_stays_where_it_was(
     expect(toggle).to_be_focused()
 
 
-def test_a_name_half_typed_outlives_the_end_of_an_answer(page: Page, scripted: ScriptedModel) -> None:
+def test_a_name_half_typed_stays(page: Page, scripted: ScriptedModel) -> None:
     go_on: list[bool] = []
     scripted.script = ["Half ", lambda: bool(go_on), "done."]
     send(page, "Alpha")
@@ -295,7 +290,7 @@ def test_a_name_half_typed_outlives_the_end_of_an_answer(page: Page, scripted: S
     expect(titles(panel)).to_have_text(["My cbig a"])
 
 
-def test_on_a_phone_the_list_is_beside_the_page_and_all_of_it_is_within_reach(
+def test_the_list_is_within_reach_on_phones(
     open_page: Open, scripted_url: str, scripted: ScriptedModel
 ) -> None:
     page = open_page(scripted_url, viewport={"width": 390, "height": 844}, has_touch=True)

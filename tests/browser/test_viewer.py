@@ -1,7 +1,5 @@
 """The viewer: what a person sees and does beside the conversation, in real Chromium, by mouse, touch and keys."""
 
-import json
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -43,9 +41,7 @@ def asked(page: Page, scripted: ScriptedModel, *script: str, files: list[dict[st
 # What goes wrong.
 
 
-def test_a_hostile_label_is_text_in_the_box_the_chip_the_list_and_the_phrase(
-    page: Page, scripted: ScriptedModel
-) -> None:
+def test_a_hostile_label_is_text_everywhere(page: Page, scripted: ScriptedModel) -> None:
     page.on("dialog", lambda _: pytest.fail("a script ran"))
     name = "<img src=x onerror=alert(5)>.png"
     asked(
@@ -60,19 +56,11 @@ def test_a_hostile_label_is_text_in_the_box_the_chip_the_list_and_the_phrase(
     lit(page.locator("#viewer .ground-label"))
 
 
-def test_the_same_words_elsewhere_in_the_answer_are_no_link(page: Page, scripted: ScriptedModel) -> None:
+def test_the_same_words_elsewhere_are_no_link(page: Page, scripted: ScriptedModel) -> None:
     asked(page, scripted, f"A hat on the cat? No: {CAT}, and the cat again.", files=[picture()])
     expect(page.locator(".ground-phrase")).to_have_count(1)
     before = page.evaluate("document.querySelector('.ground-phrase').previousSibling.textContent")
     assert before.endswith("No: ")
-
-
-def test_a_drag_without_area_selects_nothing(page: Page, scripted: ScriptedModel) -> None:
-    asked(page, scripted, "Hello.", files=[picture()])
-    page.click("#viewer .tool.select")
-    drag(page, sheet_point(page, 0.5, 0.5), sheet_point(page, 0.5, 0.501))
-    expect(page.locator("#viewer .region")).to_have_count(0)
-    assert not page.locator("#viewer .widget").get_attribute("data-region")
 
 
 def test_clear_leaves_nothing_of_the_viewer(page: Page, scripted: ScriptedModel) -> None:
@@ -87,7 +75,7 @@ def test_clear_leaves_nothing_of_the_viewer(page: Page, scripted: ScriptedModel)
 # Images, zoom and pan.
 
 
-def test_the_first_box_of_an_answer_turns_to_its_image(page: Page, scripted: ScriptedModel) -> None:
+def test_the_first_box_turns_to_its_image(page: Page, scripted: ScriptedModel) -> None:
     asked(page, scripted, f"Image-2: {CAT}")
     expect(page.locator("#viewer .thumb")).to_have_text(["Image-1", "Image-2"])
     expect(page.locator("#viewer .thumb[aria-current=true]")).to_have_text("Image-2")
@@ -146,7 +134,7 @@ def test_two_fingers_zoom(open_page: Open, scripted_url: str, scripted: Scripted
     page.wait_for_function("Number(document.querySelector('#viewer .stage').dataset.zoom) > 180")
 
 
-def test_zoom_and_chosen_image_outlast_a_streaming_answer(page: Page, scripted: ScriptedModel) -> None:
+def test_zoom_and_image_outlast_a_streaming_answer(page: Page, scripted: ScriptedModel) -> None:
     go_on: list[bool] = []
     scripted.script = [f"Image-2: {CAT}", lambda: bool(go_on), f" and {DOGS}", lambda: len(go_on) > 1, "."]
     send(page, "Where?", *TWO)
@@ -155,12 +143,14 @@ def test_zoom_and_chosen_image_outlast_a_streaming_answer(page: Page, scripted: 
     page.click("#viewer [aria-label='Zoom in']")
     level = wait_zoom(page, lambda level: level > 100)
     page.evaluate("window.sheet = document.querySelector('#viewer .sheet:not([hidden])')")
+    page.evaluate("window.box = document.querySelector('svg .ground-box')")
     go_on.append(True)
     expect(page.locator("svg .ground-box")).to_have_count(3)
     expect(page.locator("#send")).to_be_disabled()
     expect(page.locator("#viewer .thumb[aria-current=true]")).to_have_text("Image-1")
     assert zoom(page) == level
     assert page.evaluate("window.sheet === document.querySelector('#viewer .sheet:not([hidden])')")
+    assert page.evaluate("window.box.isConnected"), "a box stays where it is while others come"
     go_on.append(True)
     expect(page.locator("#send")).to_be_enabled()
     assert zoom(page) == level
@@ -169,7 +159,7 @@ def test_zoom_and_chosen_image_outlast_a_streaming_answer(page: Page, scripted: 
 # Boxes and phrases.
 
 
-def test_hovering_a_phrase_lights_its_boxes_and_a_box_its_phrase(page: Page, scripted: ScriptedModel) -> None:
+def test_hovering_lights_phrase_and_boxes(page: Page, scripted: ScriptedModel) -> None:
     asked(page, scripted, f"Here are {CAT} and {DOGS}.", files=[picture("a.png", (640, 480))])
     phrase(page, "two dogs").hover()
     expect(page.locator("#viewer g.lit .ground-box")).to_have_count(2)
@@ -181,7 +171,7 @@ def test_hovering_a_phrase_lights_its_boxes_and_a_box_its_phrase(page: Page, scr
     expect(page.locator(".lit")).to_have_count(0)
 
 
-def test_focusing_does_the_same_by_keyboard_and_enter_zooms(page: Page, scripted: ScriptedModel) -> None:
+def test_focus_lights_and_enter_zooms(page: Page, scripted: ScriptedModel) -> None:
     asked(page, scripted, f"Here are {CAT} and {DOGS}.", files=[picture("a.png", (640, 480))])
     phrase(page, "the cat").focus()
     lit(box(page, "the cat").locator(".."))
@@ -201,9 +191,7 @@ def test_focusing_does_the_same_by_keyboard_and_enter_zooms(page: Page, scripted
     wait_zoom(page, lambda level: level > 300)
 
 
-def test_a_click_on_a_phrase_turns_to_its_image_and_zooms_to_its_box(
-    page: Page, scripted: ScriptedModel
-) -> None:
+def test_a_click_on_a_phrase_zooms_to_its_box(page: Page, scripted: ScriptedModel) -> None:
     asked(page, scripted, f"Image-1: {DOGS}. Image-2: {CAT}.")
     expect(page.locator("#viewer .thumb[aria-current=true]")).to_have_text("Image-1")
     phrase(page, "the cat").click()
@@ -237,9 +225,7 @@ def test_boxes_are_told_in_words(page: Page, scripted: ScriptedModel) -> None:
     wait_zoom(page, lambda level: level > 150)
 
 
-def test_an_older_answer_shows_its_boxes_when_it_is_clicked_or_focused(
-    page: Page, scripted: ScriptedModel
-) -> None:
+def test_an_older_answer_shows_its_boxes(page: Page, scripted: ScriptedModel) -> None:
     asked(page, scripted, CAT, files=[picture()])
     scripted.script = [DOGS]
     send(page, "And the dogs?")
@@ -256,6 +242,24 @@ def test_an_older_answer_shows_its_boxes_when_it_is_clicked_or_focused(
     send(page, "Thanks.")
     wait_answer(page, "No boxes.")
     expect(page.locator("svg .ground-box")).to_have_count(0)
+
+
+def test_a_box_on_a_crop_is_also_on_its_image(page: Page, scripted: ScriptedModel) -> None:
+    asked(page, scripted, CAT, files=[picture("a.png", (640, 480))])
+    box(page, "the cat").click()
+    page.click("#viewer .frame .again")
+    expect(page.locator("#tray .line")).to_have_count(1)
+    scripted.script = ["Image-2: <ref>an ear</ref><box>[[0, 0, 500, 500]]</box>"]
+    send(page, "Closer?")
+    ears = box(page, "an ear")
+    expect(ears).to_have_count(2)
+    assert [ear.get_attribute("data-image") for ear in ears.all()] == ["1", "2"]
+    phrase(page, "an ear").hover()
+    expect(page.locator("#viewer g.lit")).to_have_count(2)
+    page.click("#viewer .thumb >> nth=0")
+    expect(page.locator(".ground-phrase.lit")).to_have_count(0)
+    ears.first.hover()
+    lit(phrase(page, "an ear"))
 
 
 # Tiles.
@@ -280,6 +284,8 @@ def test_the_xray_draws_exactly_the_planned_grid(page: Page, scripted: ScriptedM
     expect(panel).to_contain_text(f"3840 × 2160 px → {plan.canvas_wh[0]} × {plan.canvas_wh[1]} px")
     expect(panel).to_contain_text(f"{plan.tiles} tiles + thumbnail, {plan.views * 64:,} visual tokens")
     expect(panel.locator(".model-thumbnail")).to_be_visible()
+    names = ["Low · 1 tile", "Standard · up to 12", "High · up to 40 (as sent)"]
+    expect(panel.locator("option")).to_have_text(names)
     panel.locator("select").select_option(label="Low · 1 tile")
     expect(grid.locator(".xray-tile")).to_have_count(1)
     expect(panel.locator(".model-thumbnail")).to_be_hidden()
@@ -288,9 +294,7 @@ def test_the_xray_draws_exactly_the_planned_grid(page: Page, scripted: ScriptedM
 # A region.
 
 
-def test_a_rectangle_dragged_over_an_image_goes_into_the_question(
-    page: Page, scripted: ScriptedModel
-) -> None:
+def test_a_dragged_rectangle_goes_into_the_question(page: Page, scripted: ScriptedModel) -> None:
     asked(page, scripted, f"Image-2: {CAT}")
     page.fill("#composer textarea", "What is this?")
     page.click("#viewer .tool.select")
@@ -314,43 +318,22 @@ def test_a_rectangle_dragged_over_an_image_goes_into_the_question(
     assert scripted.asked[-1].turns[-1].text == f"What is this? {tags}"
 
 
-def test_a_region_is_made_moved_resized_used_and_removed_by_keyboard(
-    page: Page, scripted: ScriptedModel
-) -> None:
-    asked(page, scripted, "Hello.", files=[picture("a.png", (640, 480))])
-    page.evaluate(
-        "addEventListener('viewer-region', (event) => (window.told ??= []).push(JSON.stringify(event.detail)))"
-    )
-    page.locator("#viewer .tool.select").press("Enter")
-    expect(page.locator("#viewer .region")).to_be_focused()
-    start = region(page)["box_1000"]
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Shift+ArrowLeft")
-    x1, y1, x2, y2 = start
-    wanted = [x1 + 10, y1 + 10, x2, y2 + 10]
-    assert region(page) == {"image": 1, "box_1000": wanted}
-    expect(page.locator("#viewer .region")).to_have_attribute(
-        "aria-label", re.compile(re.escape(", ".join(map(str, wanted))))
-    )
-    page.keyboard.press("Enter")
-    box_text = f"<ref>region</ref><box>[[{', '.join(map(str, wanted))}]]</box>"
-    expect(page.locator("#composer textarea")).to_have_value(box_text)
-    page.locator("#viewer .region").press("Escape")
-    expect(page.locator("#viewer .region")).to_have_count(0)
-    expect(page.locator("#viewer .tool.select")).to_be_focused()
-    told = [json.loads(one) for one in page.evaluate("window.told")]
-    assert {"image": 1, "box_1000": wanted} in told and told[-1] is None
-
-
-def test_a_box_of_the_answer_becomes_the_region_by_a_click(page: Page, scripted: ScriptedModel) -> None:
-    asked(page, scripted, CAT, files=[picture()])
-    page.click("#viewer .tool.select")
-    box(page, "the cat").click()
-    assert region(page) == {"image": 1, "box_1000": [100, 200, 300, 400]}
-
-
 # For everyone.
+
+
+def test_another_language_keeps_what_is_looked_at(page: Page, scripted: ScriptedModel) -> None:
+    asked(page, scripted, f"Image-1: {DOGS}. Image-2: {CAT}.")
+    page.click("#viewer .thumb >> nth=1")
+    page.click("#viewer .chip >> nth=0")
+    page.click("#viewer .tool.xray")
+    page.click("#viewer [aria-label='Zoom in']")
+    level = wait_zoom(page, lambda level: level > 100)
+    page.click("#switch-language")
+    expect(page.locator("#viewer .tool.xray")).to_have_text("分块")
+    expect(page.locator("#viewer .tool.xray")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#viewer .thumb[aria-current=true]")).to_have_text("Image-2")
+    expect(page.locator("#viewer .chip >> nth=0")).to_have_attribute("aria-pressed", "false")
+    assert zoom(page) == level
 
 
 @pytest.mark.parametrize(

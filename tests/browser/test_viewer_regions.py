@@ -1,29 +1,19 @@
 """A region sent from the viewer, in real Chromium: which way, of what, and that it arrives whole."""
 
 import json
-from base64 import b64encode
+import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import gradio as gr
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from PIL import Image, ImageDraw
 from playwright.sync_api import Page, Route, expect
 
-from internvl_demo.answering.stream import Answer, Timing
-from internvl_demo.conversation.turns import Attachment, Conversation
-from internvl_demo.errors import DemoError
-from internvl_demo.grounding.attribution import pin
-from internvl_demo.grounding.parser import parse
-from internvl_demo.models.base import ModelInfo
-from internvl_demo.photos.decode import Photo, encode_photo, photo_of
-from internvl_demo.photos.regions import derived
-from internvl_demo.web.layout import CSS, I18N, theme, widget
-from internvl_demo.web.session import Session
-from internvl_demo.web.strings import words_for
-from internvl_demo.web.viewer import NOTHING, viewer
+from internvl_demo.settings import Settings
+from tests.support.kept_conversation import Asked, KeptConversation
+from tests.support.scripted_model import ScriptedModel
+from tests.support.served_page import served
+from tests.support.uploads import house_png
 from tests.support.viewer_hands import box, drag, region, sheet_point, wait_zoom
 
 Open = Callable[..., Page]
@@ -33,80 +23,24 @@ RAW = (
     "<ref>two dogs</ref><box>[[500, 100, 600, 300], [700, 100, 800, 300]]</box>. "
     "Image-1: <ref>the door</ref><box>[[400, 500, 500, 700]]</box>."
 )
-
-
-def drawn(name: str, size_wh: tuple[int, int], sky: str) -> Photo:
-    """A house in a landscape: something to look at."""
-    (width, height), image = size_wh, Image.new("RGB", size_wh, sky)
-    draw = ImageDraw.Draw(image)
-    draw.rectangle((0, height * 0.7, width, height), fill="#4d7c0f")
-    draw.rectangle((width * 0.3, height * 0.5, width * 0.7, height * 0.95), fill="#fde68a")
-    draw.polygon(
-        [(width * 0.25, height * 0.5), (width * 0.75, height * 0.5), (width * 0.5, height * 0.3)], "#b91c1c"
-    )
-    return photo_of(image, name)
-
-
-IMAGES = (
-    Attachment(drawn("a.png", (640, 480), "#7dd3fc"), 12),
-    Attachment(drawn("b.png", (400, 200), "#312e81"), 12),
+FILES = (
+    ("a.png", house_png((640, 480), "#7dd3fc")),
+    ("b.png", house_png((400, 200), "#312e81")),
 )
+REGIONS = "**/api/photos/*/regions"
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """The viewer with two images and four boxes, a composer, and a listener that tells what it was sent."""
-    conversation = Conversation().ask("What is where?", IMAGES)
-    parsed = parse(RAW)
-    said = Answer(RAW, parsed.events, tuple(pin(parsed.events, conversation)), 0, Timing(0.1, 0.2))
-    session = Session(conversation.answered(RAW), (said,))
-
-    def shown(request: gr.Request) -> dict[str, Any]:
-        words = words_for(request.headers.get("accept-language"))
-        return viewer(session, ModelInfo("scripted", 64, 8192), data_url, words)
-
-    def made(told: str, event: gr.EventData) -> str:
-        try:
-            photo, origin = derived(event._data, [image.photo for image in IMAGES])
-        except DemoError as error:
-            return json.dumps([*json.loads(told), [event._data, error.next_step]])
-        new = [event._data, photo.name, photo.size_wh, origin.xyxy_px, origin.photo_id]
-        return json.dumps([*json.loads(told), new])
-
-    with gr.Blocks(analytics_enabled=False, fill_width=True) as page, gr.Row(elem_id="desk"):
-        with gr.Column(elem_id="talk"):
-            gr.HTML(elem_id="conversation")
-            gr.Textbox(elem_id="composer")
-            told = gr.Textbox("[]", elem_id="told")
-            gr.Button("Send", elem_id="send")
-        with gr.Column(elem_id="sight"):
-            one = widget("viewer", NOTHING, apply_default_css=False)
-        page.load(shown, None, one)
-        one.ask_region(made, told, told)
-
-    with ThreadPoolExecutor(1) as thread:  # Playwright keeps an event loop in this one
-        launched = thread.submit(
-            page.launch,
-            prevent_thread_lock=True,
-            quiet=True,
-            ssr_mode=False,
-            i18n=I18N,
-            theme=theme(),
-            css_paths=CSS,
-        )
-        address = launched.result()[1]
-    yield address
-    page.close()
-
-
-def data_url(photo: Photo) -> str:
-    mime, data = encode_photo(photo)
-    return f"data:{mime};base64,{b64encode(data).decode()}"
+def kept() -> Iterator[KeptConversation]:
+    """A conversation with two images and four boxes."""
+    scripted = ScriptedModel()
+    for url in served(scripted, Settings(checkpoint="scripted")):
+        yield KeptConversation(url, scripted, Asked("What is where?", FILES, RAW))
 
 
 @pytest.fixture
-def page(open_page: Open, url: str) -> Page:
-    return ready(open_page(url))
+def page(open_page: Open, kept: KeptConversation) -> Page:
+    return ready(kept.open_in(open_page))
 
 
 def ready(page: Page) -> Page:
@@ -114,14 +48,26 @@ def ready(page: Page) -> Page:
     return page
 
 
-def told(page: Page, count: int = 1) -> list[Any]:
-    """What Python was sent so far, once it is so much."""
-    page.wait_for_function(
-        "count => JSON.parse(document.querySelector('#told textarea').value).length >= count", arg=count
-    )
-    found: list[Any] = json.loads(page.locator("#told textarea").input_value())
-    assert len(found) == count
-    return found
+def made(page: Page, act: Callable[[], None]) -> tuple[str, Any, dict[str, Any]]:
+    """Of what an act asks the server for: the photo's id, the region, and the picture, once it waits to be sent."""
+    waiting = page.locator("#tray .line").count()
+    with page.expect_response(REGIONS) as coming:
+        act()
+    response = coming.value
+    assert response.status == 201
+    expect(page.locator("#tray .line")).to_have_count(waiting + 1)
+    return response.url.split("/")[-2], response.request.post_data_json, response.json()
+
+
+def click_main(page: Page) -> Callable[[], None]:
+    return lambda: page.click("#viewer .act.main")
+
+
+def no_pictures(page: Page) -> list[str]:
+    """The addresses that are asked for a picture, from now on."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/regions" in request.url else None)
+    return asked
 
 
 def choose(page: Page, way: str) -> None:
@@ -132,22 +78,31 @@ def choose(page: Page, way: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
-    [None, [], "crop", {"way": "crop", "image": 9, "box_1000": [1, 2, 3, 4]}, {"way": "eval", "image": 1}],
+    "sent",
+    [
+        None,
+        [],
+        "crop",
+        {"way": "crop", "box_1000": [1, 2, 3]},
+        {"way": "crop", "box_1000": [300, 2, 300, 4]},
+        {"way": "eval", "box_1000": [1, 2, 3, 4]},
+    ],
 )
-def test_what_was_tampered_with_on_its_way_is_refused_and_the_next_arrives(page: Page, said: Any) -> None:
+def test_a_tampered_region_is_refused(page: Page, sent: Any) -> None:
     def tamper(route: Route) -> None:
-        route.continue_(post_data=json.dumps({**route.request.post_data_json, "event_data": said}))
+        route.continue_(post_data=json.dumps(sent))
 
     page.click("#viewer .tool.select")
     box(page, "the cat").click()
     choose(page, "crop")
-    page.route("**/queue/join*", tamper)
-    page.click("#viewer .act.main")
-    assert told(page)[0][-1].endswith(".")
-    page.unroute("**/queue/join*")
-    page.click("#viewer .act.main")
-    assert told(page, 2)[1][1] == "b.png, crop"
+    page.route(REGIONS, tamper)
+    with page.expect_response(REGIONS) as coming:
+        page.click("#viewer .act.main")
+    assert coming.value.status in (400, 422)
+    expect(page.locator("#tray .problem")).to_contain_text(coming.value.json()["next_step"])
+    page.unroute(REGIONS)
+    assert made(page, click_main(page))[2]["name"] == "b.png, crop"
+    expect(page.locator("#tray .problem")).to_have_count(0)
 
 
 def test_without_a_region_nothing_can_be_sent(page: Page) -> None:
@@ -155,39 +110,83 @@ def test_without_a_region_nothing_can_be_sent(page: Page) -> None:
     for way in ("coordinates", "mark", "crop"):
         choose(page, way)
         expect(page.locator("#viewer .act.main")).to_be_disabled()
-    assert told(page, 0) == []
+
+
+def test_a_drag_without_area_selects_nothing(page: Page) -> None:
+    page.click("#viewer .tool.select")
+    drag(page, sheet_point(page, 0.5, 0.5), sheet_point(page, 0.5, 0.501))
+    expect(page.locator("#viewer .region")).to_have_count(0)
+    assert not page.locator("#viewer .widget").get_attribute("data-region")
+
+
+# A region.
+
+
+def test_a_region_is_made_by_keyboard(page: Page) -> None:
+    page.evaluate(
+        """async () => {
+            const { on } = await import(new URL('page/widgets/lib/page.js', document.baseURI))
+            on('region', (region) => (window.told ??= []).push(JSON.stringify(region)))
+        }"""
+    )
+    page.locator("#viewer .tool.select").press("Enter")
+    expect(page.locator("#viewer .region")).to_be_focused()
+    start = region(page)["box_1000"]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Shift+ArrowLeft")
+    x1, y1, x2, y2 = start
+    wanted = [x1 + 10, y1 + 10, x2, y2 + 10]
+    assert region(page) == {"image": 2, "box_1000": wanted}
+    expect(page.locator("#viewer .region")).to_have_attribute(
+        "aria-label", re.compile(re.escape(", ".join(map(str, wanted))))
+    )
+    page.keyboard.press("Enter")
+    box_text = f"Image-2: <ref>region</ref><box>[[{', '.join(map(str, wanted))}]]</box>"
+    expect(page.locator("#composer textarea")).to_have_value(box_text)
+    page.locator("#viewer .region").press("Escape")
+    expect(page.locator("#viewer .region")).to_have_count(0)
+    expect(page.locator("#viewer .tool.select")).to_be_focused()
+    told = [json.loads(one) for one in page.evaluate("window.told")]
+    assert {"image": 2, "box_1000": wanted} in told and told[-1] is None
+
+
+def test_a_click_on_a_box_makes_it_the_region(page: Page) -> None:
+    page.click("#viewer .tool.select")
+    box(page, "the cat").click()
+    assert region(page) == {"image": 2, "box_1000": [100, 200, 300, 400]}
 
 
 # The way that the person chooses.
 
 
-def test_coordinates_are_the_way_until_another_is_chosen(page: Page) -> None:
+def test_coordinates_are_the_first_way(page: Page) -> None:
+    asked = no_pictures(page)
     page.click("#viewer .tool.select")
     box(page, "the cat").click()
     expect(page.locator("#viewer .ways :checked")).to_have_value("coordinates")
     page.click("#viewer .act.main")
     tags = "Image-2: <ref>region</ref><box>[[100, 200, 300, 400]]</box>"
     expect(page.locator("#composer textarea")).to_have_value(tags)
-    assert told(page, 0) == []
+    assert not asked
 
 
 @pytest.mark.parametrize(("way", "kind"), [("mark", "marked"), ("crop", "crop")])
-def test_a_dragged_region_arrives_as_the_picture_that_was_chosen(page: Page, way: str, kind: str) -> None:
+def test_a_dragged_region_arrives_as_chosen(page: Page, kept: KeptConversation, way: str, kind: str) -> None:
     page.click("#viewer .tool.select")
     drag(page, sheet_point(page, 0.4, 0.25), sheet_point(page, 0.8, 0.75))
     now = region(page)
     choose(page, way)
     expect(page.locator("#viewer .act.main")).to_have_text("Add to the message")
-    page.click("#viewer .act.main")
-    detail, name, size_wh, *_ = told(page)[0]
-    assert detail == {"way": way, **now}
-    assert name == f"b.png, {kind}"
-    assert (size_wh == [400, 200]) == (way == "mark")
+    photo, sent, picture = made(page, click_main(page))
+    assert (photo, sent) == (kept.photos[1]["id"], {"way": way, "box_1000": now["box_1000"]})
+    assert now["image"] == 2 and picture["name"] == f"b.png, {kind}"
+    assert (picture["size_wh"] == [400, 200]) == (way == "mark")
     expect(page.locator("#composer textarea")).to_be_focused()
     expect(page.locator("#composer textarea")).to_have_value("")
 
 
-def test_the_way_is_chosen_and_used_by_keyboard(page: Page) -> None:
+def test_the_way_is_chosen_and_used_by_keyboard(page: Page, kept: KeptConversation) -> None:
     page.locator("#viewer .tool.select").press("Enter")
     expect(page.locator("#viewer .region")).to_be_focused()
     chosen = page.locator("#viewer .ways :checked")
@@ -196,21 +195,20 @@ def test_the_way_is_chosen_and_used_by_keyboard(page: Page) -> None:
     expect(chosen).to_have_value("mark")
     expect(chosen).to_be_focused()
     expect(page.locator("#viewer .hint")).to_contain_text("red frame")
-    page.locator("#viewer .region").press("Enter")
-    assert told(page)[0][0] == {"way": "mark", "image": 2, "box_1000": [300, 300, 700, 700]}
+    marked = made(page, lambda: page.locator("#viewer .region").press("Enter"))
+    assert marked[1] == {"way": "mark", "box_1000": [300, 300, 700, 700]}
     chosen.focus()
     page.keyboard.press("ArrowRight")
     expect(chosen).to_have_value("crop")
     page.keyboard.press("Tab")
     expect(page.locator("#viewer .act.main")).to_be_focused()
-    page.keyboard.press("Enter")
-    detail, name, size_wh, xyxy_px, photo_id = told(page, 2)[1]
-    assert detail == {"way": "crop", "image": 2, "box_1000": [300, 300, 700, 700]}
-    assert (name, size_wh, xyxy_px) == ("b.png, crop", [176, 88], [112, 56, 288, 144])
-    assert photo_id == IMAGES[1].photo.id
+    photo, sent, picture = made(page, lambda: page.keyboard.press("Enter"))
+    assert (photo, sent) == (kept.photos[1]["id"], {"way": "crop", "box_1000": [300, 300, 700, 700]})
+    assert (picture["name"], picture["size_wh"]) == ("b.png, crop", [176, 88])
+    assert picture["origin"] == {"photo": photo, "xyxy_px": [112, 56, 288, 144], "kind": "crop"}
 
 
-def test_the_image_does_not_move_when_the_way_changes(page: Page) -> None:
+def test_the_image_stays_when_the_way_changes(page: Page) -> None:
     page.click("#viewer .tool.select")
     at = sheet_point(page, 0.5, 0.5)
     for way in ("mark", "crop", "coordinates"):
@@ -223,18 +221,18 @@ def test_the_image_does_not_move_when_the_way_changes(page: Page) -> None:
 # Zoom and ask again.
 
 
-def test_a_box_that_was_zoomed_to_is_asked_about_again(page: Page) -> None:
+def test_a_zoomed_box_is_asked_about_again(page: Page, kept: KeptConversation) -> None:
     again = page.locator("#viewer .frame .again")
     expect(again).to_be_hidden()
     box(page, "the cat").click()
     wait_zoom(page, lambda level: level > 150)
     expect(again).to_have_text("Zoom and ask again: the cat")
-    again.click()
-    assert told(page)[0][0] == {"way": "crop", "image": 2, "box_1000": [100, 200, 300, 400]}
+    photo, sent, _ = made(page, again.click)
+    assert (photo, sent) == (kept.photos[1]["id"], {"way": "crop", "box_1000": [100, 200, 300, 400]})
     expect(page.locator("#composer textarea")).to_be_focused()
 
 
-def test_by_keyboard_from_the_box_to_asking_again(page: Page) -> None:
+def test_asking_again_works_by_keyboard(page: Page) -> None:
     page.locator("#viewer .stage").focus()
     page.keyboard.press("Tab")
     expect(box(page, "the cat")).to_be_focused()
@@ -243,11 +241,11 @@ def test_by_keyboard_from_the_box_to_asking_again(page: Page) -> None:
     expect(page.locator("#viewer .frame .again")).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.locator("#viewer .frame .again")).to_be_focused()
-    page.keyboard.press("Enter")
-    assert told(page)[0][0] == {"way": "crop", "image": 2, "box_1000": [500, 100, 600, 300]}
+    sent = made(page, lambda: page.keyboard.press("Enter"))[1]
+    assert sent == {"way": "crop", "box_1000": [500, 100, 600, 300]}
 
 
-def test_asking_again_is_offered_only_while_its_image_is_shown(page: Page) -> None:
+def test_asking_again_is_offered_on_its_image(page: Page) -> None:
     again = page.locator("#viewer .frame .again")
     box(page, "the cat").click()
     expect(again).to_be_visible()
@@ -260,18 +258,15 @@ def test_asking_again_is_offered_only_while_its_image_is_shown(page: Page) -> No
 
 
 @pytest.mark.parametrize("press", ["click", "Enter"])
-def test_every_line_of_the_box_list_asks_again(page: Page, press: str) -> None:
+def test_every_listed_box_asks_again(page: Page, kept: KeptConversation, press: str) -> None:
     page.click("#viewer .box-list summary")
     button = page.locator("#viewer .box-list li", has_text="the door").locator(".again")
     name = "Zoom and ask again: the door: Image-1, from 40 to 50 % across and 50 to 70 % down"
     expect(button).to_have_attribute("aria-label", name)
-    if press == "click":
-        button.click()
-    else:
-        button.press(press)
-    detail, name, _, xyxy_px, photo_id = told(page)[0]
-    assert detail == {"way": "crop", "image": 1, "box_1000": [400, 500, 500, 700]}
-    assert (name, xyxy_px, photo_id) == ("a.png, crop", [253, 235, 323, 341], IMAGES[0].photo.id)
+    act = button.click if press == "click" else lambda: button.press(press)
+    photo, sent, picture = made(page, act)
+    assert (photo, sent) == (kept.photos[0]["id"], {"way": "crop", "box_1000": [400, 500, 500, 700]})
+    assert (picture["name"], picture["origin"]["xyxy_px"]) == ("a.png, crop", [253, 235, 323, 341])
     expect(page.locator("#viewer .thumb[aria-current=true]")).to_have_text("Image-1")
     wait_zoom(page, lambda level: level > 100)
 
@@ -286,16 +281,18 @@ def test_every_line_of_the_box_list_asks_again(page: Page, press: str) -> None:
         ("zh-CN", ["坐标", "标记副本", "裁剪", "放大再问"]),
     ],
 )
-def test_the_ways_speak_both_languages(open_page: Open, url: str, locale: str, words: list[str]) -> None:
-    page = ready(open_page(url, locale=locale))
+def test_the_ways_speak_both_languages(
+    open_page: Open, kept: KeptConversation, locale: str, words: list[str]
+) -> None:
+    page = ready(kept.open_in(open_page, locale=locale))
     page.click("#viewer .tool.select")
     expect(page.locator("#viewer .ways label")).to_have_text(words[:3])
     page.click("#viewer .box-list summary")
     expect(page.locator("#viewer .box-list .again").first).to_have_value(words[3])
 
 
-def test_on_a_phone_every_way_is_within_reach(open_page: Open, url: str) -> None:
-    page = ready(open_page(url, viewport={"width": 390, "height": 844}, has_touch=True))
+def test_every_way_is_within_reach_on_phones(open_page: Open, kept: KeptConversation) -> None:
+    page = ready(kept.open_in(open_page, viewport={"width": 390, "height": 844}, has_touch=True))
     box(page, "the cat").click()
     again = page.locator("#viewer .frame .again").bounding_box()
     zoom = page.locator("#viewer .zoom").bounding_box()
@@ -314,8 +311,10 @@ def test_on_a_phone_every_way_is_within_reach(open_page: Open, url: str) -> None
 @pytest.mark.parametrize(
     "view", [{}, {"color_scheme": "dark"}, {"viewport": {"width": 390, "height": 844}}, {"locale": "zh-CN"}]
 )
-def test_axe_finds_nothing_serious_in_the_viewer(open_page: Open, url: str, view: dict[str, Any]) -> None:
-    page = ready(open_page(url, **view))
+def test_axe_finds_nothing_serious_in_the_viewer(
+    open_page: Open, kept: KeptConversation, view: dict[str, Any]
+) -> None:
+    page = ready(kept.open_in(open_page, **view))
     page.click("#viewer .box-list summary")
     for act in (lambda: box(page, "the cat").click(), lambda: page.click("#viewer .tool.select")):
         act()
