@@ -1,7 +1,7 @@
 // The list of the person's conversations: open, rename, delete, begin a new one. It lies over the page, behind a button.
 // Titles are people's words, set as text.
 import { button, icon, make } from '../lib/dom.js'
-import { newConversation, on, openConversation, page, remove, rename } from '../lib/page.js'
+import { newConversation, on, openConversation, page, readEntries, remove, rename } from '../lib/page.js'
 import { language, onLanguage, words } from '../lib/words.js'
 
 const TITLE_LENGTH = 80 // characters of a title that the server keeps
@@ -19,12 +19,13 @@ function timeTeller() {
 
 export default function mount(element) {
   let asking = null // the id of the conversation that is about to be deleted
+  let drawn = '' // the entries, as JSON
   let shown = null // the id of the conversation that is marked
   let naming = null // { id, text }: the one that is being renamed, and its title so far
 
   const label = make('span')
   const count = make('span', { class: 'count' })
-  const toggle = button({ class: 'panel-toggle', 'aria-haspopup': 'dialog' }, () => dialog.showModal(), icon('menu'), label, count)
+  const toggle = button({ class: 'panel-toggle', 'aria-haspopup': 'dialog' }, open, icon('menu'), label, count)
   const title = make('h2')
   const close = button({ class: 'panel-close' }, () => dialog.close(), '×')
   const fresh = button({ class: 'panel-new' }, () => { dialog.close(); newConversation() })
@@ -33,6 +34,12 @@ export default function mount(element) {
   const dialog = make('dialog', { class: 'conversations' }, make('header', {}, title, close), fresh, list, empty)
   dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close() }) // beside it
   element.querySelector('.widget').replaceChildren(toggle, dialog)
+
+  // Another tab may have changed the list meanwhile.
+  function open() {
+    dialog.showModal()
+    readEntries()
+  }
 
   const act = (name, id, attributes, deed, ...inside) => button({ 'data-key': `${name} ${id}`, ...attributes }, deed, ...inside)
 
@@ -85,6 +92,7 @@ export default function mount(element) {
   function draw(focused = list.contains(document.activeElement) ? document.activeElement.dataset.key : null, whole = false) {
     const { selectionStart: from, selectionEnd: to } = document.activeElement
     shown = page.conversation?.id
+    drawn = JSON.stringify(page.entries)
     count.textContent = page.entries.length || ''
     label.textContent = title.textContent = words('panel_conversations')
     dialog.setAttribute('aria-label', words('panel_conversations'))
@@ -100,7 +108,7 @@ export default function mount(element) {
     else if (node?.matches('input') && from !== undefined) node.setSelectionRange(from, to)
   }
 
-  on('entries', () => draw())
+  on('entries', () => { if (drawn !== JSON.stringify(page.entries)) draw() })
   on('conversation', () => { if (shown !== page.conversation?.id) draw() })
   onLanguage(() => draw())
 }
