@@ -5,8 +5,7 @@
               {"kind": "image", "text": "<IMG_CONTEXT>", "tokens": "3,328 tokens", "count": 3328,
                "caption": "Image-1", "name": "a.png", "cut": "800 × 600 px → ...", "file": 0}],
  "files": [{"name": "image-1.png", "url": ...}],
- "scripts": [{"name": "curl", "text": ..., "needs": ...}, {"name": "Python", ...}],
- "words": {"close": "Close", ...}}
+ "scripts": [{"name": "curl", "text": ..., "needs": "needs_page"}, {"name": "Python", ...}]}
 """
 
 from typing import Any
@@ -16,8 +15,6 @@ from internvl_demo.photos.photo import Photo
 from internvl_demo.web.language import Words
 from internvl_demo.web.widgets.inspector.calls import ByServer
 from internvl_demo.web.widgets.inspector.prompt import Inspection, Picture, Segment
-
-_PREFIX = "inspector_"
 
 
 def inspector(seen: Inspection, turn: int, words: Words) -> dict[str, Any]:
@@ -33,7 +30,6 @@ def inspector(seen: Inspection, turn: int, words: Words) -> dict[str, Any]:
         "segments": [_segment(segment, seen.exact, list(photos), words) for segment in seen.segments],
         "files": [{"name": name, "url": f"api/photos/{photo.id}"} for name, photo in photos.items()],
         "scripts": _scripts(seen),
-        "words": words.part(_PREFIX),
     }
 
 
@@ -61,7 +57,7 @@ def _picture(picture: Picture, tokens: int, files: list[str], words: Words) -> d
 
 
 def _scripts(seen: Inspection) -> list[dict[str, str]]:
-    """`needs` is a key of the words."""
+    """Return both scripts; the page's text `inspector_NEEDS` says what has to be there first."""
     server = isinstance(seen.how, ByServer)
     page = "needs_page" if seen.curl else "no_curl"
     return [
