@@ -34,6 +34,9 @@ ROOMS = {
     "prometheus_client": ("answering/metrics.py", "web/probes.py"),
     "starlette": ("web",),
     "httpx": ("photos/download.py",),
+    "httpx2": ("models/openai",),
+    "anyio": ("models/openai/transport.py",),
+    "h11": ("models/openai/transport.py",),
     "tokenizers": ("models/convert", "nano"),
 }
 FILES = sorted(ROOT.rglob("*.py"))

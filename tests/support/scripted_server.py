@@ -9,7 +9,7 @@ import json
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
@@ -90,6 +90,15 @@ Step = bytes | str
 RESET, WAIT, SILENCE = "reset", "wait for the test", "wait until the client leaves"
 LOOKED, LOOKS = "wait until the client has asked how we are", 4
 ENDLESS_TEXT, ENDLESS_LINE = "text without end", "one line without end"
+ENDLESS_REFUSAL = "an error without end"
+ENDLESS = {
+    ENDLESS_TEXT: (EVENTS, TEXT),
+    ENDLESS_LINE: (EVENTS, chunk(b"x" * 65_536)),
+    ENDLESS_REFUSAL: (
+        EVENTS.replace(b"200 OK", b"500 No").replace(b"event-stream", b"plain"),
+        chunk(b"No! " * 16_384),
+    ),
+}
 HEALTHY = whole(200, "application/json", b'{"status": "healthy"}')
 SICK = whole(503, "application/json", b'{"status": "unhealthy"}')
 NO_HEALTH = whole(404, "application/json", b'{"detail": "Not Found"}')
@@ -190,18 +199,19 @@ class Scripted:
         elif step == LOOKED:
             await self.looked.wait()
         elif step == SILENCE:
-            assert await reader.read() == b""
+            with suppress(ConnectionError):
+                assert await reader.read() == b""
             self.left.set()
-        elif step in (ENDLESS_TEXT, ENDLESS_LINE):
-            await self.do_not_end(TEXT if step == ENDLESS_TEXT else chunk(b"x" * 65_536), writer)
+        elif step in ENDLESS:
+            await self.do_not_end(*ENDLESS[step], writer)
         else:
             sock = writer.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
 
-    async def do_not_end(self, again: bytes, writer: asyncio.StreamWriter) -> None:
+    async def do_not_end(self, head: bytes, again: bytes, writer: asyncio.StreamWriter) -> None:
         try:
-            writer.write(EVENTS)
+            writer.write(head)
             while True:
                 writer.write(again)
                 await writer.drain()

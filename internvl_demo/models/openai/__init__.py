@@ -2,10 +2,15 @@
 
 In: a conversation. Out: the pieces of text that the server streams, then the usage; its failures as our errors.
 
-backend   builds the request, reads the stream
-dialects  what differs between servers: a table, and what becomes of a conversation in each
-errors    what the client and the server raise -> our errors, each with a next step
-watchdog  how long to wait for a server that says nothing
+backend     sends the question, reads the stream, pauses by pace
+dialects    what differs between servers: a table, and what becomes of a conversation in each
+body        the request's body, photo files put in while it is sent
+transport   HTTP/1.1 with little work for each token
+chunked     HTTP's chunks -> bytes
+sse         bytes -> server-sent events
+completion  events -> text and usage, checked and bounded
+watchdog    how long to wait for a server that says nothing
+errors      what the client and the server raise -> our errors, each with a next step
 
 Not here: starting a server; that is `models.lmdeploy`.
 """

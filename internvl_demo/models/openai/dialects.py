@@ -1,4 +1,4 @@
-"""A conversation -> the body of a chat request, in the dialect of the server that reads it. Pure.
+"""Turn a conversation into the fields of a chat request, in the dialect of the server that reads it. Pure.
 
 All three read OpenAI's protocol; they differ in what they add to it for InternVL:
 
@@ -49,7 +49,7 @@ _V1_5 = re.compile(r"internvl[-_]chat[-_]v1[-._]5", re.IGNORECASE)
 
 
 def dialect_of(owned_by: object) -> Dialect:
-    """What `/v1/models` says of a model's owner -> its dialect; LMDeploy's for others and for none."""
+    """Return the dialect of a model whose owner `/v1/models` names; LMDeploy's for others and for none."""
     owner = owned_by.lower() if isinstance(owned_by, str) else ""
     return next((dialect for dialect in DIALECTS if dialect in owner), "lmdeploy")
 
@@ -57,7 +57,7 @@ def dialect_of(owned_by: object) -> Dialect:
 def messages_of(
     conversation: Conversation, urls: Mapping[str, str], dialect: Dialect = "lmdeploy"
 ) -> list[dict[str, Any]]:
-    """The conversation as chat messages; `urls` are the photos' data URLs by id. See the module's opening."""
+    """Return the conversation as chat messages; `urls` are the photos' data URLs by id. See the module's opening."""
     if not conversation.waiting:
         raise ValueError("there is no question to answer")  # a server would go on with the last answer
     messages: list[dict[str, Any]] = [{"role": "system", "content": SYSTEM}]
@@ -73,7 +73,7 @@ def messages_of(
 def request_fields(
     conversation: Conversation, options: Options, dialect: Dialect = "lmdeploy", model: str = ""
 ) -> dict[str, Any]:
-    """What a request says besides model and messages."""
+    """Return what a request says besides model and messages."""
     fields: dict[str, Any] = {
         "stream_options": {"include_usage": True},
         "max_tokens": options.max_new_tokens,  # without it the whole rest of the context

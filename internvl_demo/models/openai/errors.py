@@ -1,6 +1,7 @@
-"""Whatever goes wrong between us and a model server -> one of our errors, with a next step. Pure.
+"""Turn whatever goes wrong between us and a model server into one of our errors, with a next step. Pure.
 
-In: exceptions of `openai`, HTTP statuses, bodies in every form that servers and the proxies before them use.
+In: exceptions of `openai` and `httpx2`, HTTP statuses, bodies in every form that
+servers and the proxies before them use.
 
     {"message": "...", "type": "...", "code": 400, "object": "error"}   LMDeploy, SGLang: flat
     {"error": {"message": "...", ...}}                                  vLLM, OpenAI, and LMDeploy inside a stream
@@ -17,6 +18,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import httpx2
 import openai
 
 from internvl_demo.errors import BackendError, ContextError, DemoError, Sentence
@@ -51,11 +53,20 @@ _NEXT_STEPS: Mapping[int, Sentence] = MappingProxyType(
 _TOO_LONG = re.compile(r"context.length|model.len", re.IGNORECASE)
 
 
+_TIMEOUTS = (openai.APITimeoutError, httpx2.TimeoutException)
+_CONNECTION_ERRORS = (openai.APIConnectionError, httpx2.RequestError)
+"""Of `openai` up to the head of a response, of `httpx2` while its body is read. Both hold their timeouts, too."""
+
+
+class MalformedError(ValueError):
+    """A value that a server sent is not of the type that the protocol gives it; its message says which."""
+
+
 def as_our_error(error: Exception, endpoint: str) -> DemoError:
-    """The one door: whatever was raised on the way to the server and back -> an error with a reader."""
-    if isinstance(error, openai.APITimeoutError):
+    """Return an error with a reader for whatever was raised on the way to the server and back: the one door."""
+    if isinstance(error, _TIMEOUTS):
         return late(endpoint)
-    if isinstance(error, openai.APIConnectionError):
+    if isinstance(error, _CONNECTION_ERRORS):
         return BackendError(
             "The connection to {endpoint} failed ({cause}).",
             CHECK_ENDPOINT,
@@ -70,20 +81,20 @@ def as_our_error(error: Exception, endpoint: str) -> DemoError:
         "What came from {endpoint} is not an answer ({kind}).",
         CHECK_PROXY,
         endpoint=endpoint,
-        kind=type(error).__name__,
+        kind=short(error) if type(error) is MalformedError else type(error).__name__,
     )
 
 
 def is_connection_lost(error: BaseException) -> bool:
-    """Whether the connection failed or broke, rather than the server saying no or being slow: ours, or that of a
-    balancer in between, which repeats small requests at another server by itself, and says 502 to large ones."""
+    """Return whether the connection failed or broke, rather than the server saying no or being slow: ours, or that
+    of a balancer in between, which repeats small requests at another server by itself, and says 502 to large ones."""
     if isinstance(error, openai.APIStatusError):
         return error.status_code == 502
-    return isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
+    return isinstance(error, _CONNECTION_ERRORS) and not isinstance(error, _TIMEOUTS)
 
 
 def refusal(status: int, body: object) -> DemoError:
-    """What the server said no with: parsed JSON, flat or nested, plain text, or a web page."""
+    """Return the error for a server that said no with parsed JSON, flat or nested, plain text, or a web page."""
     body = _opened(body)
     status = _own_status(body) or status
     said = short(_words(body))
@@ -103,7 +114,7 @@ def refusal(status: int, body: object) -> DemoError:
 
 
 def not_a_stream(content_type: str, body: bytes, endpoint: str) -> DemoError:
-    """For HTTP 200 with something else than events: the error inside, or the news that this is no model server."""
+    """Return the error inside of an HTTP 200 that is no stream of events, or one that says: no model server."""
     try:
         found = json.loads(body)
     except ValueError:
@@ -120,21 +131,21 @@ def not_a_stream(content_type: str, body: bytes, endpoint: str) -> DemoError:
 
 
 def is_error(data: object) -> bool:
-    """Whether JSON that came in an answer's place is an error, in any of the forms."""
+    """Return whether JSON that came in an answer's place is an error, in any of the forms."""
     return isinstance(data, Mapping) and bool(
         data.get("object") == "error" or data.get("error") or data.get("error_code")
     )
 
 
 def late(endpoint: str) -> BackendError:
-    """For a server that is slow beyond all patience."""
+    """Return the error for a server that is slow beyond all limits."""
     return BackendError(
         "The model server at {endpoint} did not answer in time.", CHECK_ENDPOINT, endpoint=endpoint
     )
 
 
 def stalled(endpoint: str) -> BackendError:
-    """For a server that says nothing and does not answer when asked how it is."""
+    """Return the error for a server that says nothing and does not answer when asked how it is."""
     return BackendError(
         "The model server at {endpoint} has stopped answering.",
         "Wait until it runs again, then send the question again; the host can check it and its log.",
@@ -143,32 +154,32 @@ def stalled(endpoint: str) -> BackendError:
 
 
 def endless() -> BackendError:
-    """For an answer that goes on beyond what was asked for."""
+    """Return the error for an answer that goes on beyond what was asked for."""
     return BackendError(
         "The model server's answer went on far beyond the longest answer and was cut.", _FAILED
     )
 
 
 def broke_off() -> BackendError:
-    """For a stream that ended in good order, but before the answer did."""
+    """Return the error for a stream that ended in good order, but before the answer did."""
     return BackendError("The model server's answer broke off before its end.", AGAIN)
 
 
 def gave_up(finish: str) -> BackendError:
-    """For an answer whose end is not a good one."""
+    """Return the error for an answer whose end is not a good one."""
     return BackendError(
         "The model server gave up before the answer's end ({reason}).", AGAIN, reason=short(finish)
     )
 
 
 def short(said: object) -> str:
-    """Foreign words as data: one line, printable, at most `SAID_CHARS`."""
+    """Return foreign words as data: one line, printable, at most `SAID_CHARS`."""
     line = " ".join(str(said or "").split())
     return "".join(character for character in line if character.isprintable())[:SAID_CHARS].rstrip(" .")
 
 
 def _opened(body: object) -> object:
-    """Without the "error" around it, which `openai` has opened in some cases and not in others."""
+    """Return it without the "error" around it, which `openai` has opened in some cases and not in others."""
     return body.get("error") or body if isinstance(body, Mapping) else body
 
 
@@ -179,11 +190,14 @@ def _words(body: object) -> object:
 
 
 def _own_status(body: object) -> int | None:
-    """The HTTP status that the error itself names."""
+    """Return the HTTP status that the error itself names."""
     code = str(body.get("code")) if isinstance(body, Mapping) else ""
     return int(code) if re.fullmatch(r"[45]\d\d", code) else None
 
 
-def _cause(error: openai.APIConnectionError) -> str:
-    cause = error.__cause__ or error
+def _cause(error: Exception) -> str:
+    """Return the first cause in words: what the operating system said, rather than what was made of it."""
+    cause: BaseException = error
+    while cause.__cause__:
+        cause = cause.__cause__
     return short(cause) or type(cause).__name__

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import threading
 
 import pytest
 
@@ -10,8 +11,9 @@ from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import SetupError
 from internvl_demo.models.base import ModelInfo, Usage
 from internvl_demo.models.openai import backend as server_module
+from internvl_demo.models.openai import body as body_module
 from internvl_demo.models.openai.backend import ServerBackend
-from internvl_demo.models.openai.watchdog import Patience
+from internvl_demo.models.openai.watchdog import SilenceLimits
 from internvl_demo.photos.decode import Photo, read_photo
 from tests.support.pictures import noise, saved
 from tests.support.scripted_server import (
@@ -76,8 +78,8 @@ async def test_stop_between_two_pieces_frees_the_server() -> None:
 @pytest.mark.parametrize("script", [[SILENCE], [EVENTS, SILENCE]], ids=["before the headers", "after"])
 @in_a_loop
 async def test_stop_while_the_server_is_silent_frees_it(script: list[Step], health: bytes) -> None:
-    patience = Patience(look_s=0.05)
-    async with serving(*script, health=health) as server, backend_of(server, patience=patience) as backend:
+    limits = SilenceLimits(check_s=0.05)
+    async with serving(*script, health=health) as server, backend_of(server, limits=limits) as backend:
         waiting = asyncio.ensure_future(anext(backend.stream(HELLO, GREEDY)))
         await server.asked.wait()
         if not health:
@@ -141,13 +143,15 @@ async def test_a_plain_photo_is_sent_as_the_bytes_it_came_in() -> None:
 @in_a_loop
 async def test_a_photo_is_encoded_once_and_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     encoded: list[str] = []
+    loop_thread = threading.get_ident()
 
     def file_of(photo: Photo) -> tuple[str, bytes]:
+        assert threading.get_ident() != loop_thread, "nobody waits while it is encoded"
         encoded.append(photo.id)
-        return "image/png", b"x" * 75  # 100 characters in base64, and 22 before them
+        return "image/png", b"x" * 100
 
-    monkeypatch.setattr(server_module, "file_of", file_of)
-    monkeypatch.setattr(server_module, "KEPT_CHARS", 250)
+    monkeypatch.setattr(body_module, "file_of", file_of)
+    monkeypatch.setattr(server_module, "KEPT_BYTES", 250)
     a, b, c = (picture(8, 8, colour) for colour in ("red", "green", "blue"))
     async with serving() as server, backend_of(server) as backend:
         for photos in ([a], [a, b], [b, a], [c], [a], [b]):
