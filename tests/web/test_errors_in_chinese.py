@@ -8,16 +8,12 @@ import pickle
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from internvl_demo.web.composer import _problem_of
-from internvl_demo.web.errors_zh import CHINESE, in_chinese
-from internvl_demo.web.handlers import Person, View
-from internvl_demo.web.session import notice, spoken
-from internvl_demo.web.strings import Words
 
 from internvl_demo.answering.queue import QueueFull
 from internvl_demo.errors import BackendError, DemoError, PhotoError, Sentence
@@ -27,10 +23,14 @@ from internvl_demo.models.lmdeploy.progress import Stage
 from internvl_demo.models.openai.errors import refusal
 from internvl_demo.photos.decode import called, open_photo, read_photo
 from internvl_demo.store.records import INTERRUPTED, Failure
-from tests.support.desks import desk_of
-from tests.support.scripted_model import ScriptedModel
+from internvl_demo.web.follow import Follower
+from internvl_demo.web.language import Words, table
+from tests.support.chat import chat, events_of
 from tests.support.stores import Clock, open_at
 from tests.support.uploads import png
+
+CHINESE = table("errors.zh")
+in_chinese = Words("zh").sentence
 
 ROOT = Path(__file__).parents[2] / "internvl_demo"
 ELSEWHERE = (
@@ -186,9 +186,9 @@ def test_whatever_a_value_is_it_stands_there_once_and_whole(one: str, other: str
     ],
 )  # fmt: skip
 def test_an_error_reads_right_in_chinese(error: DemoError, chinese: str) -> None:
-    shown = spoken(notice(error), Words(chinese=True))
+    shown = Words("zh").problem(error)
     assert shown["what"] + shown["next_step"] == chinese
-    assert spoken(notice(error), Words()) == {"what": str(error.what), "next_step": str(error.next_step)}
+    assert Words().problem(error) == {"what": str(error.what), "next_step": str(error.next_step)}
     assert {type(text) for text in shown.values()} == {str}
 
 
@@ -214,7 +214,7 @@ def test_a_file_that_is_no_picture_is_told_in_chinese(tmp_path: Path, data: byte
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_an_error_crosses_to_another_process_and_the_browser_with_its_words(name: str) -> None:
+def test_an_error_crosses_to_another_process_with_its_words(name: str) -> None:
     with pytest.raises(PhotoError) as refused:
         read_photo(b"%PDF")
     error = called(name, refused.value)
@@ -223,9 +223,6 @@ def test_an_error_crosses_to_another_process_and_the_browser_with_its_words(name
         Sentence.of_data(json.loads(json.dumps(error.what.data()))),
     ):
         assert came == error.what and in_chinese(came) == f"{name}：文件是 PDF 文档，此处无法读取。"
-    by_browser = json.loads(json.dumps({"problem": [error.what.data(), error.next_step.data()]}))
-    back = _problem_of(by_browser)
-    assert back and str(back) == str(error)
 
 
 json_like = st.recursive(
@@ -243,45 +240,35 @@ def test_whatever_a_browser_makes_of_it_becomes_words_and_no_more(data: object) 
 
 
 @pytest.mark.parametrize(
-    ("chinese", "what"),
+    ("language", "what"),
     [
-        (True, "模型服务器拒绝了请求（HTTP 500：{x} <b>）。"),
-        (False, "The model server refused (HTTP 500: {x} <b>)."),
+        ("zh", "模型服务器拒绝了请求（HTTP 500：{x} <b>）。"),
+        ("en", "The model server refused (HTTP 500: {x} <b>)."),
     ],
 )
-def test_an_error_that_is_kept_is_read_in_the_language_of_its_reader(
-    tmp_path: Path, chinese: bool, what: str
-) -> None:
-    store = open_at(tmp_path, Clock())
-    conversation = store.ask("me", None, "Where?")
-    error = refusal(500, {"message": "{x} <b>"})
-    store.begin("me", conversation, "v1", "model")
-    store.finish("v1", "broken", "", failure=Failure(error.what, error.next_step))
-    store.close()
-    store = open_at(tmp_path, Clock())
+def test_a_kept_error_speaks_its_readers_language(tmp_path: Path, language: str, what: str) -> None:
+    async def test() -> None:
+        async with chat(tmp_path, [refusal(500, {"message": "{x} <b>"})]) as demo:
+            conversation = (await demo.ask()).conversation
+            await demo.last(conversation)
+            follower = Follower(demo.service, "me", conversation, Words(language))
+            async with aclosing(follower.stream()) as stream:
+                ((_, name, data),) = events_of(await anext(stream))
+            failure = data["questions"][0]["answers"][0]["failure"]
+            assert (name, failure["what"]) == ("conversation", what)
 
-    async def opened() -> View:
-        words = Words(chinese)
-        return [
-            view async for view in desk_of(ScriptedModel(), store).open(Person("me"), conversation, words)
-        ][-1]
-
-    seen = asyncio.run(opened()).notice
-    store.close()
-    assert seen and spoken(seen, Words(chinese))["what"] == what
+    asyncio.run(test())
 
 
 def test_an_error_kept_by_an_earlier_version_is_shown(tmp_path: Path) -> None:
     store = open_at(tmp_path, Clock())
-    conversation = store.ask("me", None, "Where?")
-    store.begin("me", conversation, "v1", "model")
+    conversation = store.ask("me", None, "Where?", version_id="v1", model="model").id
     store.finish("v1", "broken", "Half", failure=Failure("It broke at {x}.", "Send the question again."))
     with store._db.transaction() as db:
         db.execute("UPDATE versions SET failure = NULL")
     failure = store.record("me", conversation).questions[0].versions[0].failure
     store.close()
-    error = DemoError(*failure) if failure else None
-    assert spoken(notice(error), Words(chinese=True)) == {
+    assert failure and Words("zh").problem(DemoError(*failure)) == {
         "what": "It broke at {x}.",
         "next_step": "请重新发送问题。",
     }

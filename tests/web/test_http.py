@@ -10,8 +10,8 @@ import pytest
 
 from internvl_demo.errors import BackendError
 from tests.support.http_client import Client
-from tests.support.uploads import png
 from tests.support.scripted_model import ScriptedModel
+from tests.support.uploads import png
 
 BOXED = "Image-1: <ref>the cat</ref><box>[[100, 200, 300, 400]]</box>."
 
@@ -187,7 +187,8 @@ def test_who_comes_back_says_the_last_number(me: Client, scripted: ScriptedModel
     go_on = threading.Event()
     scripted.script = ["One ", go_on.is_set, "two."]
     conversation = me.ask("Count.")["conversation"]
-    for last, name, data in me.events(conversation):
+    last = 0
+    for last, name, data in me.events(conversation):  # noqa: B007  it is used afterwards
         shown = data["questions"][0]["answers"][0]["text"] if name == "conversation" else data.get("text")
         if shown:
             break

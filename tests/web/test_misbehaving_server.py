@@ -88,7 +88,7 @@ CASES = {
 async def chat_before(server: Scripted, folder: Path) -> AsyncIterator[Chat]:
     options = Options(max_new_tokens=4)
     async with (
-        backend_of(server, silence=SOON) as backend,
+        backend_of(server, limits=SOON) as backend,
         chat(folder, model=backend, queue=AnswerQueue(1, 0), options=options) as demo,
     ):
         yield demo

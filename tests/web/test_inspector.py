@@ -26,9 +26,11 @@ from internvl_demo.models.local.backend import LocalBackend
 from internvl_demo.models.openai.backend import ServerBackend
 from internvl_demo.models.openai.dialects import DIALECTS, Dialect
 from internvl_demo.nano.world.scenes import draw_scene
-from internvl_demo.photos.decode import Photo, file_of, photo_of, read_photo
+from internvl_demo.photos.decode import photo_of, read_photo
+from internvl_demo.photos.photo import Photo, file_of
 from internvl_demo.settings import Settings
-from internvl_demo.web.inspection.prompt import ByServer, How, InProcess, Inspection, how_of, inspect
+from internvl_demo.web.widgets.inspector.calls import ByServer, How, InProcess
+from internvl_demo.web.widgets.inspector.prompt import Inspection, how_of, inspect
 from tests.support.hostile_texts import HOSTILE_PROMPTS
 from tests.support.pictures import saved
 from tests.support.scripted_server import CARD, MODEL, USAGE, delta, event
