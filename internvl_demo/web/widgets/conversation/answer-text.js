@@ -116,7 +116,7 @@ function blockOf(html) {
   node.append(safe(html))
   const pres = [...node.querySelectorAll('pre')]
   const copies = pres.map((pre) => {
-    const copy = copyButton('names_copy_code', { class: 'copy-code' }, () => pre.textContent)
+    const copy = copyButton('names_copy_code', { class: 'copy_code_button' }, () => pre.textContent)
     const around = make('div', { class: 'code' })
     pre.replaceWith(around)
     around.append(pre, copy.node)
