@@ -20,7 +20,7 @@ from dataclasses import astuple
 from internvl_demo.conversation.turns import Attachment
 from internvl_demo.errors import PhotoError
 from internvl_demo.photos import limits
-from internvl_demo.photos.decode import CleanFile, clean_file, display_name
+from internvl_demo.photos.decode import CleanFile, called, clean_file, display_name
 from internvl_demo.photos.photo import Photo, encode_lossless
 from internvl_demo.photos.regions import Origin
 from internvl_demo.store.faults import GoneError
@@ -32,9 +32,18 @@ _NAMED = "EXISTS (SELECT 1 FROM images WHERE photo = photos.id)"
 
 
 def prepared(data: bytes | Photo, name: str | None) -> tuple[CleanFile, str]:
-    """Make of what is to be added a file without metadata, and the name that it is shown by. Raises PhotoError."""
+    """Make of what is to be added a file without metadata, and the name that it is shown by.
+
+    Raises PhotoError, which names the file.
+    """
     if isinstance(data, bytes):
-        return clean_file(data), display_name(name or "")
+        shown = display_name(name or "")
+        try:
+            return clean_file(data), shown
+        except PhotoError as error:
+            if not shown or shown in error.what:
+                raise
+            raise called(shown, error) from error
     original = data.original
     mime, content = original or encode_lossless(data.image)
     shown = well_formed(data.name if name is None else name)
