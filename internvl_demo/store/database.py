@@ -36,6 +36,7 @@ class Database:
     def __init__(self, folder: Path, patience_s: float, file_bytes: Callable[[str, str], int]):
         self._folder = folder
         self._lock = threading.RLock()
+        self._closed = False
         with plainly(folder, starting=True):
             _check_writable(folder)
             self._connection = sqlite3.connect(
@@ -75,8 +76,11 @@ class Database:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
-        """Give the file back, the write-ahead log emptied."""
+        """Give the file back, the write-ahead log emptied; a second time does nothing."""
         with self._lock:
+            if self._closed:
+                return
+            self._closed = True
             with suppress(StoreError):  # the next start does it
                 self.checkpoint()
             self._connection.close()
