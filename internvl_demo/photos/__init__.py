@@ -8,7 +8,7 @@ decode       bytes -> `Photo`, or a file that is safe to keep: the only place wh
 passthrough  files that are only a picture, and so may be sent as they are
 cache        the decoded pictures that are kept ready, bounded in bytes
 limits       how much one message may carry, and how much may wait to be sent
-download     a web address -> `Photo`, from public addresses only
+download     a web address -> a file's bytes, from public addresses only
 regions      a rectangle on a photo -> a crop or a marked copy, and where it is from
 coordinates  normalised 0-1000 coordinates -> pixels
 

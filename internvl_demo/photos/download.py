@@ -1,6 +1,6 @@
-"""A public address on the web -> `Photo`; never anything that only this machine or its network can reach.
+"""A public address on the web -> a file's bytes; never anything that only this machine or its network can reach.
 
-What goes in is whatever a person typed. What comes out is a `Photo` named after the last part of the address, or
+What goes in is whatever a person typed. What comes out is a file, named after the last part of the address, or
 an error that says what to do. For each step of at most three redirects:
 
     address -> http or https, usual port, no password -> all of the host's numbers -> each public, or none is used
@@ -24,9 +24,8 @@ from urllib.parse import unquote
 
 import httpx
 
-from internvl_demo.errors import DemoError, PhotoError
-from internvl_demo.photos.decode import MAX_BYTES, called, display_name, read_photo
-from internvl_demo.photos.photo import Photo
+from internvl_demo.errors import DemoError
+from internvl_demo.photos.decode import MAX_BYTES, display_name
 
 MAX_REDIRECTS = 3
 TOTAL_S = 20.0
@@ -114,18 +113,6 @@ async def fetch_file(url: str, rules: Rules = Rules()) -> tuple[str, bytes]:
             "Try again later, or save the picture and add it as a file.",
             seconds=f"{rules.total_s:.0f}",
         ) from None
-
-
-async def fetch_photo(url: str, rules: Rules = Rules()) -> Photo:
-    """Fetch the picture at a public http or https address, as a `Photo` in memory.
-
-    Raises AddressError like `fetch_file`, PhotoError if what came cannot be used as a picture.
-    """
-    name, data = await fetch_file(url, rules)
-    try:
-        return await asyncio.to_thread(read_photo, data, name)
-    except PhotoError as error:
-        raise called(name, error) from error
 
 
 async def _follow(url: httpx.URL, rules: Rules) -> tuple[str, bytes]:

@@ -32,12 +32,12 @@ def check_message(photos: Collection[Photo]) -> None:
     if len(photos) > MESSAGE_PICTURES:
         raise PhotoError(
             "A message takes {most} pictures at most.",
-            "Send some of them first, or remove some.",
+            "Send these first, or remove some.",
             most=MESSAGE_PICTURES,
         )
     if sum(prod(photo.size_wh) for photo in photos) > MESSAGE_PIXELS:
         raise PhotoError(
             "The pictures of the message have more than {most} megapixels together.",
-            "Send some of them first, or scale them down.",
+            "Send some of them first, or make them smaller.",
             most=MESSAGE_PIXELS // 1_000_000,
         )

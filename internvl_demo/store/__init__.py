@@ -29,9 +29,9 @@ __all__ = ["Store", "default_data_dir", "open_store"]
 
 
 def open_store(settings: Settings) -> Store:
-    """Open the store that the settings ask for. With `keep_days` 0 it is a folder that goes with the process; those
-    of processes that were killed go now.
+    """Open the store that the settings ask for.
 
+    With `keep_days` 0 it is a folder that goes with the process. Such folders of processes that were killed go now.
     Raises StoreError when the directory cannot be used.
     """
     temporary.remove_stale()

@@ -157,8 +157,10 @@ def test_the_whole_folder_may_be_removed(store: Store, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"%PDF-1.7", png()[:40]])
 def test_what_is_no_picture_is_not_kept(store: Store, tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(PhotoError):
-        store.add_photo("me", data, "x.png")
+    with pytest.raises(PhotoError, match=r"^x\.png: "):
+        store.add_photo("me", data, "folder/x.png")
+    with pytest.raises(PhotoError, match=r"^The "):
+        store.add_photo("me", data)
     assert files(tmp_path) == set()
 
 
@@ -169,7 +171,7 @@ def test_a_message_takes_sixteen_pictures(store: Store) -> None:
     images = kept(store, "me", [Attachment(replace(RED, name=f"{n}.png"), 1) for n in range(17)])
     with pytest.raises(PhotoError, match="16 pictures at most") as raised:
         store.ask("me", None, "Many?", images, version_id="v1", model="model")
-    assert raised.value.next_step.startswith("Send some")
+    assert raised.value.next_step == "Send these first, or remove some."
     assert store.entries("me") == []
     store.ask("me", None, "Many?", images[:16], version_id="v1", model="model")
 
