@@ -41,6 +41,9 @@ MAX_QUESTION_CHARS = 64_000
 """The longest question. The 26B's whole context is some 100,000 letters of English; more only costs time."""
 
 
+FEW_ANSWERS = 4
+"""Up to so many answers at once each token is passed on as it comes."""
+
 KNOWN_CONVERSATIONS = 64
 """Conversations whose texts are held ready for counting while people type."""
 
@@ -86,6 +89,7 @@ class ChatService:
         self.observer.watch_queue(lambda: queue.running, lambda: queue.waiting)
         self.how = how or InProcess()
         self.jobs = Jobs(backend, info, store, queue, self.observer, times or Times())
+        backend.pace_s = self._pace_s
         self.view = View(info)
         self._known: OrderedDict[tuple[str, str], Conversation] = OrderedDict()
         self._changes = 0
@@ -303,6 +307,10 @@ class ChatService:
         return report(conversation, builder.answer())
 
     # Parts
+
+    def _pace_s(self) -> float:
+        """Return how long a model may collect text: as long as readers wait for the next, when there are many."""
+        return self.jobs.pace_s if len(self.jobs) > FEW_ANSWERS else 0.0
 
     async def _begin(
         self, owner: str, version_id: str, write: Callable[[], Record], options: Options

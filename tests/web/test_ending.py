@@ -53,7 +53,7 @@ class App:
 
 
 @pytest.fixture
-def apps(tmp_path: Path) -> Iterator[list[App]]:
+def apps() -> Iterator[list[App]]:
     started: list[App] = []
     yield started
     for app in started:
