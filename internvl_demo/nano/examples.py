@@ -1,4 +1,4 @@
-"""The page's examples: pictures drawn for it, each with a question. `python -m internvl_demo.nano.examples`.
+"""Draw the page's example pictures, each with a question: `python -m internvl_demo.nano.examples`.
 
 Writes assets/examples/*.webp and examples.json: `[{"en": "...", "zh": "...", "files": ["farm.webp"]}, ...]`.
 """
@@ -38,7 +38,7 @@ QUESTIONS = (
 
 
 def draw_examples(folder: Path = FOLDER) -> None:
-    """Draws all of them into `folder`."""
+    """Draw all examples into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     by_name = {kind.en: kind for kind in kinds()}
     for name, (seed, size_wh, members) in SCENES.items():

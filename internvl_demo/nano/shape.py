@@ -1,4 +1,4 @@
-"""The miniature's shape where more than one room needs it: patches along a tile's side, visual tokens a tile."""
+"""Define the miniature's shape where more than one module needs it: patches along a tile's side, tokens a tile."""
 
 from internvl_demo.conversation.tiling import TILE_PX
 from internvl_demo.nano.world.truth import PATCH_PX

@@ -1,4 +1,4 @@
-"""The miniature's tokenizer: byte-level BPE, so that any text can be said, over a small vocabulary.
+"""Build the miniature's tokenizer: byte-level BPE, so that any text can be written, over a small vocabulary.
 
 Control tokens are those of InternVL 1.5's template and grounding. In a box, every number from 0 to 999 is one
 token and `, ` another, so that `[[123, 45, 678, 900]]` is nine tokens and a coordinate one choice; elsewhere a
@@ -16,7 +16,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from transformers import PreTrainedTokenizerFast
 
 from internvl_demo.conversation.prompt import IMG_CONTEXT, SYSTEM
-from internvl_demo.nano.lessons.lessons import TONGUES, ask_nothing, ask_pair, ask_picture, follow_up
+from internvl_demo.nano.lessons.lessons import LANGUAGES, ask_nothing, ask_pair, ask_picture, follow_up
 from internvl_demo.nano.world.charts import draw_chart
 from internvl_demo.nano.world.pictures import EXAM_SEEDS
 from internvl_demo.nano.world.prints import draw_list, draw_sign, printed_words
@@ -35,7 +35,7 @@ _PIECES = Regex(
 
 
 def build_tokenizer(scenes: int = 400) -> PreTrainedTokenizerFast:
-    """Learns the vocabulary from lessons; the same every time."""
+    """Learn the vocabulary from lessons; the result is the same every time."""
     bpe = Tokenizer(models.BPE())
     bytes_only = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     bpe.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(_PIECES, "isolated"), bytes_only])
@@ -64,7 +64,7 @@ def build_tokenizer(scenes: int = 400) -> PreTrainedTokenizerFast:
 
 
 def _texts(scenes: int) -> Iterator[str]:
-    """What the vocabulary is learned from; control tokens are left out, as they never meet the BPE."""
+    """Yield what the vocabulary is learned from, without control tokens, which never meet the BPE."""
     yield from (f"system\n{SYSTEM}\nuser\nassistant\nImage-1: \nImage-2: " for _ in range(200))
     yield from (f"[{value}, " for value in range(1000) for _ in range(60))
     yield from (f"the {kind.en} {kind.plural}{kind.zh}{kind.counter}" for kind in kinds() for _ in range(60))
@@ -76,24 +76,29 @@ def _texts(scenes: int) -> Iterator[str]:
 
 
 def _lessons(rng: random.Random, scenes: int) -> Iterator[str]:
-    """Questions and answers as training holds them, and every phrasing in both languages."""
-    for tongue in TONGUES.values():
-        for value in vars(tongue).values():
+    """Yield questions and answers as training has them, and every phrasing in both languages."""
+    for language in LANGUAGES.values():
+        for value in vars(language).values():
             phrases = value.values() if isinstance(value, dict) else [value]
             yield from (f"{phrase}\n" for part in phrases if isinstance(part, tuple) for phrase in part * 3)
     for _ in range(scenes):
         first, second = draw_scene(rng.randrange(EXAM_SEEDS)), draw_scene(rng.randrange(EXAM_SEEDS))
         printed = rng.choice((draw_sign, draw_list, draw_chart))(rng.randrange(EXAM_SEEDS))
-        for tongue in TONGUES.values():
-            lessons = [ask_picture(rng, picture, tongue) for picture in (first, printed) for _ in range(5)]
-            lessons += [ask_pair(rng, (first, second), tongue), ask_nothing(rng, tongue)]
-            lessons += [lesson for before in lessons[:3] if (lesson := follow_up(rng, first, tongue, before))]
+        for language in LANGUAGES.values():
+            lessons = [ask_picture(rng, picture, language) for picture in (first, printed) for _ in range(5)]
+            lessons += [ask_pair(rng, (first, second), language), ask_nothing(rng, language)]
+            lessons += [
+                lesson for before in lessons[:3] if (lesson := follow_up(rng, first, language, before))
+            ]
             yield from (f"{lesson.question}\n{lesson.answer}\n" for lesson in lessons)
 
 
 def truth_words(tokenizer: PreTrainedTokenizerFast) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The ids that write what a patch shows: of names, singular, plural, Chinese and colour (looks, n), -1: none;
-    of letters (letters,) and of printed words (words,), -1: none. Row 0 of each is nothing."""
+    """Return the token ids with which the truth of a patch is written.
+
+    names (looks, n): singular, plural, Chinese and colour of each look, padded with -1; letters (letters,);
+    printed words (words,), -1: none. Row 0 of each stands for nothing.
+    """
     by_name = {kind.en: kind for kind in (*kinds(), SIGN)}
     rows: list[list[int]] = [[]]
     for name, colour in looks():

@@ -30,7 +30,7 @@ from internvl_demo.evaluate.exam.run import Result, f1, scores, sit, table
 from internvl_demo.grounding.attribution import pin
 from internvl_demo.grounding.parser import parse
 from internvl_demo.models import open_backend
-from internvl_demo.nano.lessons.lessons import TONGUES
+from internvl_demo.nano.lessons.lessons import LANGUAGES
 from internvl_demo.nano.world.vocabulary import Kind, kinds
 from internvl_demo.photos.decode import photo_of
 from internvl_demo.settings import Settings
@@ -91,17 +91,17 @@ def seen(asked: Item) -> list[object]:
     ]
 
 
-def meant(asked: Item, tongue: int) -> list[object]:
+def meant(asked: Item, language: int) -> list[object]:
     """What is asked and true, whatever the words. A single thing's 1 is said in Chinese only."""
     truth = as_read(asked.truth)
     content: list[object] = [(lesson.skill, lesson.kind, lesson.name) for lesson in asked.lessons]
     content.append([number for number in re.findall(r"\d+", asked.truth) if number != "1"])
-    content.append([pair[tongue] in truth for pair in MEANINGS])
+    content.append([pair[language] in truth for pair in MEANINGS])
     if not asked.pictures[0].rows:  # printed names are English in both
         content.append(named_kinds(truth))
     if asked.skill == "relation":
         content.append(named_kinds(asked.questions[0]))
-        content.append([pair[tongue] in asked.questions[0] for pair in MEANINGS])
+        content.append([pair[language] in asked.questions[0] for pair in MEANINGS])
         content.append(yes_or_no(truth))
     return content
 
@@ -184,7 +184,7 @@ def test_of_a_missing_kind_only_its_own_absence_is_right(skill: str, lang: str) 
         for asked in (item(skill, lang, number) for number in range(60))
         if not asked.pictures[0].of(asked.lessons[-1].kind)
     )
-    right = {kind.en for kind in kinds() if asked.mark(said(TONGUES[lang].absent(kind), asked)).full}
+    right = {kind.en for kind in kinds() if asked.mark(said(LANGUAGES[lang].absent(kind), asked)).full}
     assert right == {asked.lessons[-1].kind.en}
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from internvl_demo.grounding.parser import Box, parse
 from internvl_demo.nano.lessons import chinese, english
 from internvl_demo.nano.lessons.lessons import (
-    TONGUES,
+    LANGUAGES,
     Lesson,
     ask_nothing,
     ask_pair,
@@ -29,28 +29,28 @@ DRAWN = (draw_scene, draw_sign, draw_list, draw_chart)
 
 
 def test_both_languages_say_the_same_things() -> None:
-    def public(tongue: object) -> set[str]:
-        return {name for name in vars(tongue) if not name.startswith("_")} - {"COLOURS_ZH", "Kind"}
+    def public(language: object) -> set[str]:
+        return {name for name in vars(language) if not name.startswith("_")} - {"COLOURS_ZH", "Kind"}
 
     assert public(english) == public(chinese)
 
 
-@pytest.mark.parametrize("code", TONGUES)
+@pytest.mark.parametrize("code", LANGUAGES)
 def test_every_question_is_put_in_several_ways(code: str) -> None:
-    for name, value in vars(TONGUES[code]).items():
+    for name, value in vars(LANGUAGES[code]).items():
         groups = value.values() if isinstance(value, dict) and name == "EXTREME" else [value]
         for group in groups:
             if isinstance(group, tuple) and name not in ("NTH",) and not name.startswith("_"):
                 assert len(set(group)) >= 2, name
 
 
-@pytest.mark.parametrize("code", TONGUES)
+@pytest.mark.parametrize("code", LANGUAGES)
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**31))
 def test_every_answer_is_in_the_language_of_the_question_and_its_boxes_are_true(code: str, seed: int) -> None:
     rng = random.Random(seed)
     picture = DRAWN[seed % 4](seed)
-    lesson = ask_picture(rng, picture, TONGUES[code])
+    lesson = ask_picture(rng, picture, LANGUAGES[code])
     parsed = parse(lesson.answer)
     assert parsed.dropped == 0
     truths = [picture.box_1000(thing) for thing in picture.things]
@@ -67,8 +67,8 @@ def test_every_answer_is_in_the_language_of_the_question_and_its_boxes_are_true(
 )
 def test_counting_names_the_number(code: str, three: str, none: str) -> None:
     scene = draw_scene(5, wanted={BY_NAME["cat"]: 3})
-    assert counted(TONGUES[code], scene, BY_NAME["cat"]).endswith(three)
-    assert counted(TONGUES[code], scene, BY_NAME["dog"]) == none
+    assert counted(LANGUAGES[code], scene, BY_NAME["cat"]).endswith(three)
+    assert counted(LANGUAGES[code], scene, BY_NAME["dog"]) == none
 
 
 def test_a_sign_is_read_a_list_is_priced_a_chart_is_compared() -> None:
@@ -98,36 +98,38 @@ def test_what_only_one_image_shows_and_which_has_more() -> None:
     assert "3 against 1: Image-1 has more cats." in more
 
 
-@pytest.mark.parametrize("code", TONGUES)
+@pytest.mark.parametrize("code", LANGUAGES)
 def test_what_a_picture_has_no_answer_for_gives_way_to_another_question(code: str) -> None:
     """A lone cat has no colour, no neighbour and nothing larger beside it."""
     scene = draw_scene(5, wanted={BY_NAME["cat"]: 1})
-    asked = [ask_picture(random.Random(seed), scene, TONGUES[code]).skill for seed in range(400)]
+    asked = [ask_picture(random.Random(seed), scene, LANGUAGES[code]).skill for seed in range(400)]
     assert asked.count("other") <= 20
     assert not {"colour", "relation", "extreme"} & set(asked)
 
 
-@pytest.mark.parametrize("code", TONGUES)
+@pytest.mark.parametrize("code", LANGUAGES)
 def test_no_sign_is_asked_for_where_there_is_none(code: str) -> None:
-    scene, tongue = draw_scene(5, wanted={BY_NAME["cat"]: 1}), TONGUES[code]
-    assert tongue.no_sign() in {ask_picture(random.Random(seed), scene, tongue).answer for seed in range(600)}
+    scene, language = draw_scene(5, wanted={BY_NAME["cat"]: 1}), LANGUAGES[code]
+    assert language.no_sign() in {
+        ask_picture(random.Random(seed), scene, language).answer for seed in range(600)
+    }
 
 
 @pytest.mark.parametrize(("code", "labels"), [("en", ["cats", "a dog"]), ("zh", ["猫", "狗"])])
 def test_what_is_detected_is_labelled_by_name_alone(code: str, labels: list[str]) -> None:
     """A number before the boxes would have to be right before anything is counted."""
     scene = draw_scene(5, wanted={BY_NAME["cat"]: 3, BY_NAME["dog"]: 1})
-    answer = ask_picture(random.Random(0), scene, TONGUES[code], "detect").answer
+    answer = ask_picture(random.Random(0), scene, LANGUAGES[code], "detect").answer
     boxes = [event for event in parse(answer).events if isinstance(event, Box)]
     assert len(boxes) == 4
     assert {box.label for box in boxes} == set(labels)
 
 
-@pytest.mark.parametrize("code", TONGUES)
+@pytest.mark.parametrize("code", LANGUAGES)
 def test_where_things_are_from_one_another_is_said_after_finding_both(code: str) -> None:
-    tongue, scene = TONGUES[code], draw_scene(5, wanted={BY_NAME["cat"]: 1, BY_NAME["dog"]: 1})
+    language, scene = LANGUAGES[code], draw_scene(5, wanted={BY_NAME["cat"]: 1, BY_NAME["dog"]: 1})
     cat, dog = (scene.of(BY_NAME[name])[0].centre_px for name in ("cat", "dog"))
-    told = {ask_picture(random.Random(seed), scene, tongue, "relation").answer for seed in range(40)}
+    told = {ask_picture(random.Random(seed), scene, language, "relation").answer for seed in range(40)}
     assert len(told) == 4, "either way round, yes and no"
     for answer in told:
         events = parse(answer).events
@@ -145,18 +147,18 @@ def test_where_things_are_from_one_another_is_said_after_finding_both(code: str)
         assert {answer.split(": ")[1].split(",")[0] for answer in told} >= {f"the cat is {side} the dog"}
 
 
-@pytest.mark.parametrize("code", TONGUES)
+@pytest.mark.parametrize("code", LANGUAGES)
 def test_a_follow_up_is_about_the_turn_before(code: str) -> None:
-    tongue, scene = TONGUES[code], draw_scene(5, wanted={BY_NAME["cat"]: 2, BY_NAME["heart"]: 1})
+    language, scene = LANGUAGES[code], draw_scene(5, wanted={BY_NAME["cat"]: 2, BY_NAME["heart"]: 1})
     said = set()
     for seed in range(80):
         rng = random.Random(seed)
         before = Lesson("How many cats?", "", "count", BY_NAME["cat"])
-        after = follow_up(rng, scene, tongue, before)
+        after = follow_up(rng, scene, language, before)
         assert after and after.answer
         said.add(after.answer)
     assert any("<ref>the cats</ref>" in answer or "<ref>猫</ref>" in answer for answer in said)
-    assert follow_up(random.Random(0), scene, tongue, Lesson("What is this?", "", "describe")) is None
+    assert follow_up(random.Random(0), scene, language, Lesson("What is this?", "", "describe")) is None
 
 
 def test_a_follow_up_can_miss_any_kind_and_be_followed() -> None:
@@ -173,19 +175,19 @@ def test_a_follow_up_can_miss_any_kind_and_be_followed() -> None:
     assert followed == 2000
 
 
-@pytest.mark.parametrize("code", TONGUES)
+@pytest.mark.parametrize("code", LANGUAGES)
 def test_without_an_image_it_says_who_it_is_or_asks_for_one(code: str) -> None:
-    tongue = TONGUES[code]
-    answers = {ask_nothing(random.Random(seed), tongue).answer for seed in range(60)}
+    language = LANGUAGES[code]
+    answers = {ask_nothing(random.Random(seed), language).answer for seed in range(60)}
     assert answers == {
-        tongue.WHO_ANSWER, tongue.GREETING_ANSWER, tongue.OTHER_ANSWER, tongue.NO_PICTURE_ANSWER
+        language.WHO_ANSWER, language.GREETING_ANSWER, language.OTHER_ANSWER, language.NO_PICTURE_ANSWER
     }  # fmt: skip
 
 
 def test_templates_name_only_what_they_are_given() -> None:
     known = {"one", "many", "a", "m", "other", "side", "box", "name", "n", "nth", "q"}
-    for tongue in TONGUES.values():
-        for value in vars(tongue).values():
+    for language in LANGUAGES.values():
+        for value in vars(language).values():
             groups = value.values() if isinstance(value, dict) else [value]
             for text in (text for group in groups if isinstance(group, tuple) for text in group):
                 assert {field for _, field, _, _ in string.Formatter().parse(text) if field} <= known, text

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from internvl_demo.conversation.tiling import plan_tiles
-from internvl_demo.nano.lessons.lessons import TONGUES, ask_picture
+from internvl_demo.nano.lessons.lessons import LANGUAGES, ask_picture
 from internvl_demo.nano.training.pointing import CELLS, looks_at, looks_at_pair
 from internvl_demo.nano.world.charts import draw_chart
 from internvl_demo.nano.world.pictures import Picture, Thing
@@ -67,7 +67,7 @@ def test_what_is_read_is_looked_at(
     """Each word or number that is read aloud looks at tokens that hold the middle of that print."""
     picture = draw(seed)
     views = views_of(picture, plan_tiles(picture.image.size, tiles))
-    answer = ask_picture(random.Random(seed), picture, TONGUES[lang], skill).answer
+    answer = ask_picture(random.Random(seed), picture, LANGUAGES[lang], skill).answer
     looks = [
         look
         for look in looks_at(answer, picture, views)

@@ -1,7 +1,7 @@
-"""What the exam asks, by skill and language, and what makes an answer right.
+"""Draw the exam's items, by skill and language, and say what makes an answer right.
 
-Item n of a skill is the same on every machine, and shows and asks the same in every language. `floor` is what the
-miniature shall reach at least.
+Item n of a skill is the same on every machine, and shows and asks the same in every language. `floor` is the
+least score that the miniature must reach.
 """
 
 import random
@@ -26,7 +26,7 @@ from internvl_demo.evaluate.exam.marks import (
     says_words,
     yes_or_no,
 )
-from internvl_demo.nano.lessons.lessons import TONGUES, Lesson, ask_pair, ask_picture, follow_up
+from internvl_demo.nano.lessons.lessons import LANGUAGES, Lesson, ask_pair, ask_picture, follow_up
 from internvl_demo.nano.world.charts import draw_chart
 from internvl_demo.nano.world.pictures import EXAM_SEEDS, Picture
 from internvl_demo.nano.world.prints import draw_list, draw_sign
@@ -39,8 +39,10 @@ _TRIES = 60
 
 @dataclass(frozen=True)
 class Item:
-    """Pictures, the lessons of a conversation about them, and the mark of the last answer. `max_tiles` of each
-    picture."""
+    """Pictures, the lessons of a conversation about them, and how the last answer is marked.
+
+    max_tiles: for each picture.
+    """
 
     skill: str
     pictures: tuple[Picture, ...]
@@ -50,18 +52,21 @@ class Item:
 
     @property
     def questions(self) -> tuple[str, ...]:
-        """What is asked, one turn after the other."""
+        """The questions, one for each turn."""
         return tuple(lesson.question for lesson in self.lessons)
 
     @property
     def truth(self) -> str:
-        """What the last answer should be."""
+        """The right last answer."""
         return self.lessons[-1].answer
 
 
 @dataclass(frozen=True)
 class Skill:
-    """A skill: how an item is made, and the least share of right answers; `f1` where several things are said."""
+    """A skill: how an item is made, and the least share of right answers.
+
+    f1: score with F1, because one answer makes several claims.
+    """
 
     make: Callable[[random.Random, ModuleType], Item | None]
     floor: float
@@ -69,10 +74,10 @@ class Skill:
 
 
 def item(skill: str, lang: str, number: int) -> Item:
-    """Item `number` of a skill in a language, which decides the words and nothing else."""
+    """Return item `number` of a skill; the language decides its words and nothing else."""
     rng = random.Random(f"exam/{skill}/{number}")
     for _ in range(_TRIES):
-        made = SKILLS[skill].make(rng, TONGUES[lang])
+        made = SKILLS[skill].make(rng, LANGUAGES[lang])
         if made:
             return made
     raise AssertionError(f"no item of {skill} after {_TRIES} tries")
@@ -83,122 +88,127 @@ def _seed(rng: random.Random) -> int:
 
 
 def _apart(rng: random.Random) -> random.Random:
-    """Dice for one lesson: how many throws its words take differs between languages, and moves nothing else."""
+    """Return a random generator of a lesson's own.
+
+    How many numbers its words take differs between languages; so that must not move anything else.
+    """
     return random.Random(rng.getrandbits(64))
 
 
 def _scene_item(
     skill: str, asked: str, mark: Callable[[Answer, Picture, Lesson], Mark]
 ) -> Callable[[random.Random, ModuleType], Item | None]:
-    """Items about one scene, seen in one tile, by the skill of the lessons."""
+    """Return a function that makes items about one scene, seen in one tile, from lessons of the skill `asked`."""
 
-    def make(rng: random.Random, tongue: ModuleType) -> Item | None:
+    def make(rng: random.Random, language: ModuleType) -> Item | None:
         picture = draw_scene(_seed(rng))
-        lesson = ask_picture(_apart(rng), picture, tongue, asked)
+        lesson = ask_picture(_apart(rng), picture, language, asked)
         if lesson.skill != asked or not picture.things:
             return None
-        return Item(skill, (picture,), (lesson,), lambda said: mark(said, picture, lesson), 1)
+        return Item(skill, (picture,), (lesson,), lambda answer: mark(answer, picture, lesson), 1)
 
     return make
 
 
-def _locate(rng: random.Random, tongue: ModuleType) -> Item | None:
+def _locate(rng: random.Random, language: ModuleType) -> Item | None:
     picture = draw_scene(_seed(rng))
-    lesson = ask_picture(_apart(rng), picture, tongue, "locate")
+    lesson = ask_picture(_apart(rng), picture, language, "locate")
     kind = lesson.kind
     if kind is None or len(picture.of(kind)) != 1:
         return None
-    return Item("locate", (picture,), (lesson,), lambda said: found_mark(said, picture, kind), 1)
+    return Item("locate", (picture,), (lesson,), lambda answer: found_mark(answer, picture, kind), 1)
 
 
-def _count_mark(said: Answer, picture: Picture, lesson: Lesson) -> Mark:
+def _count_mark(answer: Answer, picture: Picture, lesson: Lesson) -> Mark:
     assert lesson.kind
-    return right_if(number_in(said.text) == len(picture.of(lesson.kind)))
+    return right_if(number_in(answer.text) == len(picture.of(lesson.kind)))
 
 
-def _absent_mark(said: Answer, _picture: Picture, lesson: Lesson) -> Mark:
+def _absent_mark(answer: Answer, _picture: Picture, lesson: Lesson) -> Mark:
     assert lesson.kind
-    return absent_mark(said, lesson.kind)
+    return absent_mark(answer, lesson.kind)
 
 
-def _colour_mark(said: Answer, _picture: Picture, lesson: Lesson) -> Mark:
-    return right_if(said.text.strip(" .。").lower() == lesson.answer.strip(" .。").lower())
+def _colour_mark(answer: Answer, _picture: Picture, lesson: Lesson) -> Mark:
+    return right_if(answer.text.strip(" .。").lower() == lesson.answer.strip(" .。").lower())
 
 
-def _extreme_mark(said: Answer, _picture: Picture, lesson: Lesson) -> Mark:
-    return right_if(named_kinds(said.text)[:1] == [lesson.kind])
+def _extreme_mark(answer: Answer, _picture: Picture, lesson: Lesson) -> Mark:
+    return right_if(named_kinds(answer.text)[:1] == [lesson.kind])
 
 
-def _relation_mark(said: Answer, _picture: Picture, lesson: Lesson) -> Mark:
+def _relation_mark(answer: Answer, _picture: Picture, lesson: Lesson) -> Mark:
     truth = yes_or_no(as_read(lesson.answer))
     assert truth is not None, lesson.answer
-    return right_if(yes_or_no(said.text) is truth)
+    return right_if(yes_or_no(answer.text) is truth)
 
 
-def _sign(rng: random.Random, tongue: ModuleType) -> Item:
+def _sign(rng: random.Random, language: ModuleType) -> Item:
     picture = draw_sign(_seed(rng))
-    lesson = ask_picture(_apart(rng), picture, tongue, "read")
+    lesson = ask_picture(_apart(rng), picture, language, "read")
     words = picture.words
-    return Item("sign", (picture,), (lesson,), lambda said: right_if(says_words(said.text, words)), 1)
+    return Item("sign", (picture,), (lesson,), lambda answer: right_if(says_words(answer.text, words)), 1)
 
 
 def _print(skill: str, max_tiles: int) -> Callable[[random.Random, ModuleType], Item]:
-    def make(rng: random.Random, tongue: ModuleType) -> Item:
+    def make(rng: random.Random, language: ModuleType) -> Item:
         picture = draw_list(_seed(rng))
-        lesson = ask_picture(_apart(rng), picture, tongue, "price")
+        lesson = ask_picture(_apart(rng), picture, language, "price")
         value = dict(picture.rows)[lesson.name]
         return Item(
-            skill, (picture,), (lesson,), lambda said: right_if(number_in(said.text) == value), max_tiles
+            skill, (picture,), (lesson,), lambda answer: right_if(number_in(answer.text) == value), max_tiles
         )
 
     return make
 
 
-def _chart(rng: random.Random, tongue: ModuleType) -> Item:
+def _chart(rng: random.Random, language: ModuleType) -> Item:
     picture = draw_chart(_seed(rng))
-    lesson = ask_picture(_apart(rng), picture, tongue, rng.choice(("part", "part_value")))
+    lesson = ask_picture(_apart(rng), picture, language, rng.choice(("part", "part_value")))
     values = dict(picture.rows)
     true = [name for name in values if re.search(rf"\b{name}\b", lesson.answer, re.ASCII)]
 
-    def mark(said: Answer) -> Mark:
+    def mark(answer: Answer) -> Mark:
         if lesson.skill == "part":
             return right_if(
-                [name for name in values if re.search(rf"\b{name}\b", said.text, re.ASCII)] == true
+                [name for name in values if re.search(rf"\b{name}\b", answer.text, re.ASCII)] == true
             )
-        return right_if(number_in(said.text) == values[lesson.name])
+        return right_if(number_in(answer.text) == values[lesson.name])
 
     return Item("chart", (picture,), (lesson,), mark, 1)
 
 
-def _compare(rng: random.Random, tongue: ModuleType) -> Item | None:
+def _compare(rng: random.Random, language: ModuleType) -> Item | None:
     pictures = (draw_scene(_seed(rng)), draw_scene(_seed(rng)))
-    lesson = ask_pair(_apart(rng), pictures, tongue, rng.choice(("only", "more")))
+    lesson = ask_pair(_apart(rng), pictures, language, rng.choice(("only", "more")))
     if lesson.skill == "only":
-        return Item("compare", pictures, (lesson,), lambda said: only_mark(said.text, lesson.answer), 1)
+        return Item("compare", pictures, (lesson,), lambda answer: only_mark(answer.text, lesson.answer), 1)
     kind = lesson.kind
     assert kind
     first, second = (len(picture.of(kind)) for picture in pictures)
     if first == second and rng.random() < 0.7:
         return None  # which of none has more: seldom asked
-    return Item("compare", pictures, (lesson,), lambda said: more_mark(said.text, kind, (first, second)), 1)
+    return Item(
+        "compare", pictures, (lesson,), lambda answer: more_mark(answer.text, kind, (first, second)), 1
+    )
 
 
-def _follow_up(rng: random.Random, tongue: ModuleType) -> Item | None:
+def _follow_up(rng: random.Random, language: ModuleType) -> Item | None:
     picture = draw_scene(_seed(rng))
-    first = ask_picture(_apart(rng), picture, tongue, rng.choice(("locate", "count", "present")))
-    second = follow_up(_apart(rng), picture, tongue, first)
+    first = ask_picture(_apart(rng), picture, language, rng.choice(("locate", "count", "present")))
+    second = follow_up(_apart(rng), picture, language, first)
     if not second or second.kind is None:
         return None
     kind, truth = second.kind, as_read(second.answer)
 
-    def mark(said: Answer) -> Mark:
+    def mark(answer: Answer) -> Mark:
         if not picture.of(kind):
-            return absent_mark(said, kind)
+            return absent_mark(answer, kind)
         if re.search(r"\d", truth):
-            return right_if(number_in(said.text) == len(picture.of(kind)))
+            return right_if(number_in(answer.text) == len(picture.of(kind)))
         if "<box>" in second.answer:
-            return found_mark(said, picture, kind)
-        return right_if(said.text.strip(" .。").lower() == truth.strip(" .。").lower())
+            return found_mark(answer, picture, kind)
+        return right_if(answer.text.strip(" .。").lower() == truth.strip(" .。").lower())
 
     return Item("follow_up", (picture,), (first, second), mark, 1)
 
@@ -206,11 +216,11 @@ def _follow_up(rng: random.Random, tongue: ModuleType) -> Item | None:
 SKILLS: dict[str, Skill] = {
     "locate": Skill(_locate, 0.85),
     "detect": Skill(
-        _scene_item("detect", "detect", lambda said, seen, _: boxes_mark(said, seen)), 0.75, f1=True
+        _scene_item("detect", "detect", lambda answer, seen, _: boxes_mark(answer, seen)), 0.75, f1=True
     ),
     "count": Skill(_scene_item("count", "count", _count_mark), 0.80),
     "describe": Skill(
-        _scene_item("describe", "describe", lambda said, seen, _: kinds_mark(said.text, seen.counts)),
+        _scene_item("describe", "describe", lambda answer, seen, _: kinds_mark(answer.text, seen.counts)),
         0.85,
         f1=True,
     ),

@@ -1,4 +1,4 @@
-"""Reading an answer: which number, which kinds, which boxes. Words of any model, so nothing is taken for granted."""
+"""Mark answers: which number, which kinds, which boxes. Any model may have written them, so nothing is assumed."""
 
 import re
 from collections.abc import Iterable
@@ -25,25 +25,25 @@ _VERDICT_LAST = re.compile(rf"(?<!\w){_VERDICT}\W*$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Mark:
-    """How right an answer is: `right` of `said` things said, where `true` were to be said."""
+    """How right an answer is: `right` of its `claimed` claims, where `true` were to be made."""
 
     right: int
-    said: int = 1
+    claimed: int = 1
     true: int = 1
 
     @property
     def full(self) -> bool:
         """Whether nothing is wrong and nothing is missing."""
-        return self.right == self.said == self.true
+        return self.right == self.claimed == self.true
 
 
 def right_if(fact: bool) -> Mark:
-    """Right or wrong."""
+    """Return a full mark or none."""
     return Mark(int(fact))
 
 
 def iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:
-    """Intersection over union of two boxes (x1, y1, x2, y2)."""
+    """Return the intersection over union of two boxes (x1, y1, x2, y2)."""
     width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
     height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
     area = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)) - width * height
@@ -51,12 +51,12 @@ def iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:
 
 
 def as_read(raw: str) -> str:
-    """What a person reads of an answer: no tags, no coordinates."""
+    """Return what a person reads of an answer: no tags, no coordinates."""
     return visible_text(parse(raw).events)
 
 
 def number_in(text: str) -> int | None:
-    """The number that an answer comes to: its last, or 0 for `There is no ...`."""
+    """Return the number that an answer comes to: its last, or 0 for `There is no ...`; None without one."""
     numbers = re.findall(r"\d+", re.sub(r"Image-\d+", "", text))
     if numbers:
         return int(numbers[-1][:_MOST_DIGITS])
@@ -64,19 +64,19 @@ def number_in(text: str) -> int | None:
 
 
 def says_none(text: str) -> bool:
-    """Whether an answer says that something is not there."""
+    """Return whether an answer says that something is not there."""
     return bool(_NONE.search(text))
 
 
 def yes_or_no(text: str) -> bool | None:
-    """The verdict at an answer's beginning or end, `Yes, ...` or `...: yes.`; None without one, or with both."""
+    """Return the verdict at an answer's beginning or end, `Yes, ...` or `...: yes.`; None without one, or with both."""
     found = (_VERDICT_FIRST.search(text), _VERDICT_LAST.search(text))
     verdicts = {match[1] is not None for match in found if match}
     return verdicts.pop() if len(verdicts) == 1 else None
 
 
 def says_words(text: str, words: str) -> bool:
-    """Whether an answer quotes exactly these words; or, quoting nothing, has them as words of their own."""
+    """Return whether an answer quotes exactly these words; or, without quotes, has them as words of their own."""
     quoted = _QUOTED.findall(text)
     if quoted:
         return [part.strip().upper() for part in quoted] == [words]
@@ -84,7 +84,7 @@ def says_words(text: str, words: str) -> bool:
 
 
 def named_kinds(text: str) -> list[Kind]:
-    """The kinds that a text names in either language, in order, a longer name before one within it."""
+    """Return the kinds that a text names in either language, in order; of overlapping names the longer counts."""
     pattern, by_name = _names()
     return [by_name[found.lower()] for found in pattern.findall(text)]
 
@@ -99,14 +99,16 @@ def _names() -> tuple[re.Pattern[str], dict[str, Kind]]:
 
 
 def kinds_mark(text: str, true: Iterable[Kind]) -> Mark:
-    """Kinds named against kinds shown."""
-    said, wanted = set(named_kinds(text)), set(true)
-    return Mark(len(said & wanted), len(said), len(wanted))
+    """Mark the kinds that a text names against those that are shown."""
+    named, wanted = set(named_kinds(text)), set(true)
+    return Mark(len(named & wanted), len(named), len(wanted))
 
 
 def boxes_mark(answer: Answer, picture: Picture, image: int = 1) -> Mark:
-    """Labelled boxes against the objects of `picture`, which is Image-`image`: right where the label names the
-    object's kind and the boxes agree."""
+    """Mark labelled boxes against the objects of `picture`, which is Image-`image`.
+
+    A box is right where its label names the object's kind and the two boxes agree.
+    """
     left = [(thing.kind, picture.box_1000(thing)) for thing in picture.things]
     right = 0
     for pinned in answer.pinned:
@@ -120,7 +122,7 @@ def boxes_mark(answer: Answer, picture: Picture, image: int = 1) -> Mark:
 
 
 def found_mark(answer: Answer, picture: Picture, kind: Kind, image: int = 1) -> Mark:
-    """Right when every object of the kind has its own box, on the right image, and there is no box too many."""
+    """Mark as right when every object of the kind has its own box, on the right image, and there is no box too many."""
     truths = [picture.box_1000(thing) for thing in picture.of(kind)]
     boxes = [pinned.box.box_1000 for pinned in answer.pinned if pinned.image == image]
     matched = all(any(iou(truth, box) >= IOU_RIGHT for box in boxes) for truth in truths)
@@ -128,20 +130,23 @@ def found_mark(answer: Answer, picture: Picture, kind: Kind, image: int = 1) -> 
 
 
 def absent_mark(answer: Answer, kind: Kind) -> Mark:
-    """Right when the answer says of this kind, and of no other, that there is none, and has no box."""
+    """Mark as right when the answer says of this kind, and of no other, that there is none, and has no box."""
     named = set(named_kinds(answer.text))
     return right_if(says_none(answer.text) and named == {kind} and not answer.pinned)
 
 
 def only_mark(text: str, truth: str) -> Mark:
-    """What one image alone shows: right with the true kinds, or none by name, of the true image."""
+    """Mark what one image alone shows: right with the true kinds, or none by name, of the true image."""
     wanted = set(named_kinds(truth))
     same = set(named_kinds(text)) == wanted and _image(text) == _image(truth)
     return right_if(same and (bool(wanted) or says_none(text)))
 
 
 def more_mark(text: str, kind: Kind, counts: tuple[int, int]) -> Mark:
-    """Which of two images has more of a kind, wherever the counts stand; of as many, that; of none at all, that."""
+    """Mark which of two images has more of a kind, wherever the counts stand in the text.
+
+    With equal counts the right answer says that there are as many; with none at all, that there is none.
+    """
     if set(named_kinds(text)) != {kind}:
         return right_if(False)
     first, second = counts
@@ -152,6 +157,6 @@ def more_mark(text: str, kind: Kind, counts: tuple[int, int]) -> Mark:
 
 
 def _image(text: str) -> str:
-    """The first image that a text names by number, as `Image-2`; or nothing."""
+    """Return the first image that a text names by number, as `Image-2`, or ""."""
     named = re.search(r"Image-\d+", text)
     return named[0] if named else ""

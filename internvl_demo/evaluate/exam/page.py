@@ -1,4 +1,4 @@
-"""Every item of an exam as one web page: picture with the answer's boxes, question, answer, truth."""
+"""Show every item of an exam on one web page: picture with the answer's boxes, question, answer, truth."""
 
 import base64
 import html
@@ -24,7 +24,7 @@ dt { font-size: .8rem; opacity: .7; } dd { margin: 0 0 .4rem; white-space: pre-w
 
 
 def exam_page(results: Sequence[Result]) -> str:
-    """The page, complete in one file."""
+    """Return the page as HTML, complete in one file."""
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         groups.setdefault((result.lang, result.item.skill), []).append(result)
@@ -40,9 +40,9 @@ def exam_page(results: Sequence[Result]) -> str:
 
 def _article(result: Result) -> str:
     asked = result.item
-    picture = draw_overlay([picture.image for picture in asked.pictures], result.said.pinned)
+    picture = draw_overlay([picture.image for picture in asked.pictures], result.answer.pinned)
     questions = " / ".join(asked.questions)
-    rows = (("question", questions), ("answer", result.said.text), ("truth", asked.truth))
+    rows = (("question", questions), ("answer", result.answer.text), ("truth", asked.truth))
     words = "".join(f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in rows)
     shade = "right" if result.mark.full else "wrong"
     return f"<article class='{shade}'><img alt='' src='{_data_url(picture)}'><dl>{words}</dl></article>"

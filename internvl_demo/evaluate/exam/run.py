@@ -1,4 +1,4 @@
-"""Asks a model the exam's questions through chat, prompt, backend and grounding, and scores its answers.
+"""Ask a model the exam's questions through prompt, backend and grounding, and score its answers.
 
 {"lang": "en", "skill": "count", "score": 0.81, "interval95": [0.72, 0.87], "items": 100, "floor": 0.8}
 """
@@ -23,16 +23,16 @@ _DRAWS = 1000
 
 @dataclass(frozen=True)
 class Result:
-    """An item, what the model said last, and its mark."""
+    """An item, the model's last answer, and its mark."""
 
     lang: str
     item: Item
-    said: Answer
+    answer: Answer
     mark: Mark
 
 
 def chosen_skills(names: Sequence[str] | None) -> list[str]:
-    """The skills asked for, or all. Raises SetupError on one that there is not."""
+    """Return the named skills, or all. Raises SetupError on one that does not exist."""
     for name in names or ():
         if name not in SKILLS:
             raise SetupError(f"The exam has no skill {name!r}.", f"Skills are {', '.join(SKILLS)}.")
@@ -42,29 +42,29 @@ def chosen_skills(names: Sequence[str] | None) -> list[str]:
 async def sit(
     backend: Backend, langs: Sequence[str], skills: Iterable[str], limit: int
 ) -> AsyncIterator[Result]:
-    """Asks `limit` items of every skill in every language, one after the other."""
+    """Ask `limit` items of every skill in every language, one after the other; yield the results."""
     for lang in langs:
         for skill in skills:
             for number in range(limit):
                 asked = item(skill, lang, number)
-                said = await ask_item(backend, asked)
-                yield Result(lang, asked, said, asked.mark(said))
+                last = await ask_item(backend, asked)
+                yield Result(lang, asked, last, asked.mark(last))
 
 
 async def ask_item(backend: Backend, asked: Item) -> Answer:
-    """The answer to an item's last question; the model's own answers stand before it."""
+    """Return the answer to an item's last question; the model's own answers stand before it."""
     images = tuple(Attachment(photo_of(picture.image), asked.max_tiles) for picture in asked.pictures)
     conversation = Conversation()
     for question in asked.questions:
         conversation = conversation.ask(question, images if not conversation.turns else ())
-        async for said in answer(backend, conversation, Options(max_new_tokens=320)):
-            last = said
+        async for progress in answer(backend, conversation, Options(max_new_tokens=320)):
+            last = progress
         conversation = conversation.answered(last.raw)
     return last
 
 
 def scores(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """A row for each language and skill, in the order of the results."""
+    """Return a row for each language and skill, in the order of the results."""
     groups: dict[tuple[str, str], list[Mark]] = {}
     for result in results:
         groups.setdefault((result.lang, result.item.skill), []).append(result.mark)
@@ -72,7 +72,7 @@ def scores(results: Sequence[Result]) -> list[dict[str, Any]]:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The scores for people."""
+    """Return the scores as text for people."""
     lines = ["lang  skill       score   95% interval      floor"]
     for row in rows:
         low, high = row["interval95"]
@@ -85,7 +85,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 def _row(lang: str, skill: str, marks: list[Mark]) -> dict[str, Any]:
     kind = SKILLS[skill]
     score = f1(marks) if kind.f1 else sum(mark.full for mark in marks) / len(marks)
-    interval = _drawn(marks) if kind.f1 else _wilson(sum(mark.full for mark in marks), len(marks))
+    interval = _bootstrap(marks) if kind.f1 else _wilson(sum(mark.full for mark in marks), len(marks))
     return {
         "lang": lang,
         "skill": skill,
@@ -98,13 +98,15 @@ def _row(lang: str, skill: str, marks: list[Mark]) -> dict[str, Any]:
 
 
 def f1(marks: Sequence[Mark]) -> float:
-    """Harmonic mean of precision and recall over all that was said and all that was true."""
-    right, said, true = (sum(getattr(mark, name) for mark in marks) for name in ("right", "said", "true"))
-    return 2 * right / (said + true) if said + true else 1.0
+    """Return the harmonic mean of precision and recall over all claims and all truths."""
+    right, claimed, true = (
+        sum(getattr(mark, name) for mark in marks) for name in ("right", "claimed", "true")
+    )
+    return 2 * right / (claimed + true) if claimed + true else 1.0
 
 
-def _drawn(marks: list[Mark]) -> tuple[float, float]:
-    """The middle 95% of F1 over items drawn anew."""
+def _bootstrap(marks: list[Mark]) -> tuple[float, float]:
+    """Return the middle 95% of F1 over random samples of the items."""
     rng = random.Random(0)
     values = sorted(f1(rng.choices(marks, k=len(marks))) for _ in range(_DRAWS))
     return values[_DRAWS // 40], values[-_DRAWS // 40]

@@ -171,130 +171,130 @@ _WHICH = {
 
 
 def names(kind: Kind) -> dict[str, str]:
-    """What stands for `{one}` and `{m}`."""
+    """Return the values of a phrasing's placeholders for a kind."""
     return {"one": kind.zh, "m": kind.counter}
 
 
 def counted_kind(kind: Kind, count: int) -> str:
-    """3只猫."""
+    """Return a count and the kind's name, such as "3 cats" or "3只猫"."""
     return kind.counted_zh(count)
 
 
 def named_kind(kind: Kind, _count: int) -> str:
-    """猫: what boxes are labelled with."""
+    """Return the name with which boxes are labelled; the number follows from the boxes."""
     return kind.zh
 
 
 def listed(parts: list[str]) -> str:
-    """一、二和三."""
+    """Return an enumeration such as "a, b and c" or "一、二和三"."""
     return "和".join(part for part in ("、".join(parts[:-1]), parts[-1]) if part)
 
 
 def located(kind: Kind, _count: int, boxes: str) -> str:
-    """Where all of a kind are."""
+    """Say where all objects of a kind are."""
     return f"<ref>{kind.zh}</ref>{boxes}"
 
 
 def counted(kind: Kind, count: int, boxes: str) -> str:
-    """How many of a kind, after finding them."""
+    """Say how many objects of a kind there are, after finding them."""
     return f"数一数{located(kind, count, boxes)}：一共有{count}{kind.counter}。"
 
 
 def absent(kind: Kind) -> str:
-    """None of a kind."""
+    """Say that there is none of a kind."""
     return f"图中没有{kind.zh}。"
 
 
 def absent_everywhere(kind: Kind) -> str:
-    """None of a kind in any image."""
+    """Say that there is none of a kind in any image."""
     return f"这些图中都没有{kind.zh}。"
 
 
 def yes_there(kind: Kind, count: int, boxes: str) -> str:
-    """Some of a kind."""
+    """Say that there are some of a kind."""
     return f"有，图中有<ref>{named_kind(kind, count)}</ref>{boxes}。"
 
 
 def not_there(kind: Kind) -> str:
-    """None of a kind, to who asked whether."""
+    """Say that there is none of a kind, to somebody who asked whether there is."""
     return f"没有，{absent(kind)}"
 
 
 def described(parts: list[str]) -> str:
-    """What a picture of objects shows."""
+    """Describe a picture of objects."""
     return f"图中有{listed(parts or [NOTHING])}。"
 
 
 def described_form(form: str) -> str:
-    """What a picture of print or a chart is."""
+    """Describe a picture of print or a chart."""
     return f"图中是{_FORMS[form]}。"
 
 
 def detected(parts: list[str]) -> str:
-    """All kinds with all their boxes."""
+    """Name all kinds with all their boxes."""
     return f"我看到{listed(parts or [NOTHING])}。"
 
 
 def region(kind: Kind) -> str:
-    """What a box holds."""
+    """Say what a box holds."""
     return f"这是{kind.zh}。"
 
 
 def coloured(kind: Kind, colour: str) -> str:
-    """A thing's colour."""
+    """Say an object's colour."""
     return f"{kind.zh}是{COLOURS_ZH[colour]}的。"
 
 
 def extreme(which: str, kind: Kind, boxes: str) -> str:
-    """The largest, leftmost, ... object."""
+    """Say which object is the largest, leftmost, ..."""
     return f"{_WHICH[which]}是<ref>{kind.zh}</ref>{boxes}。"
 
 
 def related(right: bool, one: Kind, side: str, other: Kind, boxes: tuple[str, str]) -> str:
-    """Where one thing is from another, after finding both; then yes or no."""
+    """Say where one object is from another, after finding both; then yes or no."""
     found = "和".join(located(kind, 1, box) for kind, box in zip((one, other), boxes, strict=True))
     return f"{found}：{one.zh}在{other.zh}的{SIDES[side]}，{'是的' if right else '不是'}。"
 
 
 def read(words: str) -> str:
-    """What a sign says."""
+    """Say what a sign says."""
     return f"牌子上写着“{words}”。"
 
 
 def no_sign() -> str:
-    """No sign to be read."""
+    """Say that there is no sign to be read."""
     return "图中没有牌子。"
 
 
 def price(name: str, value: int) -> str:
-    """A price of a list."""
+    """Say a price of a list."""
     return f"{name}的价格是{value}。"
 
 
 def no_price(name: str) -> str:
-    """Not on the list."""
+    """Say that a name is not on the list."""
     return f"单子上没有{name}。"
 
 
 def part(which: str, name: str, value: int) -> str:
-    """The largest or smallest part of a chart."""
+    """Say which part of a chart is the largest or smallest."""
     return f"{name}{'最大' if which == 'largest' else '最小'}，是{value}。"
 
 
 def part_value(name: str, value: int) -> str:
-    """A part's value."""
+    """Say the value of a chart's part."""
     return f"{name}是{value}。"
 
 
 def only(number: int, parts: list[str]) -> str:
-    """What one image alone shows."""
+    """Say what only one of the images shows."""
     if not parts:
         return f"没有什么是只在Image-{number}里的。"
     return f"只有Image-{number}里有{listed(parts)}。"
 
 
 def more(kind: Kind, counts: tuple[int, int]) -> str:
-    """Which of two images has more of a kind, after counting both."""
+    """Say which of two images has more of a kind, after counting both."""
     first, second = counts
     if first == second:
         return f"{first}比{second}：两张图里的{kind.zh}一样多。"

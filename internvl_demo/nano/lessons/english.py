@@ -226,130 +226,130 @@ _FORMS = {
 
 
 def names(kind: Kind) -> dict[str, str]:
-    """What stands for `{one}`, `{many}` and `{a}`."""
+    """Return the values of a phrasing's placeholders for a kind."""
     return {"one": kind.en, "many": kind.plural, "a": kind.with_article}
 
 
 def counted_kind(kind: Kind, count: int) -> str:
-    """3 cats."""
+    """Return a count and the kind's name, such as "3 cats" or "3只猫"."""
     return kind.counted(count)
 
 
 def named_kind(kind: Kind, count: int) -> str:
-    """A cat, cats: what boxes are labelled with. How many follows from the boxes, not they from a number."""
+    """Return the name with which boxes are labelled; the number follows from the boxes."""
     return kind.with_article if count == 1 else kind.plural
 
 
 def listed(parts: list[str]) -> str:
-    """a, b and c."""
+    """Return an enumeration such as "a, b and c" or "一、二和三"."""
     return " and ".join(part for part in (", ".join(parts[:-1]), parts[-1]) if part)
 
 
 def located(kind: Kind, count: int, boxes: str) -> str:
-    """Where all of a kind are."""
+    """Say where all objects of a kind are."""
     return f"<ref>the {kind.en if count == 1 else kind.plural}</ref>{boxes}"
 
 
 def counted(kind: Kind, count: int, boxes: str) -> str:
-    """How many of a kind, after finding them."""
+    """Say how many objects of a kind there are, after finding them."""
     return f"Counting {located(kind, count, boxes)}: there {'is' if count == 1 else 'are'} {count}."
 
 
 def absent(kind: Kind) -> str:
-    """None of a kind."""
+    """Say that there is none of a kind."""
     return f"There is no {kind.en} in the image."
 
 
 def absent_everywhere(kind: Kind) -> str:
-    """None of a kind in any image."""
+    """Say that there is none of a kind in any image."""
     return f"There is no {kind.en} in the images."
 
 
 def yes_there(kind: Kind, count: int, boxes: str) -> str:
-    """Some of a kind."""
+    """Say that there are some of a kind."""
     return f"Yes, there {'is' if count == 1 else 'are'} <ref>{named_kind(kind, count)}</ref>{boxes}."
 
 
 def not_there(kind: Kind) -> str:
-    """None of a kind, to who asked whether."""
+    """Say that there is none of a kind, to somebody who asked whether there is."""
     return f"No. {absent(kind)}"
 
 
 def described(parts: list[str]) -> str:
-    """What a picture of objects shows."""
+    """Describe a picture of objects."""
     return f"The image shows {listed(parts or [NOTHING])}."
 
 
 def described_form(form: str) -> str:
-    """What a picture of print or a chart is."""
+    """Describe a picture of print or a chart."""
     return f"The image shows {_FORMS[form]}."
 
 
 def detected(parts: list[str]) -> str:
-    """All kinds with all their boxes."""
+    """Name all kinds with all their boxes."""
     return f"I see {listed(parts or [NOTHING])}."
 
 
 def region(kind: Kind) -> str:
-    """What a box holds."""
+    """Say what a box holds."""
     return f"It is {kind.with_article}."
 
 
 def coloured(kind: Kind, colour: str) -> str:
-    """A thing's colour."""
+    """Say an object's colour."""
     return f"The {kind.en} is {colour}."
 
 
 def extreme(which: str, kind: Kind, boxes: str) -> str:
-    """The largest, leftmost, ... object."""
+    """Say which object is the largest, leftmost, ..."""
     return f"The {which} is <ref>the {kind.en}</ref>{boxes}."
 
 
 def related(right: bool, one: Kind, side: str, other: Kind, boxes: tuple[str, str]) -> str:
-    """Where one thing is from another, after finding both; then yes or no."""
+    """Say where one object is from another, after finding both; then yes or no."""
     found = " and ".join(located(kind, 1, box) for kind, box in zip((one, other), boxes, strict=True))
     return f"{found}: the {one.en} is {SIDES[side]} the {other.en}, so {'yes' if right else 'no'}."
 
 
 def read(words: str) -> str:
-    """What a sign says."""
+    """Say what a sign says."""
     return f'The sign says "{words}".'
 
 
 def no_sign() -> str:
-    """No sign to be read."""
+    """Say that there is no sign to be read."""
     return "There is no sign in the image."
 
 
 def price(name: str, value: int) -> str:
-    """A price of a list."""
+    """Say a price of a list."""
     return f"{name} costs {value}."
 
 
 def no_price(name: str) -> str:
-    """Not on the list."""
+    """Say that a name is not on the list."""
     return f"{name} is not on the list."
 
 
 def part(which: str, name: str, value: int) -> str:
-    """The largest or smallest part of a chart."""
+    """Say which part of a chart is the largest or smallest."""
     return f"{name} is the {which}, with {value}."
 
 
 def part_value(name: str, value: int) -> str:
-    """A part's value."""
+    """Say the value of a chart's part."""
     return f"{name} is {value}."
 
 
 def only(number: int, parts: list[str]) -> str:
-    """What one image alone shows."""
+    """Say what only one of the images shows."""
     if not parts:
         return f"Nothing is only in Image-{number}."
     return f"Only Image-{number} shows {listed(parts)}."
 
 
 def more(kind: Kind, counts: tuple[int, int]) -> str:
-    """Which of two images has more of a kind, after counting both."""
+    """Say which of two images has more of a kind, after counting both."""
     first, second = counts
     if first == second:
         return f"{first} against {second}: both have as many {kind.plural}."

@@ -1,10 +1,10 @@
-"""Which question and answer follow from a picture's truth, in either language.
+"""Make a question and its answer from a picture's truth, in either language.
 
-    lesson = ask_picture(rng, picture, random_tongue(rng))
+    lesson = ask_picture(rng, picture, random_language(rng))
     lesson.question   Where is the cat?
     lesson.answer     <ref>the cat</ref><box>[[120, 80, 402, 377]]</box>
 
-With two images each answer says which it means: `Image-2: <ref>the cat</ref>...`.
+With two images each answer names the image that it means: `Image-2: <ref>the cat</ref>...`.
 """
 
 import random
@@ -16,7 +16,7 @@ from internvl_demo.nano.lessons import chinese, english
 from internvl_demo.nano.world.pictures import Picture, Thing
 from internvl_demo.nano.world.vocabulary import SIGN, Kind, kinds
 
-TONGUES: dict[str, ModuleType] = {"en": english, "zh": chinese}
+LANGUAGES: dict[str, ModuleType] = {"en": english, "zh": chinese}
 _TRIES = 4
 _FOLLOWED = ("locate", "count", "present", "region", "absent", "colour")
 """The skills that a question can lean on."""
@@ -33,58 +33,62 @@ class Lesson:
     name: str = ""
 
 
-def random_tongue(rng: random.Random) -> ModuleType:
-    """English or Chinese."""
-    return TONGUES[rng.choice(("en", "zh"))]
+def random_language(rng: random.Random) -> ModuleType:
+    """Return English or Chinese."""
+    return LANGUAGES[rng.choice(("en", "zh"))]
 
 
 def boxes_text(picture: Picture, things: tuple[Thing, ...]) -> str:
-    """`<box>[[x1, y1, x2, y2], ...]</box>` of things, from left to right."""
+    """Return the objects' boxes as `<box>[[x1, y1, x2, y2], ...]</box>`, from left to right."""
     corners = (", ".join(str(value) for value in picture.box_1000(thing)) for thing in things)
     return f"<box>[{', '.join(f'[{four}]' for four in corners)}]</box>"
 
 
-def located(tongue: ModuleType, picture: Picture, kind: Kind) -> str:
-    """Where all of a kind are, or that there is none."""
+def located(language: ModuleType, picture: Picture, kind: Kind) -> str:
+    """Return where all objects of a kind are, or that there is none."""
     things = picture.of(kind)
     answer: str = (
-        tongue.located(kind, len(things), boxes_text(picture, things)) if things else tongue.absent(kind)
+        language.located(kind, len(things), boxes_text(picture, things)) if things else language.absent(kind)
     )
     return answer
 
 
-def counted(tongue: ModuleType, picture: Picture, kind: Kind) -> str:
-    """How many of a kind, or that there is none."""
+def counted(language: ModuleType, picture: Picture, kind: Kind) -> str:
+    """Return how many objects of a kind there are, or that there is none."""
     things = picture.of(kind)
     answer: str = (
-        tongue.counted(kind, len(things), boxes_text(picture, things)) if things else tongue.absent(kind)
+        language.counted(kind, len(things), boxes_text(picture, things)) if things else language.absent(kind)
     )
     return answer
 
 
-def described(tongue: ModuleType, picture: Picture) -> str:
-    """All kinds with their counts; of print and charts, what they are."""
+def described(language: ModuleType, picture: Picture) -> str:
+    """Return all kinds with their counts; of print and charts, what they are."""
     if picture.form not in ("scene", "sign"):
-        return str(tongue.described_form(picture.form))
-    return str(tongue.described([tongue.counted_kind(kind, count) for kind, count in picture.counts.items()]))
+        return str(language.described_form(picture.form))
+    return str(
+        language.described([language.counted_kind(kind, count) for kind, count in picture.counts.items()])
+    )
 
 
 def ask_picture(
-    rng: random.Random, picture: Picture, tongue: ModuleType, skill: str = "", legible: bool = True
+    rng: random.Random, picture: Picture, language: ModuleType, skill: str = "", legible: bool = True
 ) -> Lesson:
-    """One question about one image; of the given skill, or of one that suits the picture. A list that is
-    not `legible` in the tiles that it gets is answered with how it would be."""
-    lesson = _Asking(rng, picture, tongue).ask(skill)
+    """Return one question about one image, of the given skill or of one that suits the picture.
+
+    A list that is not `legible` in the tiles that it gets is answered with how it could be read.
+    """
+    lesson = _Asking(rng, picture, language).ask(skill)
     if not legible and lesson.skill in ("price", "no_price"):
-        return Lesson(lesson.question, tongue.TOO_SMALL, "too_small", name=lesson.name)
+        return Lesson(lesson.question, language.TOO_SMALL, "too_small", name=lesson.name)
     return lesson
 
 
 class _Asking:
     """A question about one picture in the making."""
 
-    def __init__(self, rng: random.Random, picture: Picture, tongue: ModuleType):
-        self.rng, self.picture, self.tongue = rng, picture, tongue
+    def __init__(self, rng: random.Random, picture: Picture, language: ModuleType):
+        self.rng, self.picture, self.language = rng, picture, language
 
     def ask(self, skill: str = "") -> Lesson:
         if skill:
@@ -109,7 +113,7 @@ class _Asking:
         return self.rng.choices(list(skills), list(skills.values()))[0]
 
     def _of(self, skill: str) -> Lesson | None:
-        """A lesson of a skill; None when the picture has nothing for it."""
+        """Return a lesson of a skill; None when the picture has nothing for it."""
         maker: Callable[[], Lesson | None] = getattr(self, f"_{skill}")
         return maker()
 
@@ -128,52 +132,52 @@ class _Asking:
         return self._about(self._present_kind(), "present")
 
     def _about(self, kind: Kind | None, skill: str) -> Lesson | None:
-        """Where, how many or whether, of a kind that may not be there."""
+        """Return a question where, how many or whether, about a kind that may not be there."""
         if kind is None:
             return None
-        things, tongue = self.picture.of(kind), self.tongue
+        things, language = self.picture.of(kind), self.language
         if skill == "present":
             boxes = boxes_text(self.picture, things)
-            said = tongue.yes_there(kind, len(things), boxes) if things else tongue.not_there(kind)
-            return self._lesson(tongue.PRESENT, said, skill, kind)
+            text = language.yes_there(kind, len(things), boxes) if things else language.not_there(kind)
+            return self._lesson(language.PRESENT, text, skill, kind)
         if skill == "count":
-            return self._lesson(tongue.COUNT, counted(tongue, self.picture, kind), skill, kind)
-        return self._lesson(self._locating(len(things)), located(tongue, self.picture, kind), skill, kind)
+            return self._lesson(language.COUNT, counted(language, self.picture, kind), skill, kind)
+        return self._lesson(self._locating(len(things)), located(language, self.picture, kind), skill, kind)
 
     def _locating(self, count: int) -> tuple[str, ...]:
         if self.rng.random() < 0.2:
-            return tuple(self.tongue.REFER)
+            return tuple(self.language.REFER)
         several = (count > 1) == (self.rng.random() < 0.8)
-        return tuple(self.tongue.LOCATE_ALL if several else self.tongue.LOCATE_ONE)
+        return tuple(self.language.LOCATE_ALL if several else self.language.LOCATE_ONE)
 
     def _describe(self) -> Lesson | None:
-        return self._lesson(self.tongue.DESCRIBE, described(self.tongue, self.picture), "describe")
+        return self._lesson(self.language.DESCRIBE, described(self.language, self.picture), "describe")
 
     def _detect(self) -> Lesson | None:
         parts = []
         for kind, count in self.picture.counts.items():
-            name = self.tongue.named_kind(kind, count)
+            name = self.language.named_kind(kind, count)
             parts.append(f"<ref>{name}</ref>{boxes_text(self.picture, self.picture.of(kind))}")
-        return self._lesson(self.tongue.DETECT, self.tongue.detected(parts), "detect")
+        return self._lesson(self.language.DETECT, self.language.detected(parts), "detect")
 
     def _region(self) -> Lesson | None:
         if not self.picture.things:
             return None
         thing = self.rng.choice(self.picture.things)
         box = boxes_text(self.picture, (thing,))
-        question = self.rng.choice(self.tongue.REGION).format(box=box)
-        return Lesson(question, self.tongue.region(thing.kind), "region", thing.kind)
+        question = self.rng.choice(self.language.REGION).format(box=box)
+        return Lesson(question, self.language.region(thing.kind), "region", thing.kind)
 
     def _colour(self) -> Lesson | None:
         single = [thing for thing in self._single() if thing.colour]
         if not single:
             return None
         thing = self.rng.choice(single)
-        said = self.tongue.coloured(thing.kind, thing.colour)
-        return self._lesson(self.tongue.COLOUR, said, "colour", thing.kind)
+        text = self.language.coloured(thing.kind, thing.colour)
+        return self._lesson(self.language.COLOUR, text, "colour", thing.kind)
 
     def _extreme(self) -> Lesson | None:
-        """The largest, leftmost, ... object, where it is so by a clear margin."""
+        """Return a question about the largest, leftmost, ... object, if one is so by a clear margin."""
         width, height = self.picture.image.size
         measures: dict[str, Callable[[Thing], float]] = {
             "largest": lambda thing: thing.area_px**0.5 / (width * height) ** 0.5,
@@ -188,8 +192,8 @@ class _Asking:
         if len(order) < 2 or measures[which](order[-1]) - measures[which](order[-2]) < 0.04:
             return None
         thing = order[-1]
-        said = self.tongue.extreme(which, thing.kind, boxes_text(self.picture, (thing,)))
-        return self._lesson(self.tongue.EXTREME[which], said, "extreme", thing.kind)
+        text = self.language.extreme(which, thing.kind, boxes_text(self.picture, (thing,)))
+        return self._lesson(self.language.EXTREME[which], text, "extreme", thing.kind)
 
     def _relation(self) -> Lesson | None:
         single = self._single()
@@ -205,29 +209,29 @@ class _Asking:
         sides = ("left", "right") if horizontal else ("above", "below")
         true_side = sides[(across if horizontal else down) > 0]
         side = self.rng.choice(sides)
-        question = self.rng.choice(self.tongue.RELATION).format(
-            **{**self.tongue.names(one.kind), "other": self.tongue.names(other.kind)["one"]},
-            side=self.tongue.SIDES[side],
+        question = self.rng.choice(self.language.RELATION).format(
+            **{**self.language.names(one.kind), "other": self.language.names(other.kind)["one"]},
+            side=self.language.SIDES[side],
         )
         boxes = (boxes_text(self.picture, (one,)), boxes_text(self.picture, (other,)))
-        said = self.tongue.related(side == true_side, one.kind, true_side, other.kind, boxes)
-        return Lesson(question, said, "relation")
+        text = self.language.related(side == true_side, one.kind, true_side, other.kind, boxes)
+        return Lesson(question, text, "relation")
 
     def _read(self) -> Lesson | None:
         if not self.picture.words:
-            return self._lesson(self.tongue.READ, self.tongue.no_sign(), "read")
-        return self._lesson(self.tongue.READ, self.tongue.read(self.picture.words), "read")
+            return self._lesson(self.language.READ, self.language.no_sign(), "read")
+        return self._lesson(self.language.READ, self.language.read(self.picture.words), "read")
 
     def _price(self) -> Lesson | None:
         if not self.picture.rows:
             return None
         name, value = self.rng.choice(self.picture.rows)
-        return self._printed(self.tongue.PRICE, name, self.tongue.price(name, value), "price")
+        return self._printed(self.language.PRICE, name, self.language.price(name, value), "price")
 
     def _no_price(self) -> Lesson | None:
         printed = {name for name, _ in self.picture.rows}
         name = self.rng.choice([kind.en.upper() for kind in kinds() if kind.en.upper() not in printed])
-        return self._printed(self.tongue.PRICE, name, self.tongue.no_price(name), "no_price")
+        return self._printed(self.language.PRICE, name, self.language.no_price(name), "no_price")
 
     def _part(self) -> Lesson | None:
         which = self.rng.choice(("largest", "smallest"))
@@ -235,22 +239,24 @@ class _Asking:
         if len(order) < 2:
             return None
         name, value = order[-1 if which == "largest" else 0]
-        templates = self.tongue.PART_LARGEST if which == "largest" else self.tongue.PART_SMALLEST
-        return self._lesson(templates, self.tongue.part(which, name, value), "part")
+        templates = self.language.PART_LARGEST if which == "largest" else self.language.PART_SMALLEST
+        return self._lesson(templates, self.language.part(which, name, value), "part")
 
     def _part_value(self) -> Lesson | None:
         if not self.picture.rows:
             return None
         name, value = self.rng.choice(self.picture.rows)
-        return self._printed(self.tongue.PART_VALUE, name, self.tongue.part_value(name, value), "part_value")
+        return self._printed(
+            self.language.PART_VALUE, name, self.language.part_value(name, value), "part_value"
+        )
 
     def _other(self) -> Lesson | None:
         return self.plain()
 
     def plain(self) -> Lesson:
-        """A question that no picture answers."""
+        """Return a question that no picture answers."""
         topic = self.rng.choice(("OTHER", "WHO", "GREETING"))
-        return self._lesson(getattr(self.tongue, topic), getattr(self.tongue, f"{topic}_ANSWER"), "other")
+        return self._lesson(getattr(self.language, topic), getattr(self.language, f"{topic}_ANSWER"), "other")
 
     def _single(self) -> list[Thing]:
         return [thing for thing in self.picture.things if len(self.picture.of(thing.kind)) == 1]
@@ -265,91 +271,93 @@ class _Asking:
     def _lesson(
         self, templates: tuple[str, ...], answer: str, skill: str, kind: Kind | None = None
     ) -> Lesson:
-        named = self.tongue.names(kind) if kind else {}
+        named = self.language.names(kind) if kind else {}
         return Lesson(vary(self.rng, self.rng.choice(templates).format(**named)), answer, skill, kind)
 
 
-def follow_up(rng: random.Random, picture: Picture, tongue: ModuleType, before: Lesson) -> Lesson | None:
-    """A question that only the turn before makes clear: "And the dogs?", "Where is it?"; it can be followed in
-    turn. None when the turn before gives no hold for one."""
+def follow_up(rng: random.Random, picture: Picture, language: ModuleType, before: Lesson) -> Lesson | None:
+    """Return a question that only the turn before makes clear: "And the dogs?", "Where is it?".
+
+    It can be followed up in turn. None when the turn before offers nothing to refer to.
+    """
     if before.skill not in _FOLLOWED or before.kind is None:
         return None
-    asking = _Asking(rng, picture, tongue)
+    asking = _Asking(rng, picture, language)
     things = picture.of(before.kind)
     others = [kind for kind in picture.counts if kind != before.kind]
     if not others or rng.random() < 0.35:
         others = [kind for kind in kinds() if kind != before.kind]
     other = rng.choice(others)
-    many = counted(tongue, picture, other), "count", other
-    place = located(tongue, picture, other), "locate", other
-    ways: list[tuple[tuple[str, ...], tuple[str, str, Kind]]] = [(tongue.AND_COUNT, many)]
+    many = counted(language, picture, other), "count", other
+    place = located(language, picture, other), "locate", other
+    ways: list[tuple[tuple[str, ...], tuple[str, str, Kind]]] = [(language.AND_COUNT, many)]
     if before.skill == "count":
-        ways.append((tongue.AND_SAME, many))
+        ways.append((language.AND_SAME, many))
     if before.skill == "locate":
-        ways.append((tongue.AND_SAME, place))
+        ways.append((language.AND_SAME, place))
     if things:
-        where = tongue.WHERE_IT if len(things) == 1 else tongue.WHERE_THEY
+        where = language.WHERE_IT if len(things) == 1 else language.WHERE_THEY
         if before.skill != "locate":
-            ways.append((where, (located(tongue, picture, before.kind), "locate", before.kind)))
+            ways.append((where, (located(language, picture, before.kind), "locate", before.kind)))
         if before.skill != "count":
-            ways.append((tongue.HOW_MANY, (counted(tongue, picture, before.kind), "count", before.kind)))
+            ways.append((language.HOW_MANY, (counted(language, picture, before.kind), "count", before.kind)))
         if len(things) == 1 and things[0].colour:
-            said = tongue.coloured(before.kind, things[0].colour)
-            ways.append((tongue.WHAT_COLOUR, (said, "colour", before.kind)))
+            text = language.coloured(before.kind, things[0].colour)
+            ways.append((language.WHAT_COLOUR, (text, "colour", before.kind)))
     templates, (answer, skill, kind) = rng.choice(ways)
     return asking._lesson(templates, answer, skill, kind)
 
 
 def ask_pair(
-    rng: random.Random, pictures: tuple[Picture, Picture], tongue: ModuleType, skill: str = ""
+    rng: random.Random, pictures: tuple[Picture, Picture], language: ModuleType, skill: str = ""
 ) -> Lesson:
-    """One question about two images, of one by its number or of both."""
+    """Return one question about two images: about one by its number, or about both."""
     weights = {"locate": 24, "which": 10, "count": 10, "describe": 8, "only": 16, "more": 14, "one": 18}
     skill = skill or rng.choices(list(weights), list(weights.values()))[0]
     if skill == "one":
         number = rng.choice((1, 2))
-        lesson = ask_picture(rng, pictures[number - 1], tongue)
-        question = rng.choice(tongue.IN_IMAGE).format(n=number, q=lesson.question)
+        lesson = ask_picture(rng, pictures[number - 1], language)
+        question = rng.choice(language.IN_IMAGE).format(n=number, q=lesson.question)
         return Lesson(question, f"Image-{number}: {lesson.answer}", "one")
     if skill == "only":
         number = rng.choice((1, 2))
         here, there = pictures[number - 1].counts, pictures[2 - number].counts
-        parts = [tongue.counted_kind(kind, count) for kind, count in here.items() if kind not in there]
-        question = rng.choice(tongue.ONLY).format(n=number, nth=tongue.NTH[number - 1])
-        return Lesson(vary(rng, question), tongue.only(number, parts), "only")
+        parts = [language.counted_kind(kind, count) for kind, count in here.items() if kind not in there]
+        question = rng.choice(language.ONLY).format(n=number, nth=language.NTH[number - 1])
+        return Lesson(vary(rng, question), language.only(number, parts), "only")
     kind = _kind_of_either(rng, pictures)
     counts = (len(pictures[0].of(kind)), len(pictures[1].of(kind)))
-    asking = _Asking(rng, pictures[0], tongue)
+    asking = _Asking(rng, pictures[0], language)
     if skill == "more":
-        said = tongue.more(kind, counts) if any(counts) else tongue.absent_everywhere(kind)
-        return asking._lesson(tongue.MORE, said, skill, kind)
+        text = language.more(kind, counts) if any(counts) else language.absent_everywhere(kind)
+        return asking._lesson(language.MORE, text, skill, kind)
     if skill in ("locate", "which"):
         lines = [
-            f"Image-{number}: {located(tongue, picture, kind)}"
+            f"Image-{number}: {located(language, picture, kind)}"
             for number, picture in enumerate(pictures, 1)
             if picture.of(kind)
         ]
-        templates = asking._locating(max(counts)) if skill == "locate" else tongue.WHICH
-        return asking._lesson(templates, "\n".join(lines) or tongue.absent_everywhere(kind), skill, kind)
+        templates = asking._locating(max(counts)) if skill == "locate" else language.WHICH
+        return asking._lesson(templates, "\n".join(lines) or language.absent_everywhere(kind), skill, kind)
     if skill == "describe":
-        told = [f"Image-{n}: {described(tongue, picture)}" for n, picture in enumerate(pictures, 1)]
-        return asking._lesson(tongue.DESCRIBE, "\n".join(told), skill)
-    told = [f"Image-{n}: {counted(tongue, picture, kind)}" for n, picture in enumerate(pictures, 1)]
-    return asking._lesson(tongue.COUNT, "\n".join(told), skill, kind)
+        lines = [f"Image-{n}: {described(language, picture)}" for n, picture in enumerate(pictures, 1)]
+        return asking._lesson(language.DESCRIBE, "\n".join(lines), skill)
+    lines = [f"Image-{n}: {counted(language, picture, kind)}" for n, picture in enumerate(pictures, 1)]
+    return asking._lesson(language.COUNT, "\n".join(lines), skill, kind)
 
 
-def ask_nothing(rng: random.Random, tongue: ModuleType) -> Lesson:
-    """A question where there is no image: about who is asked, or about a picture that is not there."""
-    asking = _Asking(rng, Picture(image=None), tongue)  # type: ignore[arg-type]
+def ask_nothing(rng: random.Random, language: ModuleType) -> Lesson:
+    """Return a question without an image: about the assistant, or about a picture that is not there."""
+    asking = _Asking(rng, Picture(image=None), language)  # type: ignore[arg-type]
     if rng.random() < 0.35:
         kind = rng.choice(kinds())
-        templates = rng.choice((tongue.COUNT, tongue.LOCATE_ONE, tongue.DESCRIBE, tongue.READ))
-        return asking._lesson(templates, tongue.NO_PICTURE_ANSWER, "other", kind)
+        templates = rng.choice((language.COUNT, language.LOCATE_ONE, language.DESCRIBE, language.READ))
+        return asking._lesson(templates, language.NO_PICTURE_ANSWER, "other", kind)
     return asking.plain()
 
 
 def vary(rng: random.Random, question: str) -> str:
-    """The same question typed by different people."""
+    """Return the same question as different people would type it."""
     if rng.random() < 0.15:
         question = question[0].lower() + question[1:]
     if rng.random() < 0.15:
@@ -360,6 +368,6 @@ def vary(rng: random.Random, question: str) -> str:
 
 
 def _kind_of_either(rng: random.Random, pictures: tuple[Picture, Picture]) -> Kind:
-    """A kind that is there, four times in five."""
+    """Return a kind for a question; four times in five one that is there."""
     there = [kind for picture in pictures for kind in picture.counts if kind != SIGN]
     return rng.choice(there) if there and rng.random() < 0.8 else rng.choice(kinds())

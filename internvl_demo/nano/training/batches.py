@@ -37,10 +37,13 @@ _SURE = 0.05
 
 @dataclass
 class Sequence:
-    """One conversation as ids. `blocks` numbers the questions (0: the prefix); `chained` makes each see
-    those before it. `losses` marks the tokens to be learned, `numbers` the value of box coordinates (-1: none).
-    `starts` is where each view's first visual token stands; `views` are the numbers of all its views in the batch.
-    `points`: of a word, its place, where the view begins at which one should look, and the tokens (64,) of it."""
+    """One conversation as token ids.
+
+    blocks: the question's number for each token (0: the prefix). chained: each question sees those before it.
+    losses: the tokens to be learned. numbers: the value of box coordinates (-1: none).
+    starts: where each view's first visual token stands; views: the numbers of all its views in the batch.
+    points: for a word its place, where the view begins at which the decoder should look, and the tokens (64,) of it.
+    """
 
     ids: list[int]
     blocks: list[int]
@@ -54,11 +57,13 @@ class Sequence:
 
 @dataclass
 class Talk:
-    """Conversations as tensors: ids, positions, losses and numbers (conversations, length); mask
-    (conversations, 1, length, length) bool, true where a token may look. `points` (looks, 3): for each look of an
+    """Conversations as tensors: ids, positions, losses and numbers (conversations, length).
+
+    mask (conversations, 1, length, length) bool: true where a token may look. points (looks, 3): for each look of an
     answer (see `pointing`) its row, the place before its word (from where it is said) and where the 64 tokens of
-    its view begin; `cells` (looks, 64) bool: those at which to look.
-    `views` (views,): which of the batch's views the conversations show, in the order of their places in `ids`."""
+    its view begin; cells (looks, 64) bool: those at which to look.
+    views (views,): which of the batch's views the conversations show, in the order of their places in `ids`.
+    """
 
     views: torch.Tensor
     ids: torch.Tensor
@@ -70,15 +75,17 @@ class Talk:
     cells: torch.Tensor
 
     def to(self, device: torch.device) -> "Talk":
-        """The same on another device."""
+        """Return the same tensors on another device."""
         return Talk(**{name: part.to(device, non_blocking=True) for name, part in vars(self).items()})
 
 
 @dataclass
 class Truth:
-    """What views show, by patch: looks (views, patches) int64, sides (views, patches, 4) float32, letters
-    (views, patches, 4) int64, words (views, patches), digits (views, patches, 3) and ranks (views, patches) int64;
-    see `world.truth.ViewTruth`."""
+    """What views show, by patch; see `world.truth.ViewTruth`.
+
+    looks (views, patches) int64, sides (views, patches, 4) float32, letters (views, patches, 4) int64, words
+    (views, patches), digits (views, patches, 3) and ranks (views, patches) int64.
+    """
 
     looks: torch.Tensor
     sides: torch.Tensor
@@ -88,7 +95,7 @@ class Truth:
     ranks: torch.Tensor
 
     def to(self, device: torch.device) -> "Truth":
-        """The same on another device."""
+        """Return the same tensors on another device."""
         return Truth(**{name: part.to(device, non_blocking=True) for name, part in vars(self).items()})
 
     def __getitem__(self, chosen: torch.Tensor) -> "Truth":
@@ -97,8 +104,11 @@ class Truth:
 
 @dataclass
 class TokenTruth:
-    """What visual tokens show, each a square of four patches: looks (views, 64), boxes (views, 64, 4) in
-    thousandths of the view, letters (views, 64, 16), words (views, 64), digits (views, 64, 3), ranks (views, 64)."""
+    """What visual tokens show, each a square of four patches.
+
+    looks (views, 64), boxes (views, 64, 4) in normalised 0-1000 coordinates of the view, letters (views, 64, 16),
+    words (views, 64), digits (views, 64, 3), ranks (views, 64).
+    """
 
     looks: torch.Tensor
     boxes: torch.Tensor
@@ -109,17 +119,19 @@ class TokenTruth:
 
     @property
     def shows(self) -> torch.Tensor:
-        """Which tokens show something, (views, 64) bool."""
+        """Return which tokens show something, (views, 64) bool."""
         printed = (self.letters > 0).any(-1) | (self.words > 0) | (self.digits > 0).any(-1)
         return printed | (self.looks > 0)
 
 
 @dataclass
 class Batch:
-    """One training step: what the views show; their pixels (views, 3, side, side) uint8, unless the truth
-    itself is what the decoder reads; where each view's first patch lies on a tile's grid, corners (views, 2)
-    as (row, column); which views the vision encoder learns from, `learned`; and conversations about them, those of
-    about one length together."""
+    """One training step: views, what they show, and conversations about them.
+
+    The pixels (views, 3, side, side) uint8 are missing where the truth itself is what the decoder reads. corners
+    (views, 2): where each view's first patch lies on a tile's grid, as (row, column). learned: which views the vision
+    encoder learns from. Conversations of about one length are together.
+    """
 
     truth: Truth
     learned: torch.Tensor
@@ -128,7 +140,7 @@ class Batch:
     talks: tuple[Talk, ...] = ()
 
     def to(self, device: torch.device) -> "Batch":
-        """The same on another device."""
+        """Return the same batch on another device."""
         learned, corners = self.learned.to(device), self.corners.to(device)
         pixels = None if self.pixels is None else self.pixels.to(device, non_blocking=True)
         talks = tuple(talk.to(device) for talk in self.talks)
@@ -136,7 +148,7 @@ class Batch:
 
 
 def normalise(pixels: torch.Tensor) -> torch.Tensor:
-    """uint8 (views, 3, side, side) -> float32, ImageNet-normalised, as `tiling.pixel_values` does."""
+    """Return uint8 pixels (views, 3, side, side) as float32, ImageNet-normalised as in `tiling.pixel_values`."""
     mean = torch.tensor(IMAGENET_MEAN, device=pixels.device).view(1, 3, 1, 1)
     std = torch.tensor(IMAGENET_STD, device=pixels.device).view(1, 3, 1, 1)
     return (pixels.float() / 255 - mean) / std
@@ -148,7 +160,7 @@ def pack_views(
     learned: list[int] | None = None,
     corners: list[tuple[int, int]] | None = None,
 ) -> Batch:
-    """Views (side, side, 3) uint8, or none, and what they show."""
+    """Pack views (side, side, 3) uint8, or none, and what they show, into tensors."""
     parts = {name: numpy.stack([vars(truth)[name] for truth in truths]) for name in vars(truths[0])}
     truth = Truth(**{name: torch.from_numpy(part) for name, part in parts.items()})
     places = torch.tensor(corners or [(0, 0)] * len(truths))
@@ -160,7 +172,7 @@ def pack_views(
 
 
 def pack_talks(sequences: list[Sequence], pad_id: int) -> tuple[Talk, ...]:
-    """Conversations in groups of about one length, each padded to its longest: padding costs as much as text."""
+    """Pack conversations in groups of about one length, each padded to its longest: padding costs as much as text."""
     groups: list[list[Sequence]] = []
     for sequence in sorted(sequences, key=lambda one: -len(one.ids)):
         if not groups or len(sequence.ids) < _FILLED * len(groups[-1][0].ids):
@@ -195,7 +207,7 @@ def _pack(sequences: list[Sequence], pad_id: int) -> Talk:
 
 
 def _points(sequences: list[Sequence]) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """`Talk.points` and `Talk.cells`."""
+    """Return `Talk.points` and `Talk.cells`."""
     rows = [
         (row, place - 1, start)
         for row, sequence in enumerate(sequences)
@@ -208,7 +220,7 @@ def _points(sequences: list[Sequence]) -> tuple[numpy.ndarray, numpy.ndarray]:
 
 
 def _positions(sequence: Sequence) -> numpy.ndarray:
-    """Consecutive; with separate blocks, each block starts anew where the prefix ends."""
+    """Return consecutive positions; with separate blocks, each block starts anew where the prefix ends."""
     if sequence.chained:
         return numpy.arange(len(sequence.ids))
     positions, prefix, block, start = [], sequence.blocks.count(0), 0, 0
@@ -230,7 +242,7 @@ class SequenceWriter:
         self.value_of = values
 
     def start(self, segments: list[str | int], chained: bool) -> Sequence:
-        """A sequence that begins with text and images (an int: its number of views)."""
+        """Begin a sequence with text and images (an int: its number of views)."""
         ids: list[int] = []
         starts: list[int] = []
         for segment in segments:
@@ -243,7 +255,7 @@ class SequenceWriter:
         return Sequence(ids, zeros, [False] * len(ids), [-1] * len(ids), chained, starts)
 
     def add(self, sequence: Sequence, asked: str, answer: str, looks: Iterable[Look] = ()) -> None:
-        """One more question and the answer to be learned."""
+        """Add one more question and the answer to be learned."""
         block = max(sequence.blocks) + 1
         encoded = self.tokenizer.backend_tokenizer.encode(answer, add_special_tokens=False)
         question, said = self._ids(asked), encoded.ids
@@ -271,7 +283,7 @@ class SequenceWriter:
 def answer_loss(
     logits: torch.Tensor, targets: torch.Tensor, numbers: torch.Tensor, number_ids: torch.Tensor
 ) -> torch.Tensor:
-    """Cross-entropy of (tokens, vocabulary) logits; that of coordinates is spread, see `spread_loss`.
+    """Return the cross-entropy of (tokens, vocabulary) logits; that of coordinates is spread, see `spread_loss`.
 
     Each token weighs by how much it was not expected: most of an answer follows from the question alone and is
     learned soon, while the few words that tell what the picture shows would drown among it.
@@ -291,16 +303,20 @@ def answer_loss(
 
 
 def spread_loss(said: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy (places,) of log-probabilities (places, 1000) with each true value spread over its
-    neighbours: 498 is nearly right where 499 is meant."""
+    """Return the cross-entropy (places,) of log-probabilities (places, 1000), spread over neighbouring values.
+
+    498 is nearly right where 499 is meant.
+    """
     numbers = torch.arange(said.shape[1], device=said.device)
     weight = torch.exp(-0.5 * ((numbers - values[:, None]) / SPREAD_SIGMA) ** 2)
     return -(weight / weight.sum(1, keepdim=True) * said).sum(1)
 
 
 def token_truth(truth: Truth) -> TokenTruth:
-    """Truth of the patches of whole tiles -> of visual tokens. The first patch of the four that shows something
-    speaks for all."""
+    """Convert the truth of the patches of whole tiles to that of visual tokens.
+
+    The first of the four patches that shows something decides for all.
+    """
     centres = (torch.arange(GRID, device=truth.sides.device) + 0.5) * PATCH_PX / TILE_PX
     middle = torch.stack([centres[None].expand(GRID, GRID), centres[:, None].expand(GRID, GRID)], dim=-1)
     grid = truth.sides.reshape(-1, GRID, GRID, 4)
@@ -320,13 +336,13 @@ def token_truth(truth: Truth) -> TokenTruth:
 
 
 def _first(squares: torch.Tensor) -> torch.Tensor:
-    """(views, 64, 4, n) -> (views, 64, n): of the first of four patches that holds anything."""
+    """Reduce (views, 64, 4, n) to (views, 64, n): the first of four patches that holds anything."""
     holds = (squares > 0).any(-1, keepdim=True).float().argmax(2, keepdim=True)
     return squares.gather(2, holds.expand(-1, -1, 1, squares.shape[-1]))[:, :, 0]
 
 
 def _squares(patches: torch.Tensor) -> torch.Tensor:
-    """(views, 256, n) -> (views, 64, 4, n): the four patches of each visual token."""
+    """Group (views, 256, n) as (views, 64, 4, n): the four patches of each visual token."""
     views, half = len(patches), GRID // 2
     grid = patches.reshape(views, half, 2, half, 2, -1).transpose(2, 3)
     return grid.reshape(views, half * half, 4, -1)

@@ -1,4 +1,4 @@
-"""Training batches, each from its own seed: batch n is the same on every machine.
+"""Make training batches, each from its own seed: batch n is the same on every machine.
 
 `VisionBatches`: views of one size with the truth of every patch. `LessonBatches`: conversations about
 single pictures, about pairs, and about pictures in tiles with a thumbnail; with pixels, or with the truth
@@ -22,7 +22,7 @@ from internvl_demo.nano.lessons.lessons import (
     ask_pair,
     ask_picture,
     follow_up,
-    random_tongue,
+    random_language,
 )
 from internvl_demo.nano.shape import GRID
 from internvl_demo.nano.training.batches import Batch, Sequence, SequenceWriter, pack_talks, pack_views
@@ -49,8 +49,11 @@ _FOLLOWS = 0.45
 
 
 class VisionBatches(Dataset[Batch]):
-    """Batch n: `views` views of `view_px` pixels and what each patch of them shows. `squares` is the share of
-    batches that show small squares full of print instead, as many pixels in all: what reads best is learned there."""
+    """Make batch n: `views` views of `view_px` pixels, and what each of their patches shows.
+
+    squares: the share of batches that show small squares full of print instead, as many pixels in all. Reading is
+    learned best there.
+    """
 
     def __init__(self, seed: int, views: int, view_px: int, squares: float = 0.0):
         self.seed, self.views, self.view_px, self.squares = seed, views, view_px, squares
@@ -64,8 +67,8 @@ class VisionBatches(Dataset[Batch]):
         else:
             side = self.view_px
             drawn = [self._view(rng) for _ in range(self.views)]
-        room = GRID - side // PATCH_PX
-        corners = [(rng.randint(0, room), rng.randint(0, room)) for _ in drawn]
+        capacity = GRID - side // PATCH_PX
+        corners = [(rng.randint(0, capacity), rng.randint(0, capacity)) for _ in drawn]
         return pack_views([truth for truth, _ in drawn], [pixels for _, pixels in drawn], corners=corners)
 
     def _view(self, rng: random.Random) -> tuple[ViewTruth, numpy.ndarray]:
@@ -76,7 +79,7 @@ class VisionBatches(Dataset[Batch]):
         return _part(picture, rng.choice(views_of(picture, plan)), self.view_px)
 
     def _small(self, rng: random.Random) -> Picture:
-        """One to four objects close by, or print."""
+        """Draw one to four objects close by, or print."""
         seed, side = rng.randrange(EXAM_SEEDS), self.view_px
         if rng.random() < 0.45:
             return draw_scrap(seed, side)
@@ -99,7 +102,7 @@ def _whole(picture: Picture, view_px: int) -> tuple[ViewTruth, numpy.ndarray]:
 
 
 def _part(picture: Picture, part: Box, view_px: int) -> tuple[ViewTruth, numpy.ndarray]:
-    """The part of a picture as a square view: what it shows and its pixels."""
+    """Return a part of a picture as a square view: what it shows, and its pixels."""
     image = picture.image.resize((view_px, view_px), Image.Resampling.BICUBIC, box=part)
     return view_truth(picture, part, view_px), numpy.asarray(image)
 
@@ -119,27 +122,29 @@ class LessonBatches(Dataset[Batch]):
 class _Drawing:
     """One batch being made."""
 
-    def __init__(self, rng: random.Random, room: int, writer: SequenceWriter, pixels: bool):
-        self.rng, self.room, self.writer, self.wants_pixels = rng, room, writer, pixels
+    def __init__(self, rng: random.Random, capacity: int, writer: SequenceWriter, pixels: bool):
+        self.rng, self.capacity, self.writer, self.wants_pixels = rng, capacity, writer, pixels
         self.pixels: list[numpy.ndarray] = []
         self.truths: list[ViewTruth] = []
         self.learned: list[int] = []
         self.sequences: list[Sequence] = []
 
     def batch(self) -> Batch:
-        forms, most = (self._single, self._print, self._pair, self._tiled), _WORK * self.room
+        forms, most = (self._single, self._print, self._pair, self._tiled), _WORK * self.capacity
         while (work := self._work()) < most:
             weights = (70, 6, 21, 3) if work < 0.7 * most else (1, 0, 0, 0)  # small ones fill what is left
             self.rng.choices(forms, weights)[0]()
-        nothing = [ask_nothing(self.rng, random_tongue(self.rng)) for _ in range(8)]
+        nothing = [ask_nothing(self.rng, random_language(self.rng)) for _ in range(8)]
         self._talk([system_text() + _USER], nothing, chained=False, first_view=len(self.truths))
         batch = pack_views(self.truths, self.pixels, self.learned)
         batch.talks = pack_talks(self.sequences, self.writer.tokenizer.pad_token_id)
         return batch
 
     def _work(self) -> float:
-        """How much a step will have to compute, in views that are learned from: processes that train together wait
-        for the slowest."""
+        """Return how much a step will have to compute, in views that are learned from.
+
+        Processes that train together wait for the slowest.
+        """
         tokens = sum(len(sequence.ids) for sequence in self.sequences)
         return len(self.learned) + 0.4 * (len(self.truths) - len(self.learned)) + tokens / 210
 
@@ -148,7 +153,7 @@ class _Drawing:
         self._about(draw(self._seed()), 1)
 
     def _print(self) -> None:
-        """A price list, in enough tiles to be read; now and then in one, where it cannot be."""
+        """Add a price list, in enough tiles to be read; now and then in one, where it cannot be."""
         self._about(draw_list(self._seed()), self.rng.choice((1, 6, 12, 12, 12, 12)))
 
     def _tiled(self) -> None:
@@ -165,16 +170,16 @@ class _Drawing:
         lessons: list[Lesson] = []
         asked = _QUESTIONS // 2 if picture.form == "sign" else _QUESTIONS
         while len(lessons) < asked + count // 2:  # the more is read, the more is asked
-            tongue = random_tongue(self.rng)
-            lesson = self._following(picture, lessons, tongue) if chained and lessons else None
-            lessons.append(lesson or ask_picture(self.rng, picture, tongue, legible=readable))
+            language = random_language(self.rng)
+            lesson = self._following(picture, lessons, language) if chained and lessons else None
+            lessons.append(lesson or ask_picture(self.rng, picture, language, legible=readable))
         self._talk(opening, lessons, chained, first_view, lambda one: looks_at(one.answer, picture, parts))
 
-    def _following(self, picture: Picture, lessons: list[Lesson], tongue: ModuleType) -> Lesson | None:
-        return follow_up(self.rng, picture, tongue, lessons[-1]) if self.rng.random() < _FOLLOWS else None
+    def _following(self, picture: Picture, lessons: list[Lesson], language: ModuleType) -> Lesson | None:
+        return follow_up(self.rng, picture, language, lessons[-1]) if self.rng.random() < _FOLLOWS else None
 
     def _pair(self) -> None:
-        """Two images in the first turn; or the second comes after a question about the first."""
+        """Add two images in the first turn; or the second after a question about the first."""
         pictures = (draw_scene(self._seed()), self._second())
         first_view = len(self.truths)
         tiles = [1 if self.rng.random() < 0.75 else self.rng.choice((2, 4, 6)) for _ in pictures]
@@ -183,11 +188,11 @@ class _Drawing:
             views_of(picture, plan_tiles(picture.image.size, most))
             for picture, most in zip(pictures, tiles, strict=True)
         ]
-        lessons = [ask_pair(self.rng, pictures, random_tongue(self.rng)) for _ in range(_QUESTIONS)]
+        lessons = [ask_pair(self.rng, pictures, random_language(self.rng)) for _ in range(_QUESTIONS)]
         if self.rng.random() < 0.7:
             start, between = f"{system_text()}{_USER}Image-1: <img>", "</img>\nImage-2: <img>"
         else:
-            before = ask_picture(self.rng, pictures[0], random_tongue(self.rng))
+            before = ask_picture(self.rng, pictures[0], random_language(self.rng))
             start = f"{system_text()}{_USER}<img>"
             between = f"</img>\n{_asked(before)}{_said(before)}{_USER}Image-2: <img>"
         chained = self.rng.random() < _CHAINED
@@ -208,8 +213,11 @@ class _Drawing:
         return self.rng.randrange(EXAM_SEEDS)
 
     def _show(self, picture: Picture, max_tiles: int) -> int:
-        """Adds a picture's views, and returns how many. The vision encoder learns from the last, the whole image,
-        and from one tile: going back through all of them would take most of a step's time."""
+        """Add a picture's views; return how many.
+
+        The vision encoder learns from the last, the whole image, and from one tile: going back through all of them
+        would take most of a step's time.
+        """
         plan = plan_tiles(picture.image.size, max_tiles)
         parts = views_of(picture, plan)
         start = len(self.truths)
@@ -229,7 +237,7 @@ class _Drawing:
         first_view: int,
         looks: Callable[[Lesson], list[Look]] = lambda _: [],
     ) -> None:
-        """A conversation about the views from `first_view` on."""
+        """Add a conversation about the views from `first_view` on."""
         sequence = self.writer.start(opening, chained)
         sequence.views = range(first_view, len(self.truths))
         for number, lesson in enumerate(lessons):

@@ -1,7 +1,7 @@
-"""The model in training: what it says of a batch, and how wrong that is.
+"""Run the model in training: what it says of a batch, and how wrong that is.
 
 A batch goes in, losses by name come out: {"answers": ..., "looks": ..., "points": ..., ...}. Which of them a stage
-weighs how, and what learns from them, is `train`'s.
+weighs how, and what learns from them, is decided in `train`.
 """
 
 from pathlib import Path
@@ -52,12 +52,14 @@ class Learner(torch.nn.Module):
             self.model.get_input_embeddings().weight.register_hook(self._spread)
 
     def _spread(self, gradient: torch.Tensor) -> torch.Tensor:
-        """What a number learns as it is read, its neighbours learn, too: in one conversation of thousands each number
-        stands once, and alone they would lose the order in which they began."""
+        """Spread the gradient of a number's embedding over its neighbours.
+
+        In one conversation of thousands each number stands once; alone, numbers would lose their initial order.
+        """
         return gradient.index_copy(0, self.number_ids, self.spread @ gradient[self.number_ids])
 
     def load_published(self, folder: Path) -> None:
-        """Takes the finished model of a folder."""
+        """Load the finished model of a folder."""
         assert self.model is not None
         finished = InternVLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
         self.model.load_state_dict(finished.state_dict())
@@ -66,7 +68,7 @@ class Learner(torch.nn.Module):
             words[self.number_ids] = self.spread @ words[self.number_ids]
 
     def forward(self, batch: Batch, stage: str) -> dict[str, torch.Tensor]:
-        """The losses of a batch by name."""
+        """Return the losses of a batch by name."""
         if stage == "language":
             assert self.model is not None
             tokens = self.truth(token_truth(batch.truth), self.model.get_input_embeddings().weight)
@@ -90,7 +92,7 @@ class Learner(torch.nn.Module):
         return losses
 
     def _see(self, batch: Batch) -> torch.Tensor:
-        """Patch features (views, patches, width). Gradients flow back through the learned views only."""
+        """Return patch features (views, patches, width); gradients flow back through the learned views only."""
         assert batch.pixels is not None
         pixels, learns = normalise(batch.pixels), torch.zeros(len(batch.pixels), dtype=torch.bool)
         learns[batch.learned.cpu()] = True
@@ -103,7 +105,7 @@ class Learner(torch.nn.Module):
         return torch.cat(parts)[order]
 
     def _project(self, patches: torch.Tensor) -> torch.Tensor:
-        """Patch features (views, patches, width) -> visual tokens (views, 64, decoder's width)."""
+        """Project patch features (views, patches, width) to visual tokens (views, 64, decoder's width)."""
         assert self.model is not None
         inner = self.model.model
         side = round(patches.shape[1] ** 0.5)
@@ -113,7 +115,7 @@ class Learner(torch.nn.Module):
         return visual
 
     def _answers(self, batch: Batch, visual: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The losses of all conversations: each token of an answer counts alike, and each coordinate."""
+        """Return the losses of all conversations: each token of an answer counts alike, and each coordinate."""
         answers, points = [], []
         for talk in batch.talks:
             answer, point = self._talk(talk, visual.index_select(0, talk.views))
@@ -148,6 +150,6 @@ class Learner(torch.nn.Module):
 
 
 def _mean(parts: list[tuple[torch.Tensor, int]]) -> torch.Tensor:
-    """The mean of means, each over so many."""
+    """Return the mean of means, each over so many."""
     total = sum(count for _, count in parts)
     return torch.stack([mean * (count / total) for mean, count in parts]).sum()

@@ -39,7 +39,7 @@ CONTEXT_LENGTH = 8192
 
 
 def vision_config() -> InternVLVisionConfig:
-    """InternViT: 6 layers of 192."""
+    """Return the configuration of the vision encoder: an InternViT of 6 layers, 192 wide."""
     return InternVLVisionConfig(
         hidden_size=192,
         num_hidden_layers=6,
@@ -55,7 +55,7 @@ def vision_config() -> InternVLVisionConfig:
 
 
 def model_config(tokenizer: PreTrainedTokenizerFast) -> InternVLConfig:
-    """The whole: vision, MLP and a decoder of 6 layers of 256 over the tokenizer's vocabulary."""
+    """Return the whole model's configuration: vision, MLP, and a decoder of 6 layers, 256 wide."""
     text = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=256,
@@ -81,7 +81,7 @@ def model_config(tokenizer: PreTrainedTokenizerFast) -> InternVLConfig:
 
 
 def fresh_vision() -> InternVLVisionModel:
-    """A vision encoder that can learn place: positions start as sines and cosines, not zeros."""
+    """Return a new vision encoder that can learn places: its positions start as sines and cosines, not zeros."""
     vision = InternVLVisionModel(vision_config())
     projection = vision.embeddings.patch_embeddings.projection
     nn.init.normal_(projection.weight, std=projection.weight[0].numel() ** -0.5)
@@ -91,7 +91,7 @@ def fresh_vision() -> InternVLVisionModel:
 
 
 def fresh_model(tokenizer: PreTrainedTokenizerFast) -> InternVLForConditionalGeneration:
-    """The whole model, freshly initialised."""
+    """Return the whole model, freshly initialised."""
     model = InternVLForConditionalGeneration(model_config(tokenizer))
     model.model.vision_tower.load_state_dict(fresh_vision().state_dict())
     number_ids = tokenizer.convert_tokens_to_ids([str(value) for value in range(1000)])
@@ -102,8 +102,11 @@ def fresh_model(tokenizer: PreTrainedTokenizerFast) -> InternVLForConditionalGen
 
 
 def see(vision: InternVLVisionModel, pixels: torch.Tensor, corners: torch.Tensor) -> torch.Tensor:
-    """Normalised pixels (views, 3, side, side) -> patch features (views, patches, width). A view smaller than
-    a tile is seen as the part of one whose first patch lies at `corners` (views, 2), row and column."""
+    """Encode normalised pixels (views, 3, side, side) to patch features (views, patches, width).
+
+    A view smaller than a tile is seen as the part of a tile whose first patch lies at `corners` (views, 2), row and
+    column.
+    """
     side = pixels.shape[-1] // PATCH_PX
     inner = vision.embeddings
     assert inner.position_embeddings is not None
@@ -118,8 +121,11 @@ def see(vision: InternVLVisionModel, pixels: torch.Tensor, corners: torch.Tensor
 
 
 def _embedded(projection: nn.Conv2d, pixels: torch.Tensor) -> torch.Tensor:
-    """Pixels (views, 3, side, side) -> (views, patches, width), as the convolution does, but as one product of
-    matrices, since patches do not overlap: a convolution's backward pass took 50 to 65 ms of a step on a CPU."""
+    """Embed pixels (views, 3, side, side) as (views, patches, width), as the convolution does.
+
+    It is one product of matrices, since patches do not overlap: a convolution's backward pass took 50 to 65 ms of a
+    step on a CPU.
+    """
     side = pixels.shape[-1] // PATCH_PX
     grid = pixels.reshape(len(pixels), 3, side, PATCH_PX, side, PATCH_PX)
     flat = grid.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
@@ -127,8 +133,10 @@ def _embedded(projection: nn.Conv2d, pixels: torch.Tensor) -> torch.Tensor:
 
 
 def number_rows(width: int) -> torch.Tensor:
-    """The numbers 0..999 as sines and cosines of their value, (1000, width): near numbers lie near each
-    other, so that a coordinate is learned as one quantity, not as a thousand words."""
+    """Return the numbers 0..999 as sines and cosines of their value, (1000, width).
+
+    Near numbers lie near each other, so that a coordinate is learned as one quantity, not as a thousand words.
+    """
     source = torch.Generator().manual_seed(0)
     basis, _ = torch.linalg.qr(torch.randn(width, width // 2, generator=source))
     rates = 2 * torch.pi / 1000 * 0.5 * 100 ** torch.linspace(0, 1, width // 4)
@@ -138,14 +146,14 @@ def number_rows(width: int) -> torch.Tensor:
 
 
 def neighbours(sigma: float) -> torch.Tensor:
-    """How much each number 0..999 has of each, (1000, 1000), rows of sum 1: a bell of width `sigma`."""
+    """Return how much each number 0..999 has of each, (1000, 1000), rows of sum 1: a bell of width `sigma`."""
     numbers = torch.arange(1000)
     bell = torch.exp(-0.5 * ((numbers - numbers[:, None]) / sigma) ** 2)
     return bell / bell.sum(1, keepdim=True)
 
 
 def _sines(grid: int, width: int) -> torch.Tensor:
-    """2-D sine-cosine positions, (grid * grid, width): a half for the column, a half for the row."""
+    """Return 2-D sine-cosine positions, (grid * grid, width): a half for the column, a half for the row."""
     rates = 100.0 ** -(torch.arange(width // 4) / (width // 4))
     angles = torch.arange(grid)[:, None] * rates
     line = torch.cat([angles.sin(), angles.cos()], dim=1)
@@ -155,8 +163,7 @@ def _sines(grid: int, width: int) -> torch.Tensor:
 
 
 class DenseHead(nn.Module):
-    """What patch features (views, patches, width) say of their patches, asked in the terms of
-    `world.truth.ViewTruth`."""
+    """Predict from patch features (views, patches, width) what `world.truth.ViewTruth` says of their patches."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -169,7 +176,10 @@ class DenseHead(nn.Module):
         self.ranks = nn.Linear(width, 3)
 
     def loss(self, patches: torch.Tensor, truth: Truth) -> dict[str, torch.Tensor]:
-        """Against the truth of the same views. Nothing is most of every picture, so it weighs a quarter."""
+        """Return the losses against the truth of the same views.
+
+        Nothing is most of every picture, so it weighs a quarter.
+        """
         patches = self.norm(patches)
         said = self.looks(patches).float()
         losses = {"looks": _naming(said, truth.looks)}
@@ -192,14 +202,19 @@ class DenseHead(nn.Module):
 
 
 def _at(values: torch.Tensor, on: torch.Tensor) -> torch.Tensor:
-    """values[on] of (a, b, width) by (a, b) truths; its backward pass is the faster one. Heads say something of all
-    patches, and what is asked is picked after, so that their products have the same shapes again and again."""
+    """Return values[on] of (a, b, width) by (a, b) truths, with a faster backward pass.
+
+    Heads predict for all patches, and what is needed is picked afterwards, so that their products have the same
+    shapes again and again.
+    """
     return values.flatten(0, 1).index_select(0, on.flatten().nonzero()[:, 0])
 
 
 def _overlap(sides: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Intersection over union (n,) of the boxes that two sets of distances (n, 4) to four sides span. Small
-    objects ask for finer sides than large ones."""
+    """Return the intersection over union (n,) of the boxes that two sets of distances (n, 4) to four sides span.
+
+    Small objects ask for finer sides than large ones.
+    """
     sides = sides.clamp(min=1e-3)
     shared = torch.minimum(sides, truth).clamp(min=0)
     inner = (shared[:, 0] + shared[:, 2]) * (shared[:, 1] + shared[:, 3])
@@ -208,7 +223,7 @@ def _overlap(sides: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
 
 def _naming(said: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of (..., choices) against (...,), the choice 0 weighing a quarter."""
+    """Return the cross-entropy of (..., choices) against (...,), the choice 0 weighing a quarter."""
     weight = torch.ones(said.shape[-1], device=said.device)
     weight[0] = 0.25
     return nn.functional.cross_entropy(said.flatten(0, -2), truth.flatten(), weight)
@@ -252,7 +267,7 @@ class TruthReader(nn.Module):
         self.register_buffer("word_ids", words, persistent=False)
 
     def forward(self, truth: TokenTruth, embeddings: torch.Tensor) -> torch.Tensor:
-        """`embeddings` (vocabulary, width): the decoder's."""
+        """Write a view's truth as visual tokens; `embeddings` (vocabulary, width) are the decoder's."""
         corners = self.corners(self.numbers[truth.boxes].flatten(-2))
         slots = torch.arange(16, device=embeddings.device) * (len(LETTERS) + 1)
         letter_rows = self._row(embeddings, self.letter_ids[:, None])
@@ -272,29 +287,35 @@ class TruthReader(nn.Module):
         return self.SIZE * nn.functional.rms_norm(sums, sums.shape[-1:])
 
     def _names(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """(looks, width): how each look is written."""
+        """Return how each look is written, (looks, width)."""
         return self.looks.weight + self._row(embeddings, self.name_ids)
 
     def _words(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """(printed words, width)."""
+        """Return how each printed word is written, (printed words, width)."""
         return self.words.weight + self._row(embeddings, self.word_ids[:, None])
 
     def _digits(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """(places, 11, width). A digit is a letter, too: the row after the last capital's is that of 0."""
+        """Return how each digit at each place is written, (places, 11, width).
+
+        A digit is a letter, too: the row after the last capital's is that of 0.
+        """
         rows = self._row(embeddings, self.letter_ids[:, None])[LETTERS.index("0") :][:11]
         return self.digits.weight.reshape(DIGITS, 11, -1) + 0.5 * rows
 
     @staticmethod
     def _row(words: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-        """(rows, n) ids -> (rows, width): the embeddings of each row's tokens as one vector of root mean square 1."""
+        """Return the embeddings of each row of ids (rows, n) as one vector of root mean square 1: (rows, width)."""
         summed = (nn.functional.normalize(words[ids.clamp(min=0)], dim=-1) * (ids >= 0)[..., None]).sum(-2)
         return nn.functional.rms_norm(summed, summed.shape[-1:], eps=1e-6)
 
     def distance(
         self, visual: torch.Tensor, truth: TokenTruth, embeddings: torch.Tensor, still: bool = False
     ) -> torch.Tensor:
-        """Of visual tokens from the truth's, as a share of their variance. Either learns from it: the vision encoder
-        and the MLP what is true where the truth's writing stands `still`, else how a finished model writes it."""
+        """Return the distance of visual tokens from the truth's, as a share of their variance.
+
+        Either side learns from it: where the truth's writing stands `still`, the vision encoder and the MLP learn what
+        is true; else the writing learns how a finished model puts it.
+        """
         written = self(truth, embeddings.detach()) / self.SIZE
         far = (visual.float() / self.SIZE - (written.detach() if still else written)).square().mean(-1)
         weight = torch.where(truth.shows, 1.0, 0.25)
@@ -304,7 +325,7 @@ class TruthReader(nn.Module):
     def loss(
         self, visual: torch.Tensor, truth: TokenTruth, embeddings: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        """How far visual tokens (views, 64, width) are from the truth's.
+        """Return how far visual tokens (views, 64, width) are from the truth's, as losses by name.
 
         tokens: as a share of the truth's variance; those that show nothing weigh a quarter. said: which name, which
         word and which digits they say, as cross-entropy: of a token's variance a word is too little to be
@@ -329,8 +350,10 @@ _SHARP = 4.0
 
 
 def _chosen(seen: torch.Tensor, rows: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of which of some rows (choices, width) is in tokens (views, 64, width), where truth (views, 64)
-    is not 0."""
+    """Return the cross-entropy of which row (choices, width) is in tokens (views, 64, width).
+
+    Only where truth (views, 64) is not 0.
+    """
     on = truth > 0
     if not on.any():
         return seen.new_zeros(())
@@ -355,7 +378,7 @@ class Pointer:
         )
 
     def loss(self, points: torch.Tensor, cells: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """How little of the head's look falls on the object; see `batches.Talk` for the arguments."""
+        """Return how little of the head's attention falls on the object; see `batches.Talk` for the arguments."""
         hidden, (cos, sin) = self.heard
         hidden = self.norm(hidden)
         width = self.attention.head_dim

@@ -1,4 +1,4 @@
-"""Muon for the matrices inside the layers: momentum made orthogonal, so that every direction learns alike.
+"""Optimise the matrices inside the layers with Muon: momentum made orthogonal, so that every direction learns alike.
 
 As `torch.optim.Muon` (Keller Jordan, 2024; rates matched to AdamW's as in arXiv 2502.16982), but matrices of one
 shape go through the iteration together, in the type that the machine multiplies fastest: torch's go through one by
@@ -30,7 +30,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One step of every matrix that has a gradient."""
+        """Make one step for every matrix that has a gradient."""
         assert closure is None
         for group in self.param_groups:
             shapes: dict[torch.Size, list[torch.Tensor]] = {}
@@ -45,7 +45,7 @@ class Muon(torch.optim.Optimizer):
                     matrix.mul_(1 - group["lr"] * group["weight_decay"]).add_(step, alpha=-rate)
 
     def _momentum(self, matrix: torch.Tensor, momentum: float) -> torch.Tensor:
-        """The gradient with Nesterov's momentum."""
+        """Return the gradient with Nesterov's momentum."""
         assert matrix.grad is not None
         state = self.state[matrix]
         kept = state.setdefault("momentum", torch.zeros_like(matrix))
@@ -54,7 +54,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """Matrices (n, rows, columns) -> with all singular values near 1 (0.7 .. 1.2)."""
+    """Return matrices (n, rows, columns) with all singular values near 1 (0.7 .. 1.2)."""
     wide = matrices if matrices.shape[1] <= matrices.shape[2] else matrices.transpose(1, 2)
     wide = wide / wide.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
     for _ in range(steps):

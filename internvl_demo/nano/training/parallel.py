@@ -1,8 +1,9 @@
-"""One model trained by several processes: each computes a batch of its own, then all learn from the mean of their
-gradients, so that they stay alike.
+"""Train one model in several processes.
+
+Each computes a batch of its own, then all learn from the mean of their gradients, so that they stay alike.
 
 For CPUs: threads that share the miniature's small operations wait for one another at each of them, processes once a
-step. Not compared with one another on compiled layers.
+step. The two were not compared on compiled layers.
 """
 
 import os
@@ -16,8 +17,10 @@ from torch.multiprocessing import spawn  # type: ignore[attr-defined]
 
 
 def run_together(processes: int, folder: Path, work: Callable[..., Any], *arguments: Any) -> None:
-    """Calls `work(*arguments)` in several processes, each with its share of the cores, and waits for all; the first
-    failure ends the others. `folder` is where they meet."""
+    """Call `work(*arguments)` in several processes, each with its share of the cores, and wait for all.
+
+    The first failure ends the others. `folder` is where they meet.
+    """
     place = folder.resolve() / "together"
     place.unlink(missing_ok=True)
     spawn(_part, (processes, str(place), work, arguments), processes)  # type: ignore[no-untyped-call]
@@ -25,17 +28,17 @@ def run_together(processes: int, folder: Path, work: Callable[..., Any], *argume
 
 
 def rank() -> int:
-    """This process's number, from 0; that of a process alone is 0."""
+    """Return this process's number, from 0; a process alone has 0."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 def size() -> int:
-    """How many processes train together."""
+    """Return how many processes train together."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def share_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
-    """Every process's gradients become the mean of all processes'. What a process has none for counts as zero."""
+    """Replace every process's gradients by the mean of all; a missing one counts as zero."""
     if size() == 1:
         return
     chosen = [parameter for parameter in parameters if parameter.requires_grad]

@@ -1,11 +1,11 @@
-"""Where the decoder should look while it says a word: at the object that it names, boxes or reads.
+"""Find where the decoder should look while it says a word: at the object that it names, boxes or reads.
 
     <ref>the cat</ref><box>[[120, 80, 402, 377]]</box>     "cat" and each number: the cat
     The sign says "STOP".                                   the word: where it stands
 
     3 against 1: Image-1 has more cats.                     each number: the cats in its image
 
-The training loss that asks for it (`model.Pointer`) is what ends the hours in which answers are fluent and blind.
+Without the training loss that asks for it (`model.Pointer`), answers stay fluent and blind for hours.
 """
 
 import re
@@ -37,7 +37,7 @@ class Look:
 
 
 def looks_at(answer: str, picture: Picture, views: Sequence[Box]) -> list[Look]:
-    """All looks of an answer. `views`: the parts of the picture that are seen, the whole last."""
+    """Return all looks of an answer. `views`: the parts of the picture that are seen, the whole last."""
     found = [*_at_boxes(answer, len(views) - 1), *_at_names(answer, picture, len(views) - 1)]
     return found + list(_at_prints(answer, picture, views))
 
@@ -45,8 +45,10 @@ def looks_at(answer: str, picture: Picture, views: Sequence[Box]) -> list[Look]:
 def looks_at_pair(
     answer: str, kind: Kind | None, pictures: Sequence[Picture], views: Sequence[Sequence[Box]]
 ) -> list[Look]:
-    """The same of an answer about two images, each line of it about the one that it names. The views of the second
-    are numbered after the first's. `kind`: the one that is asked about, if any."""
+    """Return all looks of an answer about two images, each line of it about the image that it names.
+
+    The views of the second are numbered after the first's. `kind`: the one that is asked about, if any.
+    """
     before = [0, len(views[0])]
     compared = _AGAINST.match(answer)
     if compared and kind:
@@ -77,7 +79,7 @@ def _at_names(answer: str, picture: Picture, whole: int) -> Iterator[Look]:
 
 
 def _cells_of(picture: Picture, kind: Kind) -> numpy.ndarray:
-    """The visual tokens (64,) bool of all objects of a kind in the whole picture."""
+    """Return the visual tokens (64,) bool of all objects of a kind in the whole picture."""
     width, height = picture.image.size
     cells = numpy.zeros(CELLS * CELLS, bool)
     for thing in picture.of(kind):
@@ -87,8 +89,10 @@ def _cells_of(picture: Picture, kind: Kind) -> numpy.ndarray:
 
 
 def _at_prints(answer: str, picture: Picture, views: Sequence[Box]) -> Iterator[Look]:
-    """A sign's words; of lists and charts the name and the value of a row whose name is said. Each character
-    looks at the whole print."""
+    """Return the looks at print: a sign's words; in lists and charts the named row's name and value.
+
+    Each character looks at the whole print.
+    """
     said = {
         one.row
         for one in picture.prints
@@ -102,12 +106,12 @@ def _at_prints(answer: str, picture: Picture, views: Sequence[Box]) -> Iterator[
 
 
 def _spans(word: str, answer: str) -> list[int]:
-    """Where a word stands in an answer as a word of its own."""
+    """Return where a word stands in an answer as a word of its own."""
     return [found.start() for found in re.finditer(rf"\b{word}\b", answer, re.ASCII)]
 
 
 def _print_cells(box: Box, views: Sequence[Box]) -> tuple[int, numpy.ndarray]:
-    """The view that holds most of a print, and the print's visual tokens in it. Its tile before the whole."""
+    """Return the view that holds most of a print, a tile before the whole, and the print's visual tokens in it."""
     y = (box[1] + box[3]) / 2
     held = [
         max(0.0, min(box[2], view[2]) - max(box[0], view[0])) * (view[1] <= y < view[3]) for view in views
@@ -123,7 +127,7 @@ def _print_cells(box: Box, views: Sequence[Box]) -> tuple[int, numpy.ndarray]:
 
 
 def _cells(box: tuple[float, ...]) -> numpy.ndarray:
-    """Which visual tokens lie on a box, given in shares of the view: those with their centre inside, or the nearest."""
+    """Return which visual tokens lie on a box, given in shares of the view: by their centre, or the nearest."""
     x1, y1, x2, y2 = box
     centres = (numpy.arange(CELLS) + 0.5) / CELLS
     on = numpy.outer((centres >= y1) & (centres <= y2), (centres >= x1) & (centres <= x2))

@@ -1,4 +1,4 @@
-"""What each stage of training is: its parts, its data, its rate.
+"""Define each stage of training: its parts, its data, its rate.
 
 A stage that begins with `vision` trains the vision encoder alone; `language` the decoder, on the truth in place of
 pixels. See `train`.
@@ -12,10 +12,13 @@ from internvl_demo.conversation.tiling import TILE_PX
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a stage is trained: from what stages it starts, which parts learn and at which share of the rate
-    (by the beginning of their names), `views` a step, and the share of steps that are small squares full of print
-    (`squares`). The rate rises for `warm_up` steps, stays, and falls to
-    zero over the last `fall` of the steps, so that a run can be made longer or cut short at any time."""
+    """How a stage is trained.
+
+    It names the stages from which it starts; which parts learn, by the beginning of their names, and at which share
+    of the rate; `views` a step; and `squares`, the share of steps that show small squares full of print. The rate
+    rises for `warm_up` steps, stays, and falls to zero over the last `fall` of the steps, so that a run can be made
+    longer or shorter at any time.
+    """
 
     steps: int
     views: int
@@ -62,7 +65,7 @@ STAGES = tuple(RECIPES)
 
 
 def rate_at(step: int, recipe: Recipe) -> float:
-    """The share of the full learning rate at a step."""
+    """Return the share of the full learning rate at a step."""
     rising = min(1.0, (step + 1) / recipe.warm_up)
     falling = (recipe.steps - step) / max(1.0, recipe.fall * recipe.steps)
     return max(0.0, min(rising, falling, 1.0))

@@ -59,9 +59,12 @@ def train(
     device: str = "",
     compiled: bool = False,
 ) -> dict[str, Any]:
-    """Trains a stage to its end and returns the last line of its log. `after`: the stage to start from instead of
-    the recipe's. `processes` train together, each on batches of its own. `compiled`: layers as machine code of
-    their own, which takes two minutes and a C++ compiler, and makes a step's passes 1.8 times as fast on a CPU."""
+    """Train a stage to its end; return the last line of its log.
+
+    after: the stage to start from instead of the recipe's. processes: how many train together, each on batches of its
+    own. compiled: layers as machine code of their own, which takes two minutes and a C++ compiler, and makes a step's
+    passes 1.8 times as fast on a CPU.
+    """
     for name in filter(None, (stage, after)):
         if name not in STAGES:
             raise SetupError(f"There is no training stage {name!r}.", f"Stages are {', '.join(STAGES)}.")
@@ -90,7 +93,7 @@ def _train(
 
 
 def export_model(run: Path, stage: str, folder: Path) -> None:
-    """Writes the stage's model and tokenizer to `folder`, in transformers' format and bfloat16."""
+    """Write the stage's model and tokenizer to `folder`, in transformers' format and bfloat16."""
     tokenizer = _tokenizer(run)
     learner = Learner(tokenizer)
     learner.load_state_dict(torch.load(run / f"{stage}.pt", map_location="cpu", weights_only=True)["weights"])
@@ -115,7 +118,7 @@ class _Stage:
         torch.manual_seed(recipe.seed + 1000 * rank())
 
     def _optimisers(self) -> list[torch.optim.Optimizer]:
-        """Muon for the matrices inside the layers, AdamW for all else; rates matched to AdamW's."""
+        """Return Muon for the matrices inside the layers, AdamW for all else; rates matched to AdamW's."""
         groups: dict[tuple[bool, float], list[torch.nn.Parameter]] = {}
         for name, parameter in self.learner.named_parameters():
             share = self._share_of(name)
@@ -134,7 +137,7 @@ class _Stage:
         return made
 
     def _share_of(self, name: str) -> float:
-        """Which share of the learning rate a parameter has; 0: frozen."""
+        """Return which share of the learning rate a parameter has; 0: frozen."""
         shares = [share for start, share in self.recipe.learns.items() if name.startswith(start)]
         return shares[0] if shares else 0.0
 
@@ -157,12 +160,12 @@ class _Stage:
             if not earlier.exists():
                 raise SetupError(f"Stage {self.name} needs {earlier}.", f"Train the stage {before} first.")
             kept = torch.load(earlier, map_location=self.device, weights_only=True)
-            self.learner.load_state_dict(self._taken_from(before, kept["weights"]), strict=False)
+            self.learner.load_state_dict(self._weights_of(before, kept["weights"]), strict=False)
         return 0
 
     @staticmethod
-    def _taken_from(stage: str, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """What a stage hands on. The vision encoder has two names once the model is whole."""
+    def _weights_of(stage: str, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return what a stage hands on. The vision encoder has two names once the model is whole."""
         if stage == "language":
             return {
                 name: part for name, part in weights.items() if "vision" not in name and "dense" not in name
@@ -174,7 +177,7 @@ class _Stage:
         }
 
     def compile(self) -> None:
-        """Layers as machine code: a few hundred small operations become one each."""
+        """Compile the layers to machine code: a few hundred small operations become one each."""
         towers = [self.learner.vision.encoder.layer]
         if self.learner.model:
             towers.append(self.learner.model.model.language_model.layers)
@@ -238,7 +241,7 @@ class _Stage:
             sampler=order,
             num_workers=self.workers,
             prefetch_factor=6 if self.workers else None,
-            worker_init_fn=_stand_back,
+            worker_init_fn=_lower_priority,
         )
         return iter(loader)
 
@@ -256,18 +259,18 @@ class _Stage:
 
 
 def _multiplies_bfloat16() -> bool:
-    """Whether this processor has instructions for bfloat16: 2.5 times as fast as float32, else five times slower."""
+    """Return whether this processor has bfloat16 instructions: 2.5 times as fast as float32, else five times slower."""
     able = torch.cpu.get_capabilities()
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
-def _stand_back(_worker: int) -> None:
-    """Drawing gives way to computing: a preempted thread stalls all the others."""
+def _lower_priority(_worker: int) -> None:
+    """Lower the priority of drawing: a preempted computing thread stalls all the others."""
     os.nice(2)
 
 
 def _tokenizer(run: Path) -> PreTrainedTokenizerFast:
-    """The run's tokenizer, built the first time it is needed."""
+    """Return the run's tokenizer, built the first time it is needed."""
     place = run / "tokenizer"
     if not place.exists():
         build_tokenizer().save_pretrained(place)

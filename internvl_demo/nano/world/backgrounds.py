@@ -1,4 +1,4 @@
-"""What stands behind objects and print: plain, gradient, stripes, checks, clouds, noise.
+"""Draw what is behind objects and print: plain, gradient, stripes, checks, clouds, noise.
 
 Exams also have rings and dots, which training never shows.
 """
@@ -12,21 +12,21 @@ Colour = tuple[int, int, int]
 
 
 def draw_background(rng: random.Random, size_wh: tuple[int, int], exam: bool) -> Image.Image:
-    """A background; half of an exam's are of kinds that training never shows."""
+    """Draw a background; half of an exam's are of kinds that training never shows."""
     if exam and rng.random() < 0.5:
         return rng.choice((_rings, _dots))(rng, size_wh)
     return rng.choice((_plain, _gradient, _stripes, _checks, _clouds, _noise))(rng, size_wh)
 
 
 def any_colour(rng: random.Random) -> Colour:
-    """Light ones more often."""
+    """Return a random colour, light ones more often."""
     if rng.random() < 0.5:
         return rng.randint(170, 255), rng.randint(170, 255), rng.randint(170, 255)
     return rng.randint(0, 255), rng.randint(0, 255), rng.randint(0, 255)
 
 
 def against(rng: random.Random, colour: Colour) -> Colour:
-    """A colour that can be read on another."""
+    """Return a colour that can be read on another."""
     bright = sum(colour) > 380
     low, high = (0, 90) if bright else (190, 255)
     return rng.randint(low, high), rng.randint(low, high), rng.randint(low, high)

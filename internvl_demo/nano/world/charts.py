@@ -1,4 +1,4 @@
-"""Bars, lines and pies, each with a label and a value at every part, to be read in one tile."""
+"""Draw bars, lines and pies, each with a label and a value at every part, to be read in one tile."""
 
 import math
 import random
@@ -12,7 +12,7 @@ from internvl_demo.nano.world.vocabulary import kinds
 
 
 def draw_chart(seed: int) -> Picture:
-    """A chart of three to six parts with different values from 10 to 99."""
+    """Draw a chart of three to six parts with different values from 10 to 99."""
     rng = random.Random(seed)
     return _Chart(rng, seed >= EXAM_SEEDS).draw(rng.choice(CHART_FORMS))
 
@@ -55,11 +55,11 @@ class _Chart:
     def _bars(self) -> None:
         width, height = self.image.size
         font, step = self._font(self.rng.uniform(14, 17)), width * 0.92 / len(self.rows)
-        floor, room = height - 40, height - 120
+        floor, plot_px = height - 40, height - 120
         paints = [self._paint() for _ in self.rows] if self.rng.random() < 0.5 else [self._paint()] * 6
         self.canvas.line((width * 0.03, floor, width * 0.97, floor), self.ink, 2)
         for index, (name, value) in enumerate(self.rows):
-            middle, top = width * 0.04 + step * (index + 0.5), floor - room * value / 100
+            middle, top = width * 0.04 + step * (index + 0.5), floor - plot_px * value / 100
             bar = (middle - step * 0.3, top, middle + step * 0.3, floor)
             self.canvas.rectangle(bar, paints[index])
             self.marks.append(bar)
@@ -69,9 +69,9 @@ class _Chart:
     def _line(self) -> None:
         width, height = self.image.size
         font, step = self._font(self.rng.uniform(14, 17)), width * 0.92 / len(self.rows)
-        floor, room, paint = height - 40, height - 130, self._paint()
+        floor, plot_px, paint = height - 40, height - 130, self._paint()
         points = [
-            (width * 0.04 + step * (index + 0.5), floor - room * value / 100)
+            (width * 0.04 + step * (index + 0.5), floor - plot_px * value / 100)
             for index, (_, value) in enumerate(self.rows)
         ]
         self.canvas.line((width * 0.03, floor, width * 0.97, floor), self.ink, 2)
@@ -84,7 +84,7 @@ class _Chart:
             self._centred(x, floor + 12, name, font, index)
 
     def _pie(self) -> None:
-        """Slices with the name and the value beside each, the value below the name."""
+        """Draw slices with the name and the value beside each, the value below the name."""
         width, height = self.image.size
         font, radius = self._font(self.rng.uniform(14, 16)), 0.29 * min(width, height)
         x0, y0 = width / 2, height / 2 + 14
@@ -115,7 +115,7 @@ class _Chart:
                 return red, green, blue
 
     def _paints(self, count: int) -> list[Colour]:
-        """Colours of slices, none like its neighbour."""
+        """Return colours of slices, none like its neighbour."""
         paints: list[Colour] = []
         while len(paints) < count:
             paint = self._paint()

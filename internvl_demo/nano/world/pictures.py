@@ -1,4 +1,4 @@
-"""What a picture is: its pixels, and the truth about them. Everything the world draws ends as a `Picture`."""
+"""Represent a picture: its pixels, and the truth about them. Everything that the world draws is a `Picture`."""
 
 from dataclasses import dataclass, field
 
@@ -25,13 +25,13 @@ class Thing:
 
     @property
     def area_px(self) -> int:
-        """Of its box."""
+        """Area of the object's box, in square pixels."""
         x1, y1, x2, y2 = self.xyxy_px
         return (x2 - x1) * (y2 - y1)
 
     @property
     def centre_px(self) -> tuple[float, float]:
-        """Of its box."""
+        """Centre of the object's box."""
         x1, y1, x2, y2 = self.xyxy_px
         return (x1 + x2) / 2, (y1 + y2) / 2
 
@@ -46,8 +46,10 @@ class Letter:
 
 @dataclass(frozen=True)
 class Print:
-    """One printed word or number: its text, the box of its capitals, and of which row of a list or chart it is
-    the name or the value (-1: of none)."""
+    """One printed word or number: its text, the box of its capitals, and its row in a list or chart.
+
+    row: the row of which it is the name or the value; -1: none.
+    """
 
     text: str
     xyxy_px: Box
@@ -55,7 +57,7 @@ class Print:
 
     @staticmethod
     def of(letters: list[Letter], row: int = -1) -> "Print":
-        """What letters in a line spell."""
+        """Return the print that letters in a line spell."""
         boxes = [letter.xyxy_px for letter in letters]
         box = (boxes[0][0], boxes[0][1], boxes[-1][2], boxes[0][3])
         return Print("".join(letter.char for letter in letters), box, row)
@@ -80,16 +82,16 @@ class Picture:
     marks: tuple[Box, ...] = field(default=())
 
     def of(self, kind: Kind) -> tuple[Thing, ...]:
-        """The objects of a kind."""
+        """Return the objects of a kind."""
         return tuple(thing for thing in self.things if thing.kind == kind)
 
     @property
     def counts(self) -> dict[Kind, int]:
-        """How many of each kind, in order of first appearance from the left."""
+        """Number of objects of each kind, in order of first appearance from the left."""
         return {kind: len(self.of(kind)) for kind in dict.fromkeys(thing.kind for thing in self.things)}
 
     def box_1000(self, thing: Thing) -> tuple[int, int, int, int]:
-        """A thing's box in thousandths of the picture, 0..999."""
+        """Return an object's box in normalised 0-1000 coordinates of the picture, at most 999."""
         width, height = self.image.size
         x1, y1, x2, y2 = thing.xyxy_px
         return (

@@ -1,4 +1,4 @@
-"""Words and numbers: signs among objects, price lists of many small lines, and scraps of print.
+"""Draw words and numbers: signs among objects, price lists of many small lines, and scraps of print.
 
 All print is in capitals and digits. A letter's truth is a box as high as a capital of its typeface.
 """
@@ -45,14 +45,14 @@ CHART_TITLES = ("SALES", "VISITS", "COSTS", "VOTES", "RAIN", "POINTS")
 
 @lru_cache
 def printed_words() -> tuple[str, ...]:
-    """All words that may be printed on anything, each once."""
+    """Return all words that may be printed on anything, each once."""
     names = (kind.en.upper() for kind in kinds())
     return tuple(dict.fromkeys((*WORDS, *names, *MONTHS, *CHART_TITLES, LIST_TITLE)))
 
 
 @lru_cache(maxsize=512)
 def typeface(name: str, size_px: int) -> ImageFont.FreeTypeFont:
-    """A typeface at a size. Raises SetupError when it is not installed."""
+    """Return a typeface at a size. Raises SetupError when it is not installed."""
     for folder in _FOLDERS:
         for place_of in (Path(folder, name), Path(folder, Path(name).name)):
             if place_of.is_file():
@@ -64,7 +64,7 @@ def typeface(name: str, size_px: int) -> ImageFont.FreeTypeFont:
 
 
 def pick_face(rng: random.Random, exam: bool) -> str:
-    """A typeface's name; an exam's are others than training's."""
+    """Return a random typeface's name; an exam's are others than training's."""
     return rng.choice(_EXAM_FACES if exam else _TRAIN_FACES)
 
 
@@ -75,7 +75,7 @@ def write(
     face: ImageFont.FreeTypeFont,
     colour: Colour,
 ) -> list[Letter]:
-    """Writes text with its capitals' tops at y, and returns its letters."""
+    """Write text with its capitals' tops at y; return its letters."""
     x, y = xy
     _, top, _, bottom = face.getbbox("H")
     draw.text((x, y - top), text, font=face, fill=colour)
@@ -88,8 +88,10 @@ def write(
 
 
 def draw_sign(seed: int) -> Picture:
-    """A sign with a word or a number on it, and up to three objects beside it. Its capitals are 24 to 70
-    pixels high when the picture is seen in one tile."""
+    """Draw a sign with a word or a number on it, and up to three objects beside it.
+
+    Its capitals are 24 to 70 pixels high when the picture is seen in one tile.
+    """
     rng, exam = random.Random(seed), seed >= EXAM_SEEDS
     image = draw_background(rng, rng.choice(SIZES_WH), exam)
     words = _sign_words(rng, exam)
@@ -136,7 +138,7 @@ def _paint_sign(rng: random.Random, image: Image.Image, words: str, face: str) -
 
 
 def draw_list(seed: int, lines: int | None = None) -> Picture:
-    """A page with a price list: two columns of names and prices in small print, 1008 x 1344 or 1344 x 1008.
+    """Draw a page with a price list: columns of names and prices in small print, 1008 x 1344 or 1344 x 1008.
 
     Seen in one tile its capitals are some five pixels high, in twelve three times as high.
     """
@@ -170,7 +172,7 @@ def draw_list(seed: int, lines: int | None = None) -> Picture:
 
 
 def draw_card(seed: int) -> Picture:
-    """A price list of two to six lines large enough to be read in one tile: capitals of 14 to 34 pixels."""
+    """Draw a price list of two to six lines, large enough to be read in one tile: capitals of 14 to 34 pixels."""
     rng, exam = random.Random(seed), seed >= EXAM_SEEDS
     width, height = rng.choice(((448, 448), (512, 512), (560, 448), (448, 560)))
     ground = any_colour(rng)
@@ -206,9 +208,11 @@ def draw_card(seed: int) -> Picture:
 
 
 def draw_scrap(seed: int, view_px: int) -> Picture:
-    """Something cut out of a printed page, for a square view: lines of words and numbers, capitals 13 to 60 pixels
-    high in the view. It is larger or smaller than the view, each way for itself, for tiles resample what they
-    show, too. Much to learn reading from in one picture."""
+    """Draw a crop of a printed page, for a square view: lines of words and numbers.
+
+    Capitals are 13 to 60 pixels high in the view. The crop is larger or smaller than the view, each way for itself,
+    because tiles resample what they show, too. One picture holds much to learn reading from.
+    """
     rng, exam = random.Random(seed), seed >= EXAM_SEEDS
     scale = 0.7 * 2 ** rng.random()
     width, height = round(view_px * scale * rng.uniform(0.8, 1.25)), round(view_px * scale)

@@ -1,4 +1,4 @@
-"""Objects: glyphs of Noto Color Emoji, at many sizes, slightly turned, on a background.
+"""Draw scenes of objects: glyphs of Noto Color Emoji, at many sizes, slightly rotated, on a background.
 
 Boxes are those of the visible glyph, in pixels of the picture, not of the glyph's cell. Objects may touch
 but hardly overlap, so that a count has one right answer.
@@ -32,7 +32,7 @@ SIZES_WH = ((448, 448), (512, 512), (640, 480), (480, 640), (600, 400), (400, 60
 
 @lru_cache
 def emoji_font() -> ImageFont.FreeTypeFont:
-    """Noto Color Emoji. Raises SetupError when it is not installed."""
+    """Return the typeface Noto Color Emoji. Raises SetupError when it is not installed."""
     places = [place for place in _FONT_PLACES if Path(place).is_file()] or _ask_fontconfig()
     if not places:
         raise SetupError(
@@ -53,7 +53,7 @@ def _ask_fontconfig() -> list[str]:
 
 @lru_cache(maxsize=512)
 def glyph(char: str) -> Image.Image:
-    """A glyph as RGBA, cropped to what is visible."""
+    """Return a glyph as RGBA, cropped to what is visible."""
     cell = Image.new("RGBA", (160, 160))
     ImageDraw.Draw(cell).text((10, 10), char, font=emoji_font(), embedded_color=True)
     return cell.crop(cell.getbbox())
@@ -79,28 +79,28 @@ def draw_scene(
 
 
 def draw_crowd(seed: int, size_wh: tuple[int, int] | None = None) -> Picture:
-    """A scene of nine to sixteen objects of many kinds: much to learn from in one picture."""
+    """Draw a scene of nine to sixteen objects of many kinds: much to learn from in one picture."""
     rng = random.Random(seed)
     wanted = dict.fromkeys(rng.sample(kinds(), rng.randint(9, 16)), 1)
     return draw_scene(seed, size_wh=size_wh, wanted=wanted)
 
 
 def from_left(things: list[Thing]) -> tuple[Thing, ...]:
-    """In the order of their left edges."""
+    """Return the objects in the order of their left edges."""
     return tuple(sorted(things, key=lambda thing: thing.xyxy_px[0]))
 
 
 def _choose(rng: random.Random) -> dict[Kind, int]:
     wanted: dict[Kind, int] = {}
-    room = 8
+    free_slots = 8
     chosen = rng.sample(kinds(), rng.choice((1, 2, 2, 3, 3, 4)))
     if rng.random() < 0.2:  # colours are few, and asked for
         chosen[0] = rng.choice([kind for kind in kinds() if kind.colours and kind not in chosen])
     for kind in chosen:
-        count = min(room, rng.choices((1, 2, 3, 4, 5), (46, 22, 15, 10, 7))[0])
+        count = min(free_slots, rng.choices((1, 2, 3, 4, 5), (46, 22, 15, 10, 7))[0])
         if count:
             wanted[kind] = count
-            room -= count
+            free_slots -= count
     return wanted
 
 
@@ -111,13 +111,15 @@ def _largest(members: int) -> float:
 def place(
     rng: random.Random, image: Image.Image, kind: Kind, things: list[Thing], largest: float
 ) -> Thing | None:
-    """Pastes an object of at most `largest` of the shorter side where it covers no other by more than a
-    twentieth; None when there is no room."""
+    """Paste an object where it covers no other by more than a twentieth; None when there is no such place.
+
+    largest: the most that the object takes of the picture's shorter side.
+    """
     short = min(image.size)
     colour, char = rng.choice(kind.colours) if kind.colours else ("", kind.char)
     for attempt in range(6):
         side = short * rng.uniform(0.13, max(0.15, largest * (1 - attempt / 8)))
-        sprite = _turned(char, side, rng.uniform(-18, 18))
+        sprite = _rotated_glyph(char, side, rng.uniform(-18, 18))
         width, height = sprite.size
         if width >= image.width or height >= image.height:
             continue
@@ -130,8 +132,8 @@ def place(
     return None
 
 
-def _turned(char: str, side: float, degrees: float) -> Image.Image:
-    """A glyph whose longer side is `side` pixels, turned, cropped to its visible pixels."""
+def _rotated_glyph(char: str, side: float, degrees: float) -> Image.Image:
+    """Return a glyph whose longer side is `side` pixels, rotated and cropped to its visible pixels."""
     sprite = glyph(char)
     scale = side / max(sprite.size)
     size = (max(4, round(sprite.width * scale)), max(4, round(sprite.height * scale)))
@@ -141,7 +143,7 @@ def _turned(char: str, side: float, degrees: float) -> Image.Image:
 
 
 def _cover(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> float:
-    """Intersection over the smaller box."""
+    """Return the intersection of two boxes over the area of the smaller."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))

@@ -1,10 +1,10 @@
-"""What every patch of a view shows: the exact truth that training teaches the vision encoder.
+"""Compute what every patch of a view shows: the exact truth that training teaches the vision encoder.
 
 A view is what the vision encoder sees at once: a tile, the thumbnail, or in the first stages a smaller
 square. Each patch of 28 pixels shows a look (a kind in a colour; 0: nothing) and where its object's four
-sides are; it holds up to four letters, one a quarter of 14 pixels; and what is printed across it is told as
-a whole: the word, the number. The name and the value of one row of a chart or list are told both its word and
-its number: what belongs together is found by the vision encoder, which sees the page.
+sides are. It holds up to four letters, one in each quarter of 14 pixels. Print across it is also given as a
+whole: the word, the number. The name and the value of one row of a chart or list carry both the row's word and
+its number, because the vision encoder, which sees the page, is the one to find what belongs together.
 """
 
 import math
@@ -32,7 +32,7 @@ _LARGEST, _SMALLEST = 1, 2
 
 @lru_cache
 def word_numbers() -> dict[str, int]:
-    """Every word that is printed -> its number, from 1. One more is for all that are no words of this list."""
+    """Return every word that is printed -> its number, from 1; one more number is for all other words."""
     return {word: number for number, word in enumerate(printed_words(), start=1)}
 
 
@@ -42,10 +42,13 @@ WORD_CHOICES = len(printed_words()) + 2
 
 @dataclass(frozen=True)
 class ViewTruth:
-    """looks (patches,) int64; sides (patches, 4) float32: how far the object's left, top, right and bottom
+    """The truth of one view, patch by patch.
+
+    looks (patches,) int64; sides (patches, 4) float32: how far the object's left, top, right and bottom
     are from the patch's centre, in tiles; letters (patches, 4) int64, 1 + the place in `LETTERS`, 0 for none.
     words (patches,) int64: `word_numbers`, 0 for none; digits (patches, 3) int64: 1 + the digit, 0 for none; ranks
-    (patches,) int64: 1 for the largest row of a chart seen whole, 2 for the smallest, 0 for all else."""
+    (patches,) int64: 1 for the largest row of a chart seen whole, 2 for the smallest, 0 for all else.
+    """
 
     looks: numpy.ndarray
     sides: numpy.ndarray
@@ -56,7 +59,7 @@ class ViewTruth:
 
 
 def view_truth(picture: Picture, view: Box, view_px: int = TILE_PX) -> ViewTruth:
-    """The truth of the part `view` (x1, y1, x2, y2 in pixels of the picture), shown on `view_px` pixels."""
+    """Return the truth of the part `view` (x1, y1, x2, y2 in pixels of the picture), shown on `view_px` pixels."""
     grid = view_px // PATCH_PX
     numbers = looks()
     named = numpy.zeros((grid, grid), numpy.int64)
@@ -84,18 +87,18 @@ def view_truth(picture: Picture, view: Box, view_px: int = TILE_PX) -> ViewTruth
 
 
 def legible(picture: Picture, views: Sequence[Box]) -> bool:
-    """Whether print can be read in the best of some views of whole tiles."""
+    """Return whether print can be read in the best of some views of whole tiles."""
     heights = [print_.xyxy_px[3] - print_.xyxy_px[1] for print_ in picture.prints if print_.row >= 0]
     return not heights or min(heights) * max(_scale(view) for view in views) >= LEGIBLE_PX
 
 
 def _scale(view: Box) -> float:
-    """By how much a tile enlarges what it shows, the less of both directions."""
+    """Return by how much a tile enlarges what it shows, the smaller of both directions."""
     return TILE_PX / max(view[2] - view[0], view[3] - view[1])
 
 
 def _quarters(low: float, high: float, count: int) -> slice:
-    """The quarters of 14 pixels along one side whose centres lie between, or the one around the middle."""
+    """Return the quarters of 14 pixels along one side whose centres lie between, or the one around the middle."""
     size = PATCH_PX / 2
     first, last = math.ceil(low / size - 0.5), math.floor(high / size - 0.5)
     if first > last:
@@ -104,7 +107,7 @@ def _quarters(low: float, high: float, count: int) -> slice:
 
 
 def _prints(picture: Picture, view: Box, view_px: int) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
-    """`ViewTruth`'s words, digits and ranks."""
+    """Compute `ViewTruth`'s words, digits and ranks."""
     grid = view_px // PATCH_PX
     words = numpy.zeros((grid, grid), numpy.int64)
     digits = numpy.zeros((grid, grid, DIGITS), numpy.int64)
@@ -133,7 +136,7 @@ def _prints(picture: Picture, view: Box, view_px: int) -> tuple[numpy.ndarray, n
 
 
 def _share_inside(box: Box, view_px: int) -> float:
-    """How much of a box lies in the view: of its width, where its middle line does."""
+    """Return how much of a box's width lies in the view, if its middle line does."""
     x1, y1, x2, y2 = box
     if not 0 <= (y1 + y2) / 2 < view_px:
         return 0.0
@@ -141,7 +144,7 @@ def _share_inside(box: Box, view_px: int) -> float:
 
 
 def _patches(box: Box, grid: int) -> tuple[slice, slice]:
-    """The patches, rows and columns, that a box covers by more than its margin."""
+    """Return the patches, rows and columns, that a box covers by more than its margin."""
     spans = []
     for low, high in ((box[1], box[3]), (box[0], box[2])):
         margin = 0.25 * min(high - low, PATCH_PX)
@@ -151,7 +154,7 @@ def _patches(box: Box, grid: int) -> tuple[slice, slice]:
 
 
 def views_of(picture: Picture, plan: TilePlan) -> list[Box]:
-    """The parts of the picture that a plan's tiles show, in their order, the thumbnail last."""
+    """Return the parts of the picture that a plan's tiles show, in their order, the thumbnail last."""
     width, height = picture.image.size
     columns, rows = plan.grid
     parts: list[Box] = [
@@ -168,13 +171,13 @@ def views_of(picture: Picture, plan: TilePlan) -> list[Box]:
 
 
 def _seen(box: Box, view: Box, view_px: int) -> Box:
-    """A box of the picture in pixels of the view."""
+    """Return a box of the picture in pixels of the view."""
     x, y = view_px / (view[2] - view[0]), view_px / (view[3] - view[1])
     return (box[0] - view[0]) * x, (box[1] - view[1]) * y, (box[2] - view[0]) * x, (box[3] - view[1]) * y
 
 
 def _cover(named: numpy.ndarray, sides: numpy.ndarray, box: Box, look: int) -> None:
-    """Marks the patches whose centres lie in a box, clipped to the view."""
+    """Mark the patches whose centres lie in a box, clipped to the view."""
     grid = len(named)
     limit = grid * PATCH_PX
     x1, y1, x2, y2 = (min(max(value, 0.0), limit) for value in box)

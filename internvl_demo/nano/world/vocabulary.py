@@ -1,4 +1,4 @@
-"""The kinds of objects that the miniature knows: a glyph, an English and a Chinese name.
+"""List the kinds of objects that the miniature knows: a glyph, an English and a Chinese name.
 
 The list is `assets/nano/vocabulary.json`: `[{"char": "🐱", "en": "cat", "zh": "猫", "counter": "只"}, ...]`,
 drawn with the glyphs of Noto Color Emoji; `counter` is the Chinese measure word, and `colours` the glyphs
@@ -42,7 +42,7 @@ class Kind:
 
     @property
     def plural(self) -> str:
-        """cat -> cats, bus -> buses, strawberry -> strawberries."""
+        """English plural: cat -> cats, bus -> buses, strawberry -> strawberries."""
         if self.en in _IRREGULAR:
             return _IRREGULAR[self.en]
         if self.en.endswith(("s", "x", "ch", "sh")):
@@ -53,15 +53,15 @@ class Kind:
 
     @property
     def with_article(self) -> str:
-        """cat -> a cat, apple -> an apple."""
+        """English name with its article: cat -> a cat, apple -> an apple."""
         return ("an " if self.en[0] in "aeiou" else "a ") + self.en
 
     def counted(self, count: int) -> str:
-        """1 -> a cat, 3 -> 3 cats."""
+        """Return an English count: 1 -> a cat, 3 -> 3 cats."""
         return self.with_article if count == 1 else f"{count} {self.plural}"
 
     def counted_zh(self, count: int) -> str:
-        """1 -> 1只猫, 3 -> 3只猫."""
+        """Return a Chinese count: 1 -> 1只猫, 3 -> 3只猫."""
         return f"{count}{self.counter}{self.zh}"
 
 
@@ -71,7 +71,7 @@ SIGN = Kind("", "sign", "牌子", "块")
 
 @lru_cache
 def kinds() -> tuple[Kind, ...]:
-    """All kinds that have a glyph, in the file's order."""
+    """Return all kinds that have a glyph, in the file's order."""
     rows = json.loads((NANO_DIR / "vocabulary.json").read_text("utf-8"))
     return tuple(
         Kind(
@@ -87,7 +87,7 @@ def kinds() -> tuple[Kind, ...]:
 
 @lru_cache
 def looks() -> dict[tuple[str, str], int]:
-    """Everything that a patch may show, as (English name, colour or "") -> number; 0 is nothing.
+    """Return everything that a patch may show, as (English name, colour or "") -> number; 0 is nothing.
 
     A heart may be red or blue: two looks of one kind. The last are no objects: a bar or slice of a chart,
     and print too small to be read.
