@@ -36,7 +36,7 @@ Checkpoint = Annotated[
 
 
 class KV(StrEnum):
-    """How a server keeps keys and values."""
+    """How a server stores the KV cache."""
 
     auto = "auto"
     int8 = "int8"
@@ -73,11 +73,11 @@ def plan(
     images: Images,
     mode: Mode = "standard",
     tokens_per_tile: Annotated[
-        int | None, typer.Option(help="Visual tokens a tile; 256 for the 26B. Default: the embedded model's.")
+        int | None, typer.Option(help="Visual tokens per tile; 256 for the 26B. Default: the bundled model's.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show how images would be cut into tiles, without loading a model."""
+    """Show how images are divided into tiles, without loading a model."""
     from internvl_demo.conversation.tiling import max_tiles_of, plan_tiles
     from internvl_demo.photos.decode import open_photo
 
@@ -116,7 +116,7 @@ def ask(
     endpoint: Endpoint = None,
     checkpoint: Checkpoint = None,
     overlay: Annotated[
-        Path | None, typer.Option(help="Draw the boxes of the answer into this PNG file.")
+        Path | None, typer.Option(help="Draw the answer's boxes into this PNG file.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -139,15 +139,15 @@ def ask(
 
 @app.command()
 def train(
-    stage: Annotated[Stage, typer.Argument(help="Which stage; each goes on from the one before.")],
+    stage: Annotated[Stage, typer.Argument(help="Which stage; each continues from the one before.")],
     run: Annotated[Path, typer.Option(help="Where checkpoints and the log are kept.")] = Path("runs/nano"),
-    steps: Annotated[int | None, typer.Option(help="How many steps in all, instead of the recipe's.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Total number of steps, instead of the recipe's.")] = None,
     after: Annotated[
-        Stage | None, typer.Option(help="The stage to go on from, instead of the one before.")
+        Stage | None, typer.Option(help="The stage to continue from, instead of the one before.")
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes that draw scenes.")] = 1,
     processes: Annotated[
-        int, typer.Option(min=1, help="Processes that train together, such as one a core.")
+        int, typer.Option(min=1, help="Processes that train together, for example one per core.")
     ] = 1,
     device: Annotated[str, typer.Option(help="cpu or cuda; default: cuda if there is one.")] = "",
     compiled: Annotated[
@@ -155,7 +155,7 @@ def train(
     ] = False,
     export: Annotated[Path | None, typer.Option(help="Write the finished model to this directory.")] = None,
 ) -> None:
-    """Train the miniature, stage by stage. Stopped, a stage goes on where it was."""
+    """Train the miniature, stage by stage. A stopped stage resumes where it was."""
     from internvl_demo.nano.training.train import export_model
     from internvl_demo.nano.training.train import train as train_stage
 
@@ -206,16 +206,22 @@ def exam(
 
 @app.command()
 def capacity(
-    gpu_memory: Annotated[float, typer.Option(min=1, help="GB of each GPU, as on its box.")],
-    tp: Annotated[int, typer.Option(help="Over how many GPUs the model is split.")] = 1,
+    gpu_memory: Annotated[float, typer.Option(min=1, help="GB of each GPU, as it is sold.")],
+    tp: Annotated[int, typer.Option(help="Number of GPUs over which the model is split.")] = 1,
     awq: Annotated[bool, typer.Option("--awq", help="Weights in 4 bits.")] = False,
-    kv: Annotated[KV, typer.Option(help="Keys and values in 16 bits, or quantised to 8.")] = KV.auto,
+    kv: Annotated[KV, typer.Option(help="KV cache in 16 bits, or quantised to 8.")] = KV.auto,
     as_json: Json = False,
 ) -> None:
-    """How many conversations with the 26B fit into GPUs, by arithmetic."""
-    from internvl_demo.models.lmdeploy.capacity import refuse_if_too_small, report, room, summary, usable_gib
+    """Compute how many conversations with the 26B fit into GPUs."""
+    from internvl_demo.models.lmdeploy.capacity import (
+        capacity_of,
+        refuse_if_too_small,
+        report,
+        summary,
+        usable_gib,
+    )
 
-    found = room(usable_gib(gpu_memory), tp, awq=awq, kv=kv.value)
+    found = capacity_of(usable_gib(gpu_memory), tp, awq=awq, kv=kv.value)
     if as_json:
         print(json.dumps(report(found, gpu_memory), indent=2))
         return
@@ -243,12 +249,12 @@ def convert(
 
 
 def main() -> None:
-    """Runs a command; an error with a reader is two sentences and exit code 2."""
+    """Run a command; report an error with a reader in two sentences, with exit code 2."""
     _guarded(app)
 
 
 def serve_main() -> None:
-    """Runs the page."""
+    """Run the page, for `app.py`."""
     _guarded(lambda: typer.run(serve))
 
 
@@ -260,14 +266,14 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on. Default: 7860.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or auto.")] = None,
     serve: Annotated[str | None, typer.Option(help="A model to serve on this machine's GPUs.")] = None,
-    tp: Annotated[int | None, typer.Option(help="Over how many GPUs to split it. Default: 1.")] = None,
+    tp: Annotated[int | None, typer.Option(help="Number of GPUs to split it over. Default: 1.")] = None,
     awq: Annotated[bool | None, typer.Option("--awq", help="Serve it with weights in 4 bits.")] = None,
     lmdeploy_arg: Annotated[
         list[str] | None, typer.Option(help="A further argument of LMDeploy; repeat for several.")
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where conversations and photos are kept.")] = None,
     keep_days: Annotated[
-        int | None, typer.Option(help="Days that an untouched one is kept; 0: nothing outlives the page.")
+        int | None, typer.Option(help="Days to keep an untouched conversation; 0: nothing outlives the page.")
     ] = None,
 ) -> None:
     """Serve the page. Every flag can also be set as INTERNVL_... in the environment."""
@@ -290,8 +296,8 @@ async def _ask(conversation: "Conversation", settings: "Settings", overlay: Path
     backend = open_backend(settings)
     try:
         await backend.ready()
-        async for said in answer(backend, conversation, options_of(settings)):
-            last = said
+        async for progress in answer(backend, conversation, options_of(settings)):
+            last = progress
     finally:
         await backend.close()
     if overlay and conversation.images:

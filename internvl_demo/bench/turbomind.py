@@ -1,14 +1,14 @@
-"""LMDeploy's TurboMind on a GPU, against this process on the same weights: the same answers, and how fast.
+"""Measure LMDeploy's TurboMind on a GPU, against this process on the same weights: the same answers, and how fast.
 
 Two parts, one after the other:
 
-    miniature   the embedded model in the official format: answers and boxes of 50 scenes as `local` gives them;
+    miniature   the bundled model in the official format: answers and boxes of 50 scenes as `local` gives them;
                 turn 2 takes its image from the prefix cache
     giant       the 26B's shape with random weights, or as many decoder layers as GPU and disk hold: time to first
                 token at 1, 12 and 40 tiles, tokens a second alone and 16 at once, turn 2 against turn 1; beside
                 `transformers` with the same weights, questions and tokens; and what the GPU could at best
 
-Everything is asked through the road that a person's question takes. `--dry-run` needs neither a GPU nor LMDeploy:
+Every question goes the same way as a person's. `--dry-run` needs neither a GPU nor LMDeploy:
 it says what would be done, builds the shape without memory, and checks the requests.
 """
 
@@ -36,7 +36,7 @@ from internvl_demo.evaluate.exam.marks import iou
 from internvl_demo.models.base import Backend
 from internvl_demo.models.convert import convert
 from internvl_demo.models.lmdeploy.backend import LaunchedBackend
-from internvl_demo.models.lmdeploy.capacity import GIB, Shape, report, room
+from internvl_demo.models.lmdeploy.capacity import GIB, Shape, capacity_of, report
 from internvl_demo.models.lmdeploy.command import Serving, arguments
 from internvl_demo.models.local.backend import LocalBackend
 from internvl_demo.models.openai.dialects import messages_of, request_fields
@@ -53,9 +53,9 @@ _REPEATS = 3
 
 
 def plan(shape: Shape, gpu_gib: float, disk_gib: float) -> dict[str, Any]:
-    """What would be measured, checked as far as it goes without a GPU. Raises SetupError, ValueError."""
+    """Return what would be measured, checked as far as possible without a GPU. Raises SetupError, ValueError."""
     giant = with_layers_that_fit(shape, gpu_gib, disk_gib)
-    found = room(gpu_gib, shape=giant)
+    found = capacity_of(gpu_gib, shape=giant)
     counted = parameters_on_meta(giant)
     if counted != giant.parameters:
         raise ValueError(f"the arithmetic says {giant.parameters} parameters, transformers says {counted}")
@@ -76,7 +76,7 @@ def plan(shape: Shape, gpu_gib: float, disk_gib: float) -> dict[str, Any]:
 
 
 async def measure(part: str, scenes: int, shape: Shape, work: Path | None) -> dict[str, Any]:
-    """Runs `miniature`, `giant` or `all` on this machine's GPU. Raises SetupError without one."""
+    """Run `miniature`, `giant` or `all` on this machine's GPU. Raises SetupError without one."""
     if not torch.cuda.is_available():
         raise SetupError("There is no GPU that PyTorch can use.", "Use --dry-run, or a machine with one.")
     result: dict[str, Any] = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}
@@ -89,7 +89,7 @@ async def measure(part: str, scenes: int, shape: Shape, work: Path | None) -> di
 
 
 async def _miniature(folder: Path, scenes: int) -> dict[str, Any]:
-    """The same answers and boxes, scene by scene; and turn 2."""
+    """Compare answers and boxes, scene by scene; and measure turn 2."""
     convert(NANO_CHECKPOINT, folder, to="official")
     local = LocalBackend(str(NANO_CHECKPOINT))
     async with _served(
@@ -99,7 +99,7 @@ async def _miniature(folder: Path, scenes: int) -> dict[str, Any]:
 
 
 async def compare(one: Backend, other: Backend, scenes: int) -> dict[str, Any]:
-    """How many answers of two backends say the same, letter by letter, and how many boxes lie in one place."""
+    """Return how many answers of two backends are the same, letter by letter, and how many boxes lie in one place."""
     same = questions = boxes = near = 0
     different: list[dict[str, str]] = []
     for number in range(scenes):
@@ -126,7 +126,7 @@ async def compare(one: Backend, other: Backend, scenes: int) -> dict[str, Any]:
 
 
 async def _giant(folder: Path, shape: Shape) -> dict[str, Any]:
-    """Both engines in turn, each with the whole GPU and the whole disk."""
+    """Measure both engines in turn, each with the whole GPU and the whole disk."""
     free, _ = torch.cuda.mem_get_info()
     giant = with_layers_that_fit(shape, free / GIB, shutil.disk_usage(folder.parent).free / GIB)
     result: dict[str, Any] = {"decoder_layers": giant.layers, "of": shape.layers, "floors": floors(giant)}
@@ -146,7 +146,7 @@ async def _giant(folder: Path, shape: Shape) -> dict[str, Any]:
 
 
 async def speeds(backend: Backend) -> dict[str, Any]:
-    """Medians: time to first token of a fresh image of so many tiles, turn 2 against turn 1, tokens a second."""
+    """Return medians: time to first token of a fresh image of so many tiles, turn 2 against turn 1, tokens a second."""
     await turns(backend, 1)  # to warm up
     found = {str(tiles): await turns(backend, tiles) for tiles in VIEWS}
     alone = await _last(backend, _fresh(1, 999), TOKENS)
@@ -156,7 +156,7 @@ async def speeds(backend: Backend) -> dict[str, Any]:
 
 
 async def turns(backend: Backend, tiles: int) -> dict[str, Any]:
-    """Two turns about a fresh image, some times over: medians of the times to first token, and what was cached."""
+    """Measure two turns about a fresh image, several times; return median times to first token and cached tokens."""
     rows = []
     for shade in range(_REPEATS):
         conversation = _fresh(tiles, shade)
@@ -176,12 +176,12 @@ async def turns(backend: Backend, tiles: int) -> dict[str, Any]:
 
 
 async def crowd(backend: Backend, people: int = CROWD) -> dict[str, Any]:
-    """So many people at once, each with a fresh image of 12 tiles: tokens a second in all, and the wait."""
+    """Measure so many people at once, each with a fresh image of 12 tiles: tokens a second in all, and the wait."""
     started = time.monotonic()
-    said = await asyncio.gather(*(_last(backend, _fresh(12, 100 + one), TOKENS) for one in range(people)))
+    answers = await asyncio.gather(*(_last(backend, _fresh(12, 100 + one), TOKENS) for one in range(people)))
     took = time.monotonic() - started
-    tokens = sum(one.usage.completion_tokens for one in said if one.usage)
-    waits = sorted(one.timing.ttft_s for one in said if one.timing.ttft_s is not None)
+    tokens = sum(one.usage.completion_tokens for one in answers if one.usage)
+    waits = sorted(one.timing.ttft_s for one in answers if one.timing.ttft_s is not None)
     return {
         "people": people,
         "tokens_per_s": round(tokens / took, 1),
@@ -191,8 +191,11 @@ async def crowd(backend: Backend, people: int = CROWD) -> dict[str, Any]:
 
 
 def floors(shape: Shape, rate: float | None = None, bandwidth: float | None = None) -> dict[str, Any]:
-    """What no engine can undercut: 2 operations a weight and token at the GPU's measured 16-bit rate (operations
-    a second), and reading the decoder once a token at its measured bandwidth (bytes a second)."""
+    """Return the times that no engine can undercut.
+
+    2 operations a weight and token at the GPU's measured 16-bit rate (operations a second), and reading the decoder
+    once a token at its measured bandwidth (bytes a second).
+    """
     rate, bandwidth = rate or _matmul_rate(), bandwidth or _bandwidth()
     patches = (448 // shape.patch_px) ** 2 + 1
     ttft = {}
@@ -241,13 +244,13 @@ async def _served(folder: Path, *further: str) -> AsyncIterator[LaunchedBackend]
 
 
 async def _last(backend: Backend, conversation: Conversation, tokens: int) -> Answer:
-    async for said in answer(backend, conversation, Options(max_new_tokens=tokens)):
-        last = said
+    async for progress in answer(backend, conversation, Options(max_new_tokens=tokens)):
+        last = progress
     return last
 
 
 def _fresh(tiles: int, shade: int) -> Conversation:
-    """A question about an image that no cache has seen: `shade` tells it from others of its size."""
+    """Return a question about an image that no cache has seen: `shade` tells it from others of its size."""
     colour = (shade % 256, shade // 256, tiles)
     return Conversation().ask(
         QUESTIONS[0], (Attachment(photo_of(Image.new("RGB", VIEWS[tiles], colour)), tiles),)
@@ -255,18 +258,18 @@ def _fresh(tiles: int, shade: int) -> Conversation:
 
 
 def _checked_request(tiles: int, tokens_per_tile: int) -> dict[str, Any]:
-    """What the request about an image of so many tiles says. Raises ValueError when it is not what is meant."""
+    """Return what the request about an image of so many tiles asks. Raises ValueError when it is not what is meant."""
     conversation = _fresh(tiles, 0)
     (image,) = conversation.images
-    cut = plan_tiles(image.photo.size_wh, image.max_tiles)
+    planned = plan_tiles(image.photo.size_wh, image.max_tiles)
     (_, asked) = messages_of(conversation, {image.photo.id: "data:image/png;base64,"})
     sent = asked["content"][0]["image_url"]["max_dynamic_patch"]
     fields = request_fields(conversation, Options(max_new_tokens=TOKENS))
-    if (cut.tiles, sent, fields["max_tokens"], fields["top_k"]) != (tiles, tiles, TOKENS, 1):
-        raise ValueError(f"an image of {cut.tiles} tiles asks for {sent}: {fields}")
+    if (planned.tiles, sent, fields["max_tokens"], fields["top_k"]) != (tiles, tiles, TOKENS, 1):
+        raise ValueError(f"an image of {planned.tiles} tiles asks for {sent}: {fields}")
     return {
         "size_wh": list(VIEWS[tiles]),
         "tiles": sent,
-        "visual_tokens": cut.visual_tokens(tokens_per_tile),
+        "visual_tokens": planned.visual_tokens(tokens_per_tile),
         **fields,
     }

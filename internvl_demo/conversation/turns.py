@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Attachment:
-    """A photo as sent in a turn, with at most `max_tiles` tiles (1..40), and the photo that it was made from, if any."""
+    """A photo as sent in a turn, with at most `max_tiles` tiles (1..40); `origin`: the photo that it was made from."""
 
     photo: "Photo"
     max_tiles: int

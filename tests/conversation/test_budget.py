@@ -312,8 +312,8 @@ def test_a_tokenizers_count_is_what_the_model_reads(nano: LocalBackend) -> None:
         answer_tokens=256,
         count_text=count,
     )
-    keys, _ = nano._keys(conversation.ask("how many cats are in Image-3?", draft))
-    assert found.total - 256 == len(keys)
+    prompt, _ = nano._prompt_tokens(conversation.ask("how many cats are in Image-3?", draft))
+    assert found.total - 256 == len(prompt)
     assert not found.estimated
 
 

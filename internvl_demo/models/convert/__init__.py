@@ -1,4 +1,4 @@
-"""A checkpoint in the official InternVL 1.5 format <-> the same in `transformers`' own ("native") format.
+"""Convert a checkpoint between the official InternVL 1.5 format and `transformers`' own ("native") format.
 
     official   InternVLChatModel: config.json with llm_config, fused `attn.qkv` and `wqkv`, `mlp1.*`
     native     InternVLForConditionalGeneration: what `models/local/` loads, with no remote code
@@ -8,8 +8,9 @@
     shards     safetensors on disk, read one tensor at a time and written one shard at a time
     tokens     the tokenizer; SentencePiece's tokenizer.model -> tokenizer.json
 
-Names, shapes and dtypes are compared with the table before anything is written, values are only moved:
-there and back, every tensor has the same bytes. The result appears under its name when it is complete.
+Names, shapes and dtypes are compared with the table before anything is written, and values are only moved:
+after a conversion there and back every tensor has the same bytes. The result appears under its name only when
+it is complete.
 
 An official folder needs more than weights. The original one brings Python files for its configuration,
 tokenizer and model, which are not ours to copy and are not needed by LMDeploy's TurboMind: it runs the
@@ -52,7 +53,7 @@ OFFICIAL_IMAGE_TOKEN_FROM_END = 7
 
 @dataclass(frozen=True)
 class Converted:
-    """What was written: `notes` are sentences on what the result still lacks."""
+    """A summary of what was written; `notes` are sentences on what the result still lacks."""
 
     tensors: int
     parameters: int
@@ -67,9 +68,9 @@ def convert(
     image_token_id: int | None = None,
     shard_bytes: int = SHARD_BYTES,
 ) -> Converted:
-    """Writes the checkpoint in `source` to the new or empty directory `target`, in the other format.
+    """Write the checkpoint in `source` to the new or empty directory `target`, in the other format.
 
-    image_token_id: of `<IMG_CONTEXT>`, for a checkpoint that holds no tokenizer.
+    image_token_id: the id of `<IMG_CONTEXT>`, for a checkpoint that holds no tokenizer.
     Raises CheckpointError when the checkpoint is not what it should be, with the name of the tensor, file
     or setting; SetupError when `target` cannot be written. Nothing is left of `target` then.
     """
@@ -81,17 +82,17 @@ def convert(
     notes = _set_image_token(config, raw, tokenizer, source, image_token_id) if to == "native" else []
     table = weights_of(config)
     reader = ShardReader(source)
-    reader.check(_expected(table, to))
+    reader.check(_source_shapes(table, to))
     config.dtype = getattr(torch, reader.dtype())
 
     def fill(folder: Path) -> int:
         writer = ShardWriter(folder, shard_bytes)
-        for name, tensor in _converted(table, reader, to):
+        for name, tensor in _target_tensors(table, reader, to):
             writer.add(name, tensor)
         _write_config(config, tokenizer, folder, to)
         return writer.finish()
 
-    files = _appear(target, fill)
+    files = _write_whole(target, fill)
     shapes = [shape for weight in table for shape in weight.shapes]
     tensors = len(table) if to == "official" else len(shapes)
     return Converted(tensors, sum(torch.Size(shape).numel() for shape in shapes), files, tuple(notes))
@@ -104,7 +105,7 @@ def _set_image_token(
     source: Path,
     image_token_id: int | None,
 ) -> list[str]:
-    """Sets `config.image_token_id`; notes on how it was found."""
+    """Set `config.image_token_id`; return notes on how it was found."""
     vocabulary = config.text_config.vocab_size
     if tokenizer:
         if (found := tokenizer.id_of(IMG_CONTEXT)) is None or found >= vocabulary:
@@ -130,15 +131,17 @@ def _set_image_token(
     return notes
 
 
-def _expected(table: list[Weight], to: Format) -> dict[str, tuple[int, ...]]:
-    """Every tensor that the source must hold, and its shape."""
+def _source_shapes(table: list[Weight], to: Format) -> dict[str, tuple[int, ...]]:
+    """Return every tensor that the source must hold, and its shape."""
     if to == "native":
         return {weight.official: weight.official_shape for weight in table}
     return {name: shape for weight in table for name, shape in zip(weight.native, weight.shapes, strict=True)}
 
 
-def _converted(table: list[Weight], reader: ShardReader, to: Format) -> Iterator[tuple[str, torch.Tensor]]:
-    """The target's tensors, one after another."""
+def _target_tensors(
+    table: list[Weight], reader: ShardReader, to: Format
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the target's tensors, one after another."""
     for weight in table:
         if to == "native":
             yield from zip(weight.native, weight.split(reader.get(weight.official)), strict=True)
@@ -147,7 +150,7 @@ def _converted(table: list[Weight], reader: ShardReader, to: Format) -> Iterator
 
 
 def _write_config(config: InternVLConfig, tokenizer: TokenizerFiles | None, folder: Path, to: Format) -> None:
-    """config.json, generation_config.json, and the tokenizer's files if there are any."""
+    """Write config.json, generation_config.json, and the tokenizer's files if there are any."""
     if to == "native":
         config.architectures = ["InternVLForConditionalGeneration"]
         config.save_pretrained(folder)
@@ -166,8 +169,8 @@ def _write_json(path: Path, values: dict[str, Any]) -> None:
     path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _appear(target: Path, fill: Callable[[Path], int]) -> int:
-    """Lets `fill` write into a hidden folder beside `target`, and gives that its name when all is there."""
+def _write_whole(target: Path, fill: Callable[[Path], int]) -> int:
+    """Let `fill` write into a hidden folder beside `target`; rename it to `target` when it is complete."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as hidden:

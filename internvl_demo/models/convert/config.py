@@ -1,7 +1,7 @@
-"""config.json of both formats, and what makes a checkpoint an InternVL 1.5.
+"""Read and write config.json of both formats, and check that a checkpoint is an InternVL 1.5.
 
-In the middle stands `transformers`' InternVLConfig: an official config.json becomes one and is made from one.
-What it cannot say, or what the model's code here does not compute, is an error that names the setting.
+Both are converted through `transformers`' InternVLConfig: an official config.json becomes one and is made from
+one. What it cannot express, or what the model's code here does not compute, is an error that names the setting.
 Two defaults of `transformers` are not InternVL's and are always set: word embeddings are not tied, and
 the vision encoder normalises queries and keys. No weights here.
 """
@@ -74,16 +74,16 @@ class _Section:
             raise self._odd(key, f"a multiple of {by}, which is {self.size(by)}")
 
     def _odd(self, key: str, wanted: str) -> CheckpointError:
-        said = repr(self.values[key])[:80] if self.values.get(key) is not None else "missing"
+        found = repr(self.values[key])[:80] if self.values.get(key) is not None else "missing"
         return CheckpointError(
             f"{self.source} is not a checkpoint of InternVL 1.5 that can be converted: "
-            f"{self.name}{key} in its config.json is {said}; it must be {wanted}.",
+            f"{self.name}{key} in its config.json is {found}; it must be {wanted}.",
             "Use an InternVL-Chat-V1-5 or Mini-InternVL-Chat-2B-V1-5 checkpoint, or one fine-tuned from it.",
         )
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:
-    """A JSON object from a file. Raises CheckpointError when it is missing or none."""
+    """Read a JSON object from a file. Raises CheckpointError when it is missing or not an object."""
     try:
         values = json.loads((folder / name).read_text("utf-8"))
     except FileNotFoundError:
@@ -101,7 +101,7 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
 
 
 def config_of_official(raw: dict[str, Any], source: Path) -> InternVLConfig:
-    """An official config.json -> InternVLConfig; `image_token_id` and the dtype are not known to it."""
+    """Convert an official config.json to an InternVLConfig, which lacks `image_token_id` and the dtype."""
     top = _Section(raw, "", source)
     if raw.get("model_type") == "internvl":
         raise CheckpointError(
@@ -147,7 +147,7 @@ def config_of_official(raw: dict[str, Any], source: Path) -> InternVLConfig:
 
 
 def config_of_native(raw: dict[str, Any], source: Path) -> InternVLConfig:
-    """A native config.json -> InternVLConfig, seen to be one that the official format can say."""
+    """Read a native config.json as an InternVLConfig; check that the official format can express it."""
     top = _Section(raw, "", source)
     if raw.get("architectures") == ["InternVLChatModel"]:
         raise CheckpointError(
@@ -188,7 +188,7 @@ def config_of_native(raw: dict[str, Any], source: Path) -> InternVLConfig:
 
 
 def official_of(config: InternVLConfig) -> dict[str, Any]:
-    """InternVLConfig -> config.json in the official format, which says its dtype in three places."""
+    """Convert an InternVLConfig to config.json in the official format, which names its dtype in three places."""
     vision, text, rope = config.vision_config, config.text_config, config.text_config.rope_parameters
     dtype = str(config.dtype).removeprefix("torch.")
     scaling = (

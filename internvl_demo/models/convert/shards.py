@@ -41,7 +41,7 @@ class ShardReader:
     """The tensors of a directory, by name."""
 
     def __init__(self, folder: Path):
-        """Reads the headers. Raises CheckpointError when a file is missing or damaged."""
+        """Read the headers. Raises CheckpointError when a file is missing or damaged."""
         self.folder = folder
         self._held: dict[str, _Held] = {}
         self._open: tuple[Path, Any] | None = None
@@ -49,7 +49,7 @@ class ShardReader:
             self._read_header(file)
 
     def check(self, expected: Mapping[str, tuple[int, ...]]) -> None:
-        """Raises CheckpointError unless exactly these tensors are there, with these shapes, as floats."""
+        """Raise CheckpointError unless exactly these tensors are there, with these shapes, as floats."""
         missing = [name for name in expected if name not in self._held]
         odd = sorted(name for name in self._held if name not in expected)
         if missing or odd:
@@ -84,15 +84,15 @@ class ShardReader:
             )
 
     def dtype(self) -> str:
-        """What the weights are stored as, in torch's words; `check` has seen that they are all the same."""
+        """Return torch's name of the type in which all weights are stored, as `check` has verified."""
         return DTYPES[next(iter(self._held.values())).dtype]
 
     def get(self, name: str) -> torch.Tensor:
-        """One tensor. Raises CheckpointError when its file can no longer be read."""
+        """Read one tensor. Raises CheckpointError when its file can no longer be read."""
         file = self._held[name].file
         if self._open is None or self._open[0] != file:
             self._open = None  # the old file is closed before the next is opened
-            self._open = (file, _opened(file))
+            self._open = (file, _open_file(file))
         try:
             tensor: torch.Tensor = self._open[1].get_tensor(name)
         except SafetensorError as error:
@@ -100,7 +100,7 @@ class ShardReader:
         return tensor
 
     def _read_header(self, file: Path) -> None:
-        opened = _opened(file)
+        opened = _open_file(file)
         for name in opened.keys():  # noqa: SIM118 - a file, not a dictionary
             if name in self._held:
                 raise CheckpointError(
@@ -111,7 +111,7 @@ class ShardReader:
 
 
 class ShardWriter:
-    """Tensors -> files of at most `shard_bytes`, and their index."""
+    """Write tensors to files of at most `shard_bytes`, and their index."""
 
     def __init__(self, folder: Path, shard_bytes: int):
         self.folder, self.shard_bytes = folder, shard_bytes
@@ -121,14 +121,14 @@ class ShardWriter:
         self._shards: list[list[str]] = []
 
     def add(self, name: str, tensor: torch.Tensor) -> None:
-        """Takes a tensor; writes a file when it would grow too large."""
+        """Take a tensor; write a file first if it would grow too large."""
         if self._waiting and self._waiting_bytes + tensor.nbytes > self.shard_bytes:
             self._flush()
         self._waiting[name] = tensor
         self._waiting_bytes += tensor.nbytes
 
     def finish(self) -> int:
-        """Writes what waits, names the files as `transformers` expects, and says how many they are."""
+        """Write what is left, name the files as `transformers` expects, and return how many there are."""
         self._flush()
         count = len(self._shards)
         if count == 1:
@@ -156,7 +156,7 @@ class ShardWriter:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The safetensors of a directory, shards in order."""
+    """Return the safetensors files of a directory, shards in order."""
     if not (folder / INDEX).is_file():
         if not (folder / WHOLE).is_file():
             raise CheckpointError(
@@ -174,7 +174,7 @@ def _files(folder: Path) -> list[Path]:
     return [folder / file for file in files]
 
 
-def _opened(file: Path) -> Any:
+def _open_file(file: Path) -> Any:
     try:
         return safe_open(file, framework="pt")
     except (SafetensorError, OSError) as error:

@@ -1,7 +1,7 @@
-"""The tokenizer: files beside the weights, in the one form that `transformers` reads without remote code.
+"""Convert the tokenizer: files beside the weights, in the one form that `transformers` reads without remote code.
 
 The official folder brings SentencePiece's `tokenizer.model` and Python code around it. What the code does is
-little, and is said here in the terms of the `tokenizers` library: byte-pair encoding in the order of the
+little, and is expressed here in the terms of the `tokenizers` library: byte-pair encoding in the order of the
 pieces' scores, spaces as U+2581, bytes for what no piece spells, and `<s>` before a text.
 
 InternLM2 renames pieces: `tokenizer_config.json` (added_tokens_decoder) or `added_tokens.json` says that 92542
@@ -9,7 +9,7 @@ is `<|im_end|>`, while the SentencePiece model calls it `[UNUSED_TOKEN_145]`; In
 like behind the last piece. Every token keeps its id. The old names are forgotten, so that nobody can end a
 turn by writing `[UNUSED_TOKEN_145]`.
 
-Text is read from the file formats themselves (SentencePiece's is protocol buffers, of which seven fields are
+Pieces are read from the file format itself (SentencePiece's is protocol buffers, of which seven fields are
 needed), so neither `sentencepiece` nor `protobuf` has to be installed.
 """
 
@@ -41,12 +41,12 @@ class TokenizerFiles:
     settings: Mapping[str, Any]
 
     def id_of(self, token: str) -> int | None:
-        """The id of a token, if there is such a token."""
+        """Return the id of a token, or None if there is no such token."""
         found: int | None = Tokenizer.from_str(self.json).token_to_id(token)
         return found
 
     def with_bos(self) -> "TokenizerFiles":
-        """The same, writing `<s>` before a text, as InternLM2's does and servers rely on."""
+        """Return the same tokenizer, writing `<s>` before a text, as InternLM2's does and servers rely on."""
         tokenizer = Tokenizer.from_str(self.json)
         bos = str(self.settings.get("bos_token"))
         bos_id = tokenizer.token_to_id(bos)
@@ -56,14 +56,14 @@ class TokenizerFiles:
         return replace(self, json=tokenizer.to_str(pretty=True))
 
     def write(self, folder: Path) -> None:
-        """Writes tokenizer.json and tokenizer_config.json."""
+        """Write tokenizer.json and tokenizer_config.json."""
         (folder / "tokenizer.json").write_text(self.json, "utf-8")
         settings = json.dumps(self.settings, indent=2, ensure_ascii=False)
         (folder / "tokenizer_config.json").write_text(settings + "\n", "utf-8")
 
 
 def read_tokenizer(folder: Path) -> TokenizerFiles | None:
-    """The tokenizer of a checkpoint, None if it has none. Raises CheckpointError when it cannot be used."""
+    """Read the tokenizer of a checkpoint; None if it has none. Raises CheckpointError when it cannot be used."""
     settings = (
         read_json(folder, "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
     )
@@ -73,7 +73,7 @@ def read_tokenizer(folder: Path) -> TokenizerFiles | None:
             text = fast.read_text("utf-8")
             tokenizer = Tokenizer.from_str(text)
         elif pieces.is_file():
-            tokenizer = _of_sentencepiece(pieces.read_bytes(), _added(folder, settings))
+            tokenizer = _of_sentencepiece(pieces.read_bytes(), _added_tokens(folder, settings))
             text = tokenizer.to_str(pretty=True)
         else:
             return None
@@ -86,11 +86,11 @@ def read_tokenizer(folder: Path) -> TokenizerFiles | None:
 
 
 def _settings(tokenizer: Tokenizer, given: Mapping[str, Any]) -> dict[str, Any]:
-    """tokenizer_config.json, in words that every `transformers` from 4.56 on reads."""
+    """Return tokenizer_config.json, in terms that every `transformers` from 4.56 on reads."""
     roles = {role: _content(given.get(role)) or usual for role, usual in _ROLES.items()}
     roles = {role: token for role, token in roles.items() if tokenizer.token_to_id(token) is not None}
-    added = tokenizer.get_added_tokens_decoder()
-    special = [added[id_].content for id_ in sorted(added) if added[id_].special]
+    added_tokens = tokenizer.get_added_tokens_decoder()
+    special = [added_tokens[id_].content for id_ in sorted(added_tokens) if added_tokens[id_].special]
     length = given.get("model_max_length")
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -101,20 +101,20 @@ def _settings(tokenizer: Tokenizer, given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _added(folder: Path, settings: Mapping[str, Any]) -> dict[int, AddedToken]:
-    """Tokens that have names of their own, by id."""
-    added: dict[int, AddedToken] = {}
+def _added_tokens(folder: Path, settings: Mapping[str, Any]) -> dict[int, AddedToken]:
+    """Return the tokens that a checkpoint adds or renames, by id."""
+    added_tokens: dict[int, AddedToken] = {}
     if (folder / "added_tokens.json").is_file():
         for content, id_ in read_json(folder, "added_tokens.json").items():
-            added[int(id_)] = AddedToken(content, normalized=False, special=True)
+            added_tokens[int(id_)] = AddedToken(content, normalized=False, special=True)
     for id_, token in (settings.get("added_tokens_decoder") or {}).items():
         special = bool(token.get("special", True))
-        added[int(id_)] = AddedToken(token["content"], normalized=False, special=special)
-    return added
+        added_tokens[int(id_)] = AddedToken(token["content"], normalized=False, special=special)
+    return added_tokens
 
 
 def _content(token: Any) -> str | None:
-    """A token as it stands in a configuration: text, or an object that holds it."""
+    """Return a token of a configuration: text, or an object that holds it."""
     content = token.get("content") if isinstance(token, dict) else token
     return content if isinstance(content, str) else None
 
@@ -134,7 +134,7 @@ class _Piece:
 
 @dataclass(frozen=True)
 class _SentencePiece:
-    """What is needed of a tokenizer.model."""
+    """The parts of a tokenizer.model that are needed."""
 
     pieces: list[_Piece]
     charsmap: bytes = b""
@@ -142,10 +142,13 @@ class _SentencePiece:
     single_spaces: bool = True
 
 
-def _of_sentencepiece(data: bytes, added: Mapping[int, AddedToken]) -> Tokenizer:
-    """A tokenizer.model, and the names that the checkpoint gives to some ids -> the same as a fast tokenizer."""
+def _of_sentencepiece(data: bytes, added_tokens: Mapping[int, AddedToken]) -> Tokenizer:
+    """Convert a tokenizer.model, and the names that the checkpoint gives to some ids, to a fast tokenizer."""
     model = _parse(data)
-    names = [added[id_].content if id_ in added else piece.text for id_, piece in enumerate(model.pieces)]
+    names = [
+        added_tokens[id_].content if id_ in added_tokens else piece.text
+        for id_, piece in enumerate(model.pieces)
+    ]
     vocabulary = {name: id_ for id_, name in enumerate(names)}
     if len(vocabulary) != len(names):
         twice = next(name for id_, name in enumerate(names) if vocabulary[name] != id_)
@@ -153,7 +156,11 @@ def _of_sentencepiece(data: bytes, added: Mapping[int, AddedToken]) -> Tokenizer
     (unknown,) = [name for name, piece in zip(names, model.pieces, strict=True) if piece.kind == _UNKNOWN]
     tokenizer = Tokenizer(
         models.BPE(
-            vocabulary, _merges(model.pieces, added), unk_token=unknown, fuse_unk=True, byte_fallback=True
+            vocabulary,
+            _merges(model.pieces, added_tokens),
+            unk_token=unknown,
+            fuse_unk=True,
+            byte_fallback=True,
         )
     )
     tokenizer.normalizer = normalizers.Sequence(list(_normalizers(model)))
@@ -161,7 +168,7 @@ def _of_sentencepiece(data: bytes, added: Mapping[int, AddedToken]) -> Tokenizer
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), *spaces]
     )
-    for id_, token in sorted({**_own_tokens(model), **added}.items()):
+    for id_, token in sorted({**_own_tokens(model), **added_tokens}.items()):
         tokenizer.add_tokens([token])
         if tokenizer.token_to_id(token.content) != id_:
             raise CheckpointError(
@@ -174,7 +181,7 @@ def _of_sentencepiece(data: bytes, added: Mapping[int, AddedToken]) -> Tokenizer
 
 
 def _own_tokens(model: _SentencePiece) -> dict[int, AddedToken]:
-    """Pieces that are found in a text before anything else, by id."""
+    """Return the pieces that are found in a text before anything else, by id."""
     found: dict[int, AddedToken] = {}
     for id_, piece in enumerate(model.pieces):
         if piece.kind in (_UNKNOWN, _CONTROL, _USER_DEFINED):
@@ -192,7 +199,7 @@ def _own_tokens(model: _SentencePiece) -> dict[int, AddedToken]:
 
 
 def _merges(pieces: list[_Piece], renamed: Mapping[int, AddedToken]) -> list[tuple[str, str]]:
-    """Pairs of pieces in the order in which SentencePiece joins them: by the score of what they make."""
+    """Return pairs of pieces in the order in which SentencePiece joins them: by the score of the result."""
     own = {
         piece.text: id_
         for id_, piece in enumerate(pieces)
@@ -200,10 +207,10 @@ def _merges(pieces: list[_Piece], renamed: Mapping[int, AddedToken]) -> list[tup
     }
     found: list[tuple[float, int, int, str, str]] = []
     for text, id_ in own.items():
-        for cut in range(1, len(text)):
-            left, right = text[:cut], text[cut:]
+        for at in range(1, len(text)):
+            left, right = text[:at], text[at:]
             if left in own and right in own:
-                found.append((-pieces[id_].score, id_, cut, left, right))
+                found.append((-pieces[id_].score, id_, at, left, right))
     return [(left, right) for *_, left, right in sorted(found)]
 
 
@@ -211,7 +218,9 @@ def _normalizers(model: _SentencePiece) -> Iterator[Any]:
     if model.charsmap:
         yield normalizers.Precompiled(model.charsmap)
     if model.single_spaces:
-        yield normalizers.Replace(Regex(" {2,}"), " ")  # first: a run before the end is tried at each of its spaces
+        yield normalizers.Replace(
+            Regex(" {2,}"), " "
+        )  # first: a run before the end is tried at each of its spaces
         yield normalizers.Replace(Regex(r"\A +| +\z"), "")
     if model.prefix_space:
         yield normalizers.Prepend(_SPACE)
@@ -219,8 +228,11 @@ def _normalizers(model: _SentencePiece) -> Iterator[Any]:
 
 
 def _parse(data: bytes) -> _SentencePiece:
-    """SentencePiece's ModelProto: 1 pieces (1 text, 2 score, 3 kind), 2 trainer (3 algorithm), 3 normaliser
-    (2 character map, 3 space before the text, 4 runs of spaces as one)."""
+    """Parse SentencePiece's ModelProto.
+
+    Its fields: 1 pieces (1 text, 2 score, 3 kind), 2 trainer (3 algorithm), 3 normaliser
+    (2 character map, 3 space before the text, 4 runs of spaces as one).
+    """
     pieces: list[_Piece] = []
     trainer: dict[int, Any] = {}
     normaliser: dict[int, Any] = {}
@@ -246,7 +258,7 @@ def _parse(data: bytes) -> _SentencePiece:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """Protocol buffers' wire format: (field number, number or bytes), one after another."""
+    """Yield each field of protocol buffers' wire format as (field number, number or bytes)."""
     place = 0
 
     def number() -> int:

@@ -1,4 +1,4 @@
-"""The table of weights: what a tensor is called in each format, its shapes, and how one becomes the other.
+"""List the weights: what a tensor is called in each format, its shapes, and how one becomes the other.
 
 Most tensors only change their name. Two kinds are fused in the official format, row by row:
 
@@ -33,11 +33,11 @@ class Weight:
 
     @property
     def official_shape(self) -> Shape:
-        """The fused shape: as many rows as the native tensors have together."""
+        """Shape of the official tensor: as many rows as the native tensors have together."""
         return (sum(shape[0] for shape in self.shapes), *self.shapes[0][1:])
 
     def split(self, tensor: torch.Tensor) -> list[torch.Tensor]:
-        """The official tensor -> the native ones."""
+        """Split the official tensor into the native ones."""
         if len(self.native) == 1:
             return [tensor]
         rows = self._grouped(tensor)
@@ -45,7 +45,7 @@ class Weight:
         return [part.flatten(0, 1).contiguous() for part in torch.split(rows, sizes, dim=1)]
 
     def join(self, tensors: list[torch.Tensor]) -> torch.Tensor:
-        """The native tensors -> the official one."""
+        """Join the native tensors to the official one."""
         if len(tensors) == 1:
             return tensors[0]
         return torch.cat([self._grouped(part) for part in tensors], dim=1).flatten(0, 1)
@@ -55,7 +55,7 @@ class Weight:
 
 
 def weights_of(config: InternVLConfig) -> list[Weight]:
-    """Every tensor of a checkpoint with this configuration, in the order of computing."""
+    """Return every tensor of a checkpoint with this configuration, in the order of computing."""
     return [*_vision(config), *_projector(config), *_text(config)]
 
 

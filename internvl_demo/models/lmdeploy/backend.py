@@ -1,7 +1,7 @@
-"""An LMDeploy server that this app starts and ends: `launch` runs it, `models.openai` asks it.
+"""Answer with an LMDeploy server that this app starts and ends: `launch` runs it, `models.openai` asks it.
 
 The model is known before it is loaded, so the page opens at once. Until the server is ready, and whenever
-it is being started again, a question is refused with what it does, and the page keeps the question.
+it is being restarted, a question is refused with what the server is doing, and the page keeps the question.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import BackendError, Sentence, SetupError
 from internvl_demo.models.base import Backend, ModelInfo, Piece
-from internvl_demo.models.lmdeploy.capacity import Room, refuse_if_too_small, room
+from internvl_demo.models.lmdeploy.capacity import Capacity, capacity_of, refuse_if_too_small
 from internvl_demo.models.lmdeploy.command import MODEL_NAME, Serving, serving_of, session_len_of
 from internvl_demo.models.lmdeploy.gpus import free_gib
 from internvl_demo.models.lmdeploy.launch import Patience, Status, Supervisor
@@ -34,13 +34,12 @@ _NOTICED_S = 1.0
 
 
 class LaunchedBackend(Backend):
-    """A server of one's own."""
+    """Answer with a server that this app runs."""
 
     def __init__(self, settings: Settings, patience: Patience | None = None):
-        """Starts the server, and returns at once. Raises SetupError when there is no LMDeploy, or when the
-        model cannot fit."""
+        """Start the server and return at once. Raises SetupError when LMDeploy is missing or the model cannot fit."""
         serving = serving_of(settings)
-        found = _room(serving)
+        found = _capacity(serving)
         key = secrets.token_hex(24)
         self._info = ModelInfo(MODEL_NAME, serving.shape.tokens_per_tile, session_len_of(serving, found))
         self._key, self._endpoint = key, ""
@@ -49,11 +48,11 @@ class LaunchedBackend(Backend):
         self.supervisor.start()
 
     async def describe(self) -> ModelInfo:
-        """What will be served; needs no server."""
+        """Return what will be served; needs no running server."""
         return self._info
 
     async def stream(self, conversation: Conversation, options: Options) -> AsyncGenerator[Piece, None]:
-        """Answers the last question; see `base.Backend`."""
+        """Answer the last question; see `base.Backend`."""
         server = await self._ready_server()
         try:
             async with aclosing(server.stream(conversation, options)) as pieces:
@@ -65,24 +64,24 @@ class LaunchedBackend(Backend):
             raise
 
     async def close(self) -> None:
-        """Ends the server."""
+        """End the server."""
         await asyncio.to_thread(self.supervisor.stop)
         if self._server:
             await self._server.close()
 
     async def ready(self) -> None:
-        """Waits until the server can answer. Raises BackendError when it was given up."""
+        """Wait until the server can answer. Raises BackendError when it was given up."""
         while problem := self.problem():
             if self.supervisor.status.stage in (Stage.FAILED, Stage.ENDED):
                 raise problem
             await asyncio.sleep(0.1)
 
     def problem(self) -> BackendError | None:
-        """Return what the server does while it cannot answer; None when it can."""
+        """Return what the server is doing while it cannot answer; None when it can."""
         return notice_of(self.supervisor.status)
 
     async def _ready_server(self) -> ServerBackend:
-        """Raises BackendError while there is none."""
+        """Return the server to ask. Raises BackendError while there is none."""
         status = self.supervisor.status
         if problem := notice_of(status):
             raise problem
@@ -97,7 +96,7 @@ class LaunchedBackend(Backend):
         return self._server
 
     async def _has_ended(self) -> BackendError | None:
-        """Whether an answer broke because the server ended: its endpoint is no more."""
+        """Return the error to show if an answer broke because the server ended, else None."""
         until = asyncio.get_running_loop().time() + _NOTICED_S
         while asyncio.get_running_loop().time() < until:
             if problem := notice_of(self.supervisor.status):
@@ -107,7 +106,7 @@ class LaunchedBackend(Backend):
 
 
 def notice_of(status: Status) -> BackendError | None:
-    """A status as people read it; None when the server can answer."""
+    """Return a status as people read it; None when the server can answer."""
     if status.stage is Stage.READY:
         return None
     why = Sentence(": {reason}", reason=status.reason) if status.reason else ""
@@ -134,8 +133,8 @@ def notice_of(status: Status) -> BackendError | None:
     )
 
 
-def _room(serving: Serving) -> Room | None:
-    """What fits into this machine's GPUs; None where nobody can tell. Raises SetupError."""
+def _capacity(serving: Serving) -> Capacity | None:
+    """Return what fits into this machine's GPUs; None where nobody can tell. Raises SetupError."""
     free = free_gib()
     if not free:
         return None
@@ -143,6 +142,8 @@ def _room(serving: Serving) -> Room | None:
         raise SetupError(
             f"--tp {serving.tp} needs as many GPUs; this machine shows {len(free)}.", f"Set --tp {len(free)}."
         )
-    found = room(min(free[: serving.tp]), serving.tp, awq=serving.awq, kv=serving.kv, shape=serving.shape)
+    found = capacity_of(
+        min(free[: serving.tp]), serving.tp, awq=serving.awq, kv=serving.kv, shape=serving.shape
+    )
     refuse_if_too_small(found)
     return found

@@ -1,14 +1,14 @@
-"""How many conversations fit into a GPU's memory beside the weights. Pure arithmetic, no GPU is asked.
+"""Compute how many conversations fit into a GPU's memory beside the weights. Pure arithmetic, no GPU is asked.
 
-    memory per GPU = weights + CUDA context + cache of keys and values + room for the vision encoder
+    memory per GPU = weights + CUDA context + KV cache + what the vision encoder needs
 
-In: memory, number of GPUs, formats. Out: `Room`. The shape of the 26B is public: the config.json of
+In: memory, number of GPUs, formats. Out: `Capacity`. The shape of the 26B is public: the config.json of
 OpenGVLab/InternVL-Chat-V1-5 (InternViT-6B with 45 of its 48 layers, InternLM2-20B). What LMDeploy does with
 memory is that of version 0.18: its cache takes a fraction of what is *free* after the weights; when tensor
 parallelism is on, it splits everything but the attention of the vision encoder (25 heads), which every GPU holds.
 Not measured on a GPU yet: `bench turbomind` does that.
 
-    >>> room(79.2).conversations(12)
+    >>> capacity_of(79.2).conversations(12)
     22
 """
 
@@ -21,7 +21,7 @@ from internvl_demo.errors import SetupError
 GIB = 2**30
 
 CacheFormat = Literal["auto", "int8"]
-"""Keys and values as computed (16 bits), or quantised to 8 (LMDeploy's --quant-policy 8)."""
+"""The KV cache as computed (16 bits), or quantised to 8 (LMDeploy's --quant-policy 8)."""
 
 TEXT_TOKENS = 2204
 """Text of a conversation, besides its image: a system prompt, some ten questions and answers."""
@@ -58,12 +58,12 @@ class Shape:
 
     @property
     def head_width(self) -> int:
-        """Of the decoder."""
+        """Width of one attention head of the decoder."""
         return self.width // self.heads
 
     @property
     def tokens_per_tile(self) -> int:
-        """A tile has 448 pixels a side; pixel shuffle joins 2 x 2 patches."""
+        """Visual tokens of one tile: 448 pixels a side, 2 x 2 patches joined by pixel shuffle."""
         return (448 // self.patch_px // 2) ** 2
 
     @property
@@ -81,13 +81,13 @@ class Shape:
 
     @property
     def connector(self) -> int:
-        """Parameters of the MLP between: a norm and two layers."""
+        """Parameters of the MLP between vision encoder and decoder: a norm and two layers."""
         wide = 4 * self.vit_width
         return 2 * wide + (wide + 1) * self.width + (self.width + 1) * self.width
 
     @property
     def matrices(self) -> int:
-        """Parameters of the decoder's layers, norms left out: what AWQ makes 4 bits wide."""
+        """Parameters of the decoder's layers without norms: what AWQ stores in 4 bits."""
         kept = (self.heads + 2 * self.kv_heads) * self.head_width * self.width
         return self.layers * (kept + self.heads * self.head_width * self.width + 3 * self.width * self.mlp)
 
@@ -98,16 +98,22 @@ class Shape:
 
     @property
     def parameters(self) -> int:
-        """All of them."""
+        """Parameters of the whole model."""
         return self.vit + self.connector + self.decoder
 
     def weights_bytes(self, awq: bool) -> float:
-        """The weights: 2 bytes each; AWQ: 4 bits, and for every 128 a scale (16 bits) and a zero (4 bits)."""
+        """Return the size of the weights: 2 bytes each.
+
+        With AWQ those of `matrices` take 4 bits, and a scale (16 bits) and a zero (4 bits) for every 128.
+        """
         saved = self.matrices * (2 - 0.5 - 2.5 / 128) if awq else 0.0
         return 2 * self.parameters - saved
 
     def token_bytes(self, kv: CacheFormat) -> int:
-        """Keys and values of one token; int8: a byte each, and per head a scale and a zero (16 bits each)."""
+        """Return the KV cache's size for one token.
+
+        With int8 a value is one byte, and each head adds a scale and a zero (16 bits each).
+        """
         vectors = 2 * self.layers * self.kv_heads
         return vectors * (self.head_width + 4) if kv == "int8" else vectors * self.head_width * 2
 
@@ -116,8 +122,8 @@ V1_5 = Shape()
 
 
 @dataclass(frozen=True)
-class Room:
-    """What is left for conversations. Memory in GiB on each GPU; tokens over all."""
+class Capacity:
+    """What is left for conversations. Memory in GiB on each GPU; tokens over all GPUs."""
 
     gpu_gib: float
     tp: int
@@ -130,28 +136,30 @@ class Room:
 
     @property
     def free_gib(self) -> float:
-        """After weights and context; negative when not even they fit."""
+        """Memory left after weights and context; negative when not even they fit."""
         return self.gpu_gib - self.weights_gib - self.context_gib
 
     @property
     def kv_gib(self) -> float:
-        """The cache of keys and values."""
+        """Memory of the KV cache."""
         return max(0.0, self.free_gib * self.cache_fraction)
 
     @property
     def kv_tokens(self) -> int:
-        """Tokens whose keys and values fit."""
+        """Tokens that fit into the KV cache of all GPUs."""
         return int(self.kv_gib * GIB * self.tp / self.shape.token_bytes(self.kv))
 
     @property
     def session_len(self) -> int:
-        """The longest conversation: what the model reads, and never more than the cache holds, because
-        LMDeploy fails on a request that can never fit."""
+        """Longest conversation in tokens: the model's context, and never more than the cache holds.
+
+        LMDeploy fails on a request that can never fit.
+        """
         return min(self.shape.context, self.kv_tokens // 64 * 64)
 
     @property
     def max_batch_size(self) -> int:
-        """How many answers are written at once; the others wait."""
+        """How many answers are generated at once; the others wait."""
         return 24 if self.kv_tokens < 100_000 else 32 if self.kv_tokens < 200_000 else 64
 
     @property
@@ -160,21 +168,21 @@ class Room:
         return self.conversations(MOST_TILES) >= 1
 
     def conversations(self, tiles: int) -> int:
-        """Conversations about one image of `tiles` tiles (and its thumbnail) that fit at once."""
+        """Return how many conversations about one image of `tiles` tiles (and its thumbnail) fit at once."""
         return self.kv_tokens // conversation_tokens(tiles, self.shape)
 
 
 def conversation_tokens(tiles: int, shape: Shape = V1_5) -> int:
-    """Tokens of a conversation about one image of `tiles` tiles."""
+    """Return the tokens of a conversation about one image of `tiles` tiles."""
     return (tiles + (tiles > 1)) * shape.tokens_per_tile + TEXT_TOKENS
 
 
 def usable_gib(card_gb: float) -> float:
-    """Memory as the card is sold -> what a program gets of it."""
+    """Return how much of a card's memory, as it is sold, a program gets."""
     return _CARDS_GIB.get(int(card_gb), card_gb * _USABLE) if card_gb == int(card_gb) else card_gb * _USABLE
 
 
-def room(
+def capacity_of(
     gpu_gib: float,
     tp: int = 1,
     *,
@@ -182,9 +190,12 @@ def room(
     kv: CacheFormat = "auto",
     shape: Shape = V1_5,
     cache_fraction: float | None = None,
-) -> Room:
-    """What fits on `tp` GPUs of `gpu_gib` usable GiB each. Without a `cache_fraction`, the largest that
-    leaves room for the vision encoder. Raises SetupError when the model cannot be split over `tp` GPUs."""
+) -> Capacity:
+    """Return what fits on `tp` GPUs of `gpu_gib` usable GiB each.
+
+    cache_fraction: default: the largest that leaves enough for the vision encoder.
+    Raises SetupError when the model cannot be split over `tp` GPUs.
+    """
     if tp < 1 or shape.kv_heads % tp:
         raise SetupError(
             f"The model cannot be split over {tp} GPUs: its {shape.kv_heads} key/value heads must divide evenly.",
@@ -197,11 +208,11 @@ def room(
         free = gpu_gib - weights_gib - context_gib
         spare = 1 - _VISION_GIB[tp > 1] / free if free > 0 else 0.0
         cache_fraction = min(_MOST_CACHE, max(0.0, math.floor(spare * 20) / 20))
-    return Room(gpu_gib, tp, awq, kv, shape, weights_gib, context_gib, cache_fraction)
+    return Capacity(gpu_gib, tp, awq, kv, shape, weights_gib, context_gib, cache_fraction)
 
 
-def refuse_if_too_small(found: Room) -> None:
-    """Raises SetupError when not even one conversation about one image of 40 tiles fits."""
+def refuse_if_too_small(found: Capacity) -> None:
+    """Raise SetupError when not even one conversation about one image of 40 tiles fits."""
     if found.fits:
         return
     gpus = "the GPU" if found.tp == 1 else f"each of {found.tp} GPUs"
@@ -214,30 +225,30 @@ def refuse_if_too_small(found: Room) -> None:
     )
 
 
-def _way_out(found: Room) -> str:
-    """The nearest change that fits on GPUs of the same size."""
+def _way_out(found: Capacity) -> str:
+    """Return a sentence with the nearest change that fits on GPUs of the same size."""
     for tp, awq in ((1, True), (2, False), (2, True), (4, False), (4, True), (8, False)):
         if tp >= found.tp and (awq or not found.awq) and (tp, awq) != (found.tp, found.awq):
-            other = room(found.gpu_gib, tp, awq=awq, kv=found.kv, shape=found.shape)
+            other = capacity_of(found.gpu_gib, tp, awq=awq, kv=found.kv, shape=found.shape)
             if other.fits:
                 flags = [f"--tp {tp}"] * (tp > found.tp) + ["--awq"] * (awq and not found.awq)
                 return f"It fits with {' '.join(flags)}{', on GPUs of this size' if tp > found.tp else ''}."
     return "Use a GPU with more memory, or end what else runs on it."
 
 
-def summary(found: Room) -> str:
-    """A room for people."""
+def summary(found: Capacity) -> str:
+    """Return a capacity as text for people."""
     people = ", ".join(f"{found.conversations(tiles)} of {tiles}" for tiles in (1, 12, MOST_TILES))
     return (
         f"{found.gpu_gib:.1f} GiB on each GPU: {found.weights_gib:.1f} weights, {found.context_gib} CUDA, "
-        f"{found.kv_gib:.1f} keys and values ({found.cache_fraction:.0%} of what is free), the rest for the "
+        f"{found.kv_gib:.1f} KV cache ({found.cache_fraction:.0%} of what is free), the rest for the "
         f"vision encoder.\nThat is {found.kv_tokens:,} tokens: so many conversations about one image of so "
         f"many tiles at once: {people}."
     )
 
 
-def report(found: Room, card_gb: float) -> dict[str, Any]:
-    """A room as plain data, for the command line."""
+def report(found: Capacity, card_gb: float) -> dict[str, Any]:
+    """Return a capacity as plain data, for the command line."""
     return {
         "gpu_memory_gb": card_gb,
         "usable_gib": round(found.gpu_gib, 1),

@@ -1,4 +1,4 @@
-"""Settings -> what `lmdeploy serve api_server` is told. Pure: nothing is started, nothing is quoted.
+"""Turn the settings into the arguments of `lmdeploy serve api_server`. Pure: nothing is started, nothing is quoted.
 
 Why each flag (LMDeploy 0.18):
 
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from internvl_demo.errors import SetupError
-from internvl_demo.models.lmdeploy.capacity import V1_5, CacheFormat, Room, Shape
+from internvl_demo.models.lmdeploy.capacity import V1_5, CacheFormat, Capacity, Shape
 from internvl_demo.settings import Settings, asset
 
 MODEL_NAME = "internvl-chat-v1-5"
@@ -36,7 +36,7 @@ _OURS_TOO = {"--tp": "--tp", "--model-format": "--awq", "--allow-terminate-by-cl
 
 @dataclass(frozen=True)
 class Serving:
-    """What is served, and how."""
+    """The model to serve, and how."""
 
     model: str
     tp: int = 1
@@ -47,7 +47,7 @@ class Serving:
 
 
 def serving_of(settings: Settings) -> Serving:
-    """What the settings ask to serve. Raises SetupError when it is no model that LMDeploy can serve here."""
+    """Return what the settings ask to serve. Raises SetupError when LMDeploy cannot serve it here."""
     model = (settings.serve or "").strip()
     if not model or model.startswith("-"):
         raise SetupError(f"{model!r} is no model.", f"Set --serve to a directory or to {_OFFICIAL}.")
@@ -69,30 +69,30 @@ def serving_of(settings: Settings) -> Serving:
     return Serving(model, settings.tp, awq, kv, shape, extra)
 
 
-def arguments(serving: Serving, port: int, room: Room | None) -> list[str]:
-    """The arguments after `lmdeploy`, without the key. `room`: what fits; None where nobody knows."""
-    session_len = room.session_len if room else serving.shape.context
+def arguments(serving: Serving, port: int, capacity: Capacity | None) -> list[str]:
+    """Return the arguments after `lmdeploy`, without the key. `capacity`: what fits; None where nobody knows."""
+    session_len = capacity.session_len if capacity else serving.shape.context
     flags = ["serve", "api_server", serving.model, "--trust-remote-code", "--model-name", MODEL_NAME]
     flags += ["--chat-template", str(TEMPLATE), "--enable-prefix-caching", "--enable-abort-handling"]
     flags += ["--session-len", str(session_len), "--max-prefill-token-num", str(MAX_PREFILL_TOKENS)]
-    flags += ["--max-batch-size", str(room.max_batch_size if room else 24)]
-    flags += ["--cache-max-entry-count", f"{room.cache_fraction if room else 0.6:.2f}"]
+    flags += ["--max-batch-size", str(capacity.max_batch_size if capacity else 24)]
+    flags += ["--cache-max-entry-count", f"{capacity.cache_fraction if capacity else 0.6:.2f}"]
     flags += ["--tp", str(serving.tp)] if serving.tp > 1 else []
     flags += ["--model-format", "awq", "--dtype", "float16"] if serving.awq else []
     flags += ["--server-name", "127.0.0.1", "--server-port", str(port)]
     return [*flags, "--allowed-media-domains", "none.invalid", "--disable-fastapi-docs", *serving.extra]
 
 
-def session_len_of(serving: Serving, room: Room | None) -> int:
-    """The context length that the server will have."""
-    told = value_of(serving.extra, "--session-len")
-    if told and told.isdigit():
-        return int(told)
-    return room.session_len if room else serving.shape.context
+def session_len_of(serving: Serving, capacity: Capacity | None) -> int:
+    """Return the context length that the server will have."""
+    given = value_of(serving.extra, "--session-len")
+    if given and given.isdigit():
+        return int(given)
+    return capacity.session_len if capacity else serving.shape.context
 
 
 def value_of(arguments: tuple[str, ...], flag: str) -> str | None:
-    """What a flag was given, as `--flag=value` or `--flag value`; the last one counts."""
+    """Return the value of a flag given as `--flag=value` or `--flag value`; the last one counts."""
     found = None
     for index, argument in enumerate(arguments):
         if argument == flag:
@@ -103,7 +103,7 @@ def value_of(arguments: tuple[str, ...], flag: str) -> str | None:
 
 
 def shape_of(config: dict[str, Any]) -> Shape:
-    """The shape that a checkpoint's config.json tells (the official format). Raises KeyError, TypeError, ValueError."""
+    """Return the shape in a checkpoint's config.json (official format). Raises KeyError, TypeError, ValueError."""
     vision, text = config["vision_config"], config["llm_config"]
     return Shape(
         vit_layers=int(vision["num_hidden_layers"]),
@@ -122,7 +122,7 @@ def shape_of(config: dict[str, Any]) -> Shape:
 
 
 def _shape_at(directory: Path) -> Shape:
-    """Of a checkpoint on this machine. Raises SetupError when it is not in the official format."""
+    """Return the shape of a checkpoint on this machine. Raises SetupError when it is not in the official format."""
     try:
         return shape_of(json.loads((directory / "config.json").read_text("utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:

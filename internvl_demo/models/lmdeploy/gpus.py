@@ -1,4 +1,4 @@
-"""How much memory the GPUs of this machine have free, as `nvidia-smi` tells it."""
+"""Ask `nvidia-smi` how much memory the GPUs of this machine have free."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ _PATIENCE_S = 60.0
 
 
 def free_gib() -> list[float]:
-    """GiB free on each GPU that CUDA_VISIBLE_DEVICES allows; empty where nobody can tell."""
+    """Return the GiB free on each GPU that CUDA_VISIBLE_DEVICES allows; an empty list where nobody can tell."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
@@ -21,7 +21,7 @@ def free_gib() -> list[float]:
 
 
 def parse(table: str, visible: str | None) -> list[float]:
-    """The rows `index, uuid, MiB` -> GiB of each visible GPU, in the order in which CUDA counts them."""
+    """Parse rows `index, uuid, MiB`; return the GiB of each visible GPU, in the order in which CUDA counts them."""
     gpus: list[tuple[str, str, float]] = []
     for line in table.splitlines():
         fields = [field.strip() for field in line.split(",")]

@@ -1,13 +1,13 @@
-"""Starts `lmdeploy serve api_server`, says how far it is, restarts it when it dies or stalls, ends it.
+"""Start `lmdeploy serve api_server`, report its progress, restart it when it dies or stalls, and end it.
 
-    Supervisor(serving, key, room).start()      a thread with an event loop of its own, because the page's and the
+    Supervisor(serving, key, capacity).start()  a thread with an event loop of its own, because the page's and the
     supervisor.status                           command line's loops come and go; a frozen value, to be read anywhere
     supervisor.stop()                           also at the end of Python; `supervisor` sees to every other end
 
 LMDeploy opens its port only when everything is loaded, so until then its log is all there is: no line for
-`Patience.loading_s` is a stall. Then `/health` is asked; what is not 200 for `Patience.unhealthy_s` is one, too
+`Patience.loading_s` is a stall. Then `/health` is asked; anything but 200 for `Patience.unhealthy_s` is a stall, too
 (LMDeploy itself says 503 after 90 s without progress). Attempts are 1, 2, 4 ... seconds apart and end after
-`Patience.restarts`; a server that ran well for `Patience.calm_s` starts anew with counting. Some ends are final at
+`Patience.restarts`; for a server that ran well for `Patience.calm_s` counting starts anew. Some ends are final at
 once: arguments that LMDeploy does not know, a version that is too old, and its slow PyTorch engine.
 """
 
@@ -30,7 +30,7 @@ from pathlib import Path
 
 from internvl_demo.errors import SetupError
 from internvl_demo.models.lmdeploy import supervisor
-from internvl_demo.models.lmdeploy.capacity import Room
+from internvl_demo.models.lmdeploy.capacity import Capacity
 from internvl_demo.models.lmdeploy.command import OLDEST, Serving, arguments
 from internvl_demo.models.lmdeploy.progress import FALLBACK, Stage, plain_line, reason_in, stage_of
 
@@ -54,7 +54,7 @@ _PYTHON_FAR = re.compile(r"""^'''exec'\s++"?+([^"\n]*python[\d.]*+)"?\s""", re.M
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds, and how many restarts."""
+    """How long to wait for the server, in seconds, and how often to restart it."""
 
     poll_s: float = 2.0
     answer_s: float = 20.0
@@ -68,7 +68,7 @@ class Patience:
 
 @dataclass(frozen=True)
 class Status:
-    """What the server does. `reason`: why it ended last, in its own words; `endpoint`: where it answers."""
+    """What the server is doing. `reason`: why it ended last, in its own words; `endpoint`: where it answers."""
 
     stage: Stage = Stage.STARTING
     percent: int | None = None
@@ -87,19 +87,22 @@ class _End:
 
 
 class Supervisor:
-    """One LMDeploy server, kept running."""
+    """Keep one LMDeploy server running."""
 
     def __init__(
         self,
         serving: Serving,
         key: str,
-        room: Room | None = None,
+        capacity: Capacity | None = None,
         patience: Patience | None = None,
         log: Callable[[str], object] | None = None,
     ):
-        """`log` gets every line that LMDeploy writes (default: standard error). Raises SetupError without it."""
+        """Prepare to run the server. Raises SetupError where LMDeploy is not installed.
+
+        log: gets every line that LMDeploy writes (default: standard error).
+        """
         self._program = find_lmdeploy()
-        self._serving, self._key, self._room = serving, key, room
+        self._serving, self._key, self._capacity = serving, key, capacity
         self._patience = patience or Patience()
         self._log = log or (lambda line: print(f"lmdeploy: {line}", file=sys.stderr))
         self._status = Status()
@@ -110,16 +113,16 @@ class Supervisor:
 
     @property
     def status(self) -> Status:
-        """What the server does now."""
+        """What the server is doing now."""
         return self._status
 
     def start(self) -> None:
-        """Starts the server; returns at once."""
+        """Start the server; return at once."""
         atexit.register(self.stop)
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the server and all its processes; returns when they are gone. May be called again."""
+        """End the server and all its processes; return when they are gone. May be called again."""
         atexit.unregister(self.stop)
         if not self._thread.is_alive():
             return
@@ -130,7 +133,7 @@ class Supervisor:
         self._thread.join()
 
     async def _keep_running(self) -> None:
-        """The supervisor's thread."""
+        """Run and restart the server, in the supervisor's thread, until it is to end or is given up."""
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
         self._begun.set()
         failures = 0
@@ -149,7 +152,7 @@ class Supervisor:
                 await asyncio.wait_for(self._ending.wait(), wait_s)
 
     async def _run_once(self) -> _End | None:
-        """Until the server dies, stalls or is told to end (None)."""
+        """Run the server until it dies or stalls; return how it ended, or None when `stop` ended it."""
         assert self._ending is not None
         if self._ending.is_set():
             return None
@@ -157,7 +160,7 @@ class Supervisor:
         run = _Run(port, self._patience, self._log, self._say)
         python, script = self._program
         oldest = ".".join(map(str, OLDEST))
-        known = arguments(self._serving, port, self._room)
+        known = arguments(self._serving, port, self._capacity)
         try:
             await run.start([python, "-u", supervisor.__file__, oldest, script, *known], self._key)
         except OSError as error:
@@ -187,7 +190,7 @@ class _Run:
         self._final = ""
 
     async def start(self, command: list[str], key: str) -> None:
-        """Starts the supervisor's process, and it the server. Raises OSError."""
+        """Start the supervisor's process, which starts the server. Raises OSError."""
         self._process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.PIPE,
@@ -203,7 +206,7 @@ class _Run:
         self._say(Stage.STARTING)
 
     async def until_end(self) -> _End:
-        """Reads the log and asks how it is, until it has died or stalled."""
+        """Read the log and poll the server's health until it has died or stalled."""
         reading, watching = asyncio.ensure_future(self._read_log()), asyncio.ensure_future(self._watch())
         dying = asyncio.ensure_future(self._process.wait())
         try:
@@ -240,12 +243,12 @@ class _Run:
         self._read_stage(line)
 
     def _read_stage(self, line: str) -> None:
-        if self._ready_since is None and (told := stage_of(line)):
+        if self._ready_since is None and (progress := stage_of(line)):
             self._heard = time.monotonic()
-            self._say(*told)
+            self._say(*progress)
 
     async def _watch(self) -> _End:
-        """Returns when it has stalled, or serves in a way that is of no use."""
+        """Return when the server has stalled, or serves in a way that is of no use."""
         patience, well = self._patience, time.monotonic()
         while not self._final:
             now = time.monotonic()
@@ -263,16 +266,16 @@ class _Run:
         return _End(self._final, final=True)
 
     def _death(self) -> _End:
-        """How a process ended by itself."""
+        """Return how a process ended by itself."""
         code = self._process.returncode or 0
         signals = {128 + number: number.name for number in signal.Signals}
         how = f"signal {signals[code]}" if code in signals else f"exit code {code}"
-        said = self._final or reason_in(self._tail)
+        reason = self._final or reason_in(self._tail)
         final = bool(self._final) or code in (_USAGE, supervisor.TOO_OLD)
-        return _End(f"{said} ({how})" if said else how, final=final, calm=self._calm())
+        return _End(f"{reason} ({how})" if reason else how, final=final, calm=self._calm())
 
     async def end(self) -> None:
-        """Closes the input of the supervisor's process, on which it ends everything, and waits for it."""
+        """Close the input of the supervisor's process, on which it ends everything, and wait for it."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
@@ -286,7 +289,7 @@ class _Run:
 
 
 def find_lmdeploy() -> tuple[str, str]:
-    """LMDeploy's Python and its script `lmdeploy`, found in PATH. Raises SetupError."""
+    """Return LMDeploy's Python and its script `lmdeploy`, found in PATH. Raises SetupError."""
     script = shutil.which("lmdeploy")
     if script is None:
         raise SetupError(
@@ -303,7 +306,7 @@ def find_lmdeploy() -> tuple[str, str]:
 
 
 def python_of(script: str) -> str | None:
-    """The Python that a script's first lines name."""
+    """Return the Python that a script's first lines name, or None."""
     if match := _PYTHON.match(script):
         return match["plain"] or shutil.which(match["named"])
     far = _PYTHON_FAR.search(script)
@@ -311,7 +314,7 @@ def python_of(script: str) -> str | None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port that nobody listens on."""
     while True:
         port = random.SystemRandom().choice(_PORTS)
         with contextlib.suppress(OSError), socket.socket() as probe:
@@ -320,7 +323,7 @@ def free_port() -> int:
 
 
 async def is_healthy(port: int, patience_s: float) -> bool:
-    """Whether `/health` answers 200."""
+    """Return whether `/health` answers 200."""
     with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
         async with asyncio.timeout(patience_s):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)

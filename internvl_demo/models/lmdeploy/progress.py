@@ -1,6 +1,6 @@
-"""A line of LMDeploy's log -> what it does now. Pure; lines are data from elsewhere.
+"""Tell from a line of LMDeploy's log what the server is doing. Pure; lines are untrusted text.
 
-What the stages are known by:
+These lines mark the stages:
 
     "Fetching 13 files:  46%|####      | 6/13"                       downloading, 46
     "Loading:  25%|##        | 12/48"                                loading, 25
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from enum import StrEnum
 
-SAID_CHARS = 200
+REASON_CHARS = 200
 """How much of the log goes into a message."""
 
 FALLBACK = "Fallback to pytorch engine"
@@ -20,7 +20,7 @@ FALLBACK = "Fallback to pytorch engine"
 
 
 class Stage(StrEnum):
-    """What the server does. The first six come in this order."""
+    """What the server is doing. The first six come in this order."""
 
     STARTING = "starting"
     DOWNLOADING = "downloading"
@@ -50,7 +50,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def stage_of(line: str) -> tuple[Stage, int | None] | None:
-    """What a line tells of the way to being ready, with a share in percent if it names one."""
+    """Return the stage that a line of the log announces, with its progress in percent if it names one."""
     for stage, sign in _SIGNS:
         if match := sign.search(line):
             return stage, min(100, int(match[1])) if match[1] else None
@@ -58,13 +58,13 @@ def stage_of(line: str) -> tuple[Stage, int | None] | None:
 
 
 def plain_line(raw: bytes) -> str:
-    """Bytes of a log as one printable line."""
+    """Return bytes of a log as one printable line."""
     text = _COLOUR.sub("", raw.decode("utf-8", "replace"))
     return "".join(character if character.isprintable() else " " for character in text).strip()
 
 
 def reason_in(lines: Iterable[str]) -> str:
-    """Of the last lines before an end, the one that tells most: the last that speaks of an error, else the last."""
-    said = [_PREFIX.sub("", line) for line in lines if line and stage_of(line) is None]
-    blamed = [line for line in said if _BLAME.search(line)]
-    return (blamed or said or [""])[-1][:SAID_CHARS].rstrip(" .")
+    """Return the most telling of the last lines before an end: the last that speaks of an error, else the last."""
+    messages = [_PREFIX.sub("", line) for line in lines if line and stage_of(line) is None]
+    blamed = [line for line in messages if _BLAME.search(line)]
+    return (blamed or messages or [""])[-1][:REASON_CHARS].rstrip(" .")

@@ -32,7 +32,7 @@ _LOOK_S = 0.05
 
 
 def main() -> int:
-    """Minds one run of LMDeploy; the exit code."""
+    """Run LMDeploy once and watch it to its end; return the exit code."""
     oldest, script, *arguments = sys.argv[1:]
     key = _first_line()
     if old := _too_old(oldest):
@@ -65,7 +65,7 @@ def _first_line() -> str:
 
 
 def _too_old(oldest: str) -> str | None:
-    """LMDeploy's version if it is below `oldest`; None when it is not, or not installed as a package."""
+    """Return LMDeploy's version if it is below `oldest`; None when it is not, or not installed as a package."""
     try:
         version = metadata.version("lmdeploy")
     except metadata.PackageNotFoundError:
@@ -85,7 +85,7 @@ def _become_lmdeploy(script: str, arguments: list[str]) -> None:
 
 
 def _wait(child: int) -> int:
-    """Until the child ends, or somebody wants it to: the exit code."""
+    """Wait until the child ends or somebody wants it to end; return the exit code."""
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
@@ -104,8 +104,10 @@ def _wait(child: int) -> int:
 
 
 def _end_all(child: int) -> None:
-    """SIGTERM to the group while the child lives, at most for POLITE_S; then SIGKILL to the group and to all
-    that came down from it."""
+    """End the child's group, and everything that descends from it.
+
+    SIGTERM to the group while the child lives, for at most POLITE_S; then SIGKILL to the group and all descendants.
+    """
     _signal_group(child, signal.SIGTERM)
     until = time.monotonic() + POLITE_S
     while child in _children() and time.monotonic() < until:
@@ -126,7 +128,7 @@ def _signal_group(group: int, number: int) -> None:
 
 
 def _reap() -> dict[int, int]:
-    """The children that have ended, orphans among them: process id -> exit code."""
+    """Collect the children that have ended, orphans among them; return process id -> exit code."""
     ended: dict[int, int] = {}
     with contextlib.suppress(ChildProcessError):
         while True:
@@ -138,7 +140,7 @@ def _reap() -> dict[int, int]:
 
 
 def _children() -> list[int]:
-    """Process ids of all that have this process as parent."""
+    """Return the process ids of all children of this process."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

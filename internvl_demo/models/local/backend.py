@@ -1,11 +1,11 @@
-"""Any InternVL checkpoint in `transformers`' format, answering in this process.
+"""Answer in this process, with any InternVL checkpoint in `transformers`' format.
 
-    conversation -> prompt segments -> token keys -> (what the cache lacks) -> vision encoder, prefill -> tokens
+    conversation -> prompt segments -> prompt tokens -> (what the cache lacks) -> vision encoder, prefill -> tokens
 
-The key/value cache of a conversation is kept between turns. A prompt is compared with what the cache has
-read, token by token and image by image; only what follows the common part is computed. So turn 2 encodes
+The KV cache of a conversation is kept between turns. A prompt is compared with what the cache holds,
+token by token and image by image; only what follows the common part is computed. So turn 2 encodes
 no image of turn 1. One thread computes, one answer at a time; others wait in order. Between any two
-chunks of work it looks whether it should stop, so Stop frees the machine within a chunk.
+chunks of work the thread checks whether it should stop, so Stop frees the machine within a chunk.
 
 Not here: batching of several conversations; whoever needs it runs a server.
 """
@@ -42,27 +42,27 @@ _KEPT_CONVERSATIONS = 8
 _KEPT_TOKENS = 60_000
 """Bounds on the caches kept, least recently used first to go."""
 
-Key = int | tuple[str, int, int]
+PromptToken = int | tuple[str, int, int]
 """What one prompt token is: a token's id, or (photo id, largest number of tiles, index) inside an image."""
 
 
 @dataclass
 class _Kept:
-    """What a cache has read."""
+    """The prompt tokens that a conversation's KV cache holds, and the cache."""
 
-    keys: list[Key]
+    tokens: list[PromptToken]
     cache: DynamicCache
 
 
 class Stopped(Exception):
-    """The reader has gone."""
+    """Raised in the computing thread when nobody reads the answer any more."""
 
 
 class LocalBackend(Backend):
-    """A checkpoint, in this process."""
+    """Answer with a checkpoint in this process."""
 
     def __init__(self, checkpoint: str, device: str = "auto"):
-        """checkpoint: directory or hub id. Raises CheckpointError when it is no InternVL checkpoint."""
+        """Load `checkpoint`, a directory or hub id. Raises CheckpointError when it is no InternVL checkpoint."""
         self.name = Path(checkpoint).name
         self.device = torch.device(
             ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
@@ -79,7 +79,7 @@ class LocalBackend(Backend):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
 
     async def describe(self) -> ModelInfo:
-        """The model as loaded."""
+        """Return the model's name, tokens per tile and context length, as loaded."""
         return ModelInfo(self.name, self.tokens_per_tile, self.context_length)
 
     def count_text(self, text: str) -> int:
@@ -87,7 +87,7 @@ class LocalBackend(Backend):
         return len(self._ids(text))
 
     async def stream(self, conversation: Conversation, options: Options) -> AsyncGenerator[Piece, None]:
-        """Answers the last question; see `base.Backend`."""
+        """Answer the last question; see `base.Backend`."""
         loop = asyncio.get_running_loop()
         pieces: asyncio.Queue[Piece | Exception | None] = asyncio.Queue()
         stop = threading.Event()
@@ -107,7 +107,7 @@ class LocalBackend(Backend):
             stop.set()
 
     async def close(self) -> None:
-        """Forgets all conversations and ends the thread."""
+        """Forget all conversations and end the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._kept.clear()
 
@@ -118,7 +118,7 @@ class LocalBackend(Backend):
         stop: threading.Event,
         say: Callable[[Piece | Exception | None], None],
     ) -> None:
-        """In the thread: everything that can go wrong arrives as one of our errors."""
+        """Answer in the thread; send whatever goes wrong as one of our errors."""
         try:
             for piece in self._answer(conversation, options, stop):
                 say(piece)
@@ -146,29 +146,29 @@ class LocalBackend(Backend):
 
     @torch.inference_mode()
     def _answer(self, conversation: Conversation, options: Options, stop: threading.Event) -> Iterator[Piece]:
-        keys, slots = self._keys(conversation)
-        room = self.context_length - len(keys)
-        if room < 1:
+        prompt, slots = self._prompt_tokens(conversation)
+        max_answer_tokens = self.context_length - len(prompt)
+        if max_answer_tokens < 1:
             raise ContextError(
                 "The conversation takes {count} tokens, the model reads {most}.",
                 "Lower the resolution mode of its images, or start a new conversation.",
-                count=len(keys),
+                count=len(prompt),
                 most=self.context_length,
             )
-        kept = self._recall(conversation.id, keys, slots)
-        cached = len(kept.keys)
-        embedded, encoded = self._embed(keys, slots, cached, stop)
-        logits = self._prefill(kept, keys, embedded, stop)
+        kept = self._recall(conversation.id, prompt, slots)
+        cached = len(kept.tokens)
+        embedded, encoded = self._embed(prompt, slots, cached, stop)
+        logits = self._prefill(kept, prompt, embedded, stop)
 
-        text, said, finish = _IncrementalText(self.tokenizer), 0, "length"
+        text, n_generated, finish = _IncrementalText(self.tokenizer), 0, "length"
         choose = _chooser(options)
-        for _ in range(min(options.max_new_tokens, room)):
+        for _ in range(min(options.max_new_tokens, max_answer_tokens)):
             _check(stop)
             token = choose(logits)
             if token in self.stop_ids:
                 finish = "stop"
                 break
-            said += 1
+            n_generated += 1
             if piece := text.add(token):
                 yield piece
             logits = self._step(kept, token)
@@ -176,53 +176,58 @@ class LocalBackend(Backend):
             yield rest
         self._forget_old()
         reason: FinishReason = "stop" if finish == "stop" else "length"
-        yield Usage(len(keys), said, cached_tokens=cached, encoded_views=encoded, finish_reason=reason)
+        yield Usage(
+            len(prompt), n_generated, cached_tokens=cached, encoded_views=encoded, finish_reason=reason
+        )
 
-    def _keys(self, conversation: Conversation) -> tuple[list[Key], dict[int, ImageSlot]]:
-        """The prompt as keys, and the images by the place of their first token."""
-        keys: list[Key] = []
+    def _prompt_tokens(self, conversation: Conversation) -> tuple[list[PromptToken], dict[int, ImageSlot]]:
+        """Return the prompt token by token, and each image by the place of its first token."""
+        prompt: list[PromptToken] = []
         slots: dict[int, ImageSlot] = {}
         for segment in prompt_segments(conversation):
             if isinstance(segment, ImageSlot):
-                slots[len(keys)] = segment
+                slots[len(prompt)] = segment
                 image = segment.attachment
                 tokens = segment.views * self.tokens_per_tile
-                keys += [(image.photo.id, image.max_tiles, index) for index in range(tokens)]
+                prompt += [(image.photo.id, image.max_tiles, index) for index in range(tokens)]
             else:
-                keys += self._ids(segment)
-        return keys, slots
+                prompt += self._ids(segment)
+        return prompt, slots
 
     def _ids(self, text: str) -> list[int]:
         known = text if self.has_bos else text.removeprefix("<s>")
         ids: list[int] = self.tokenizer(known, add_special_tokens=False)["input_ids"]
         return ids
 
-    def _recall(self, conversation_id: str, keys: list[Key], slots: dict[int, ImageSlot]) -> _Kept:
-        """The conversation's cache, cut back to what it shares with the prompt; never inside an image,
-        never the whole prompt, since the last token must be read to know what follows."""
+    def _recall(self, conversation_id: str, prompt: list[PromptToken], slots: dict[int, ImageSlot]) -> _Kept:
+        """Return the conversation's cache, cropped to what it shares with the prompt.
+
+        The crop never falls inside an image, and the last token of the prompt is always read anew: its logits say
+        what follows.
+        """
         kept = self._kept.pop(conversation_id, None) or _Kept(
             [], DynamicCache(config=self.model.config.text_config)
         )
         self._kept[conversation_id] = kept
         common = 0
-        for old, new in zip(kept.keys, keys[:-1], strict=False):
+        for old, new in zip(kept.tokens, prompt[:-1], strict=False):
             if old != new:
                 break
             common += 1
         for start, slot in slots.items():
             if start < common < start + slot.views * self.tokens_per_tile:
                 common = start
-        if common < len(kept.keys):
-            kept.cache.crop(common - len(kept.keys))  # transformers counts what to remove, negatively
-            del kept.keys[common:]
+        if common < len(kept.tokens):
+            kept.cache.crop(common - len(kept.tokens))  # transformers counts what to remove, negatively
+            del kept.tokens[common:]
         return kept
 
     def _embed(
-        self, keys: list[Key], slots: dict[int, ImageSlot], start: int, stop: threading.Event
+        self, prompt: list[PromptToken], slots: dict[int, ImageSlot], start: int, stop: threading.Event
     ) -> tuple[torch.Tensor, int]:
-        """Embeddings (1, tokens, width) of the prompt from `start` on, and how many views were encoded."""
+        """Return the embeddings (1, tokens, width) of the prompt from `start` on, and how many views were encoded."""
         image_id = self.model.config.image_token_id
-        ids = [key if isinstance(key, int) else image_id for key in keys[start:]]
+        ids = [token if isinstance(token, int) else image_id for token in prompt[start:]]
         embedded = self.model.get_input_embeddings()(torch.tensor([ids], device=self.device))
         encoded = 0
         for place, slot in slots.items():
@@ -233,7 +238,7 @@ class LocalBackend(Backend):
         return embedded, encoded
 
     def _encode(self, slot: ImageSlot, stop: threading.Event) -> torch.Tensor:
-        """An image -> its visual tokens (views * tokens per tile, width)."""
+        """Encode an image; return its visual tokens (views * tokens per tile, width)."""
         image = slot.attachment.photo.image
         _check(stop)
         views = crop_tiles(image, plan_tiles(image.size, slot.attachment.max_tiles))
@@ -245,20 +250,20 @@ class LocalBackend(Backend):
         return torch.cat(parts).flatten(0, 1)
 
     def _prefill(
-        self, kept: _Kept, keys: list[Key], embedded: torch.Tensor, stop: threading.Event
+        self, kept: _Kept, prompt: list[PromptToken], embedded: torch.Tensor, stop: threading.Event
     ) -> torch.Tensor:
-        """Reads the embeddings into the cache; logits (vocabulary,) of what follows."""
+        """Read the embeddings into the cache; return the logits (vocabulary,) of the next token."""
         hidden = embedded
         for first in range(0, embedded.shape[1], _PREFILL_AT_ONCE):
             _check(stop)
             part = embedded[:, first : first + _PREFILL_AT_ONCE]
             hidden = self._read(kept, inputs_embeds=part)
-            kept.keys += keys[len(kept.keys) : len(kept.keys) + part.shape[1]]
+            kept.tokens += prompt[len(kept.tokens) : len(kept.tokens) + part.shape[1]]
         return self._logits(hidden)
 
     def _step(self, kept: _Kept, token: int) -> torch.Tensor:
-        """Reads one token; logits (vocabulary,) of what follows."""
-        kept.keys.append(token)
+        """Read one token into the cache; return the logits (vocabulary,) of the next."""
+        kept.tokens.append(token)
         if self._steps:
             return self._steps.read(token, kept.cache)
         return self._logits(self._read(kept, input_ids=torch.tensor([[token]], device=self.device)))
@@ -275,32 +280,35 @@ class LocalBackend(Backend):
     def _forget_old(self) -> None:
         while len(self._kept) > 1 and (
             len(self._kept) > _KEPT_CONVERSATIONS
-            or sum(len(kept.keys) for kept in self._kept.values()) > _KEPT_TOKENS
+            or sum(len(kept.tokens) for kept in self._kept.values()) > _KEPT_TOKENS
         ):
             self._kept.popitem(last=False)
 
 
 class _IncrementalText:
-    """Token ids -> text as soon as it is certain. A character whose bytes lie in several tokens waits for
-    all of them; earlier tokens are decoded along, because some tokenizers join words by context."""
+    """Decode token ids to text as soon as it is certain.
+
+    A character whose bytes lie in several tokens waits for all of them; earlier tokens are decoded along,
+    because some tokenizers join words by context.
+    """
 
     def __init__(self, tokenizer: Any):
         self.tokenizer, self.ids = tokenizer, list[int]()
         self.before, self.sure = 0, 0
 
     def add(self, token: int) -> str:
-        """The text that became certain with this token; may be empty."""
+        """Add a token; return the text that became certain with it, which may be empty."""
         self.ids.append(token)
-        said, now = self._decode(self.ids[self.before : self.sure]), self._decode(self.ids[self.before :])
-        if len(now) <= len(said) or now.endswith("\ufffd"):
+        shown, now = self._decode(self.ids[self.before : self.sure]), self._decode(self.ids[self.before :])
+        if len(now) <= len(shown) or now.endswith("\ufffd"):
             return ""
         self.before, self.sure = self.sure, len(self.ids)
-        return now[len(said) :]
+        return now[len(shown) :]
 
     def rest(self) -> str:
-        """What was still waiting at the end."""
-        said, now = self._decode(self.ids[self.before : self.sure]), self._decode(self.ids[self.before :])
-        return now[len(said) :]
+        """Return the text that was still waiting at the end."""
+        shown, now = self._decode(self.ids[self.before : self.sure]), self._decode(self.ids[self.before :])
+        return now[len(shown) :]
 
     def _decode(self, ids: list[int]) -> str:
         text: str = self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
@@ -313,7 +321,7 @@ def _check(stop: threading.Event) -> None:
 
 
 def _chooser(options: Options) -> Callable[[torch.Tensor], int]:
-    """Logits (vocabulary,) -> the next token's id."""
+    """Return a function that picks the next token's id from logits (vocabulary,)."""
     if options.temperature == 0:
         return lambda logits: int(logits.argmax())
     source = torch.Generator()
@@ -338,7 +346,7 @@ def _stop_ids(tokenizer: Any) -> set[int]:
 
 
 def _load(checkpoint: str, device: torch.device) -> tuple[InternVLForConditionalGeneration, Any]:
-    """The model, ready to answer, and its tokenizer."""
+    """Load the model, ready to answer, and its tokenizer."""
     here = Path(checkpoint)
     if here.is_dir() and not (here / "config.json").is_file():
         raise CheckpointError(

@@ -1,8 +1,8 @@
-"""One token through a Llama-form decoder in plain tensor operations.
+"""Run one token through a Llama-form decoder in plain tensor operations.
 
 A small model on a CPU spends most of a token's time between the operations, not in them: modules, hooks and
-masks cost more than the sums. `StepReader` does the same sums as transformers' Llama for exactly one token on the
-same key/value cache, and nothing else. Prompts are read by transformers; decoders of another form entirely so.
+masks cost more than the sums. `StepReader` computes the same as transformers' Llama for exactly one token on the
+same KV cache, and nothing else. Prompts go through transformers, and so do decoders of any other form.
 """
 
 from typing import Any
@@ -13,11 +13,14 @@ from transformers import DynamicCache
 
 
 class StepReader:
-    """Reads single tokens. Shares the weights of attention's output and of the MLP's with the model; those that
-    read the same input are joined, which copies them."""
+    """Read single tokens with a model's weights.
+
+    Weights that read the same input (queries, keys, values; gate and up) are concatenated, which copies them;
+    the others are shared with the model.
+    """
 
     def __init__(self, model: Any):
-        """model: `InternVLForConditionalGeneration` whose decoder `can_step`."""
+        """Take the weights of an `InternVLForConditionalGeneration` whose decoder `can_step`."""
         decoder = model.model.language_model
         self.embedding: torch.Tensor = decoder.embed_tokens.weight
         self.norm, self.head = decoder.norm.weight, model.lm_head.weight
@@ -35,23 +38,23 @@ class StepReader:
             )
             for layer in decoder.layers
         ]
-        self.keys = decoder.config.num_key_value_heads
+        self.n_kv_heads = decoder.config.num_key_value_heads
 
     def read(self, token: int, cache: DynamicCache) -> torch.Tensor:
-        """Adds a token to the cache; logits (vocabulary,) of what follows."""
+        """Add a token to the cache; return the logits (vocabulary,) of the next."""
         hidden = self.embedding[token][None]
         angles = self.rates * cache.get_seq_length()
-        turn = torch.polar(torch.ones_like(angles), angles)
-        for number, (before, joined, out, between, gate_up, down) in enumerate(self.layers):
-            heads = functional.linear(self._normed(hidden, before), joined).view(-1, self.width)
-            turned = _turned(heads[: -self.keys], turn)
+        rotation = torch.polar(torch.ones_like(angles), angles)
+        for number, (before, qkv, out, between, gate_up, down) in enumerate(self.layers):
+            heads = functional.linear(self._normed(hidden, before), qkv).view(-1, self.width)
+            rotated = _rotate(heads[: -self.n_kv_heads], rotation)
             keys, values = cache.update(
-                turned[None, -self.keys :, None], heads[None, -self.keys :, None], number
+                rotated[None, -self.n_kv_heads :, None], heads[None, -self.n_kv_heads :, None], number
             )
-            said = functional.scaled_dot_product_attention(
-                turned[None, : -self.keys, None], keys, values, enable_gqa=True
+            attended = functional.scaled_dot_product_attention(
+                rotated[None, : -self.n_kv_heads, None], keys, values, enable_gqa=True
             )
-            hidden = hidden + functional.linear(said.reshape(1, -1), out)
+            hidden = hidden + functional.linear(attended.reshape(1, -1), out)
             gate, up = functional.linear(self._normed(hidden, between), gate_up).chunk(2, dim=-1)
             hidden = hidden + functional.linear(functional.silu(gate) * up, down)
         return functional.linear(self._normed(hidden, self.norm), self.head)[0]
@@ -61,7 +64,7 @@ class StepReader:
 
 
 def can_step(model: Any) -> bool:
-    """Whether the decoder is a Llama in float32 on a CPU with plain rotary positions and no biases."""
+    """Return whether the decoder is a Llama in float32 on a CPU with plain rotary positions and no biases."""
     config = model.config.text_config
     return (
         config.model_type == "llama"
@@ -73,8 +76,10 @@ def can_step(model: Any) -> bool:
     )
 
 
-def _turned(heads: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
-    """Heads (heads, width) turned by their position; turn (width / 2,) complex. A number is paired with
-    the one half a width further."""
+def _rotate(heads: torch.Tensor, rotation: torch.Tensor) -> torch.Tensor:
+    """Rotate heads (heads, width) by their position; `rotation` is complex (width / 2,).
+
+    Each number is paired with the one half a width further.
+    """
     pairs = torch.view_as_complex(heads.view(len(heads), 2, -1).transpose(1, 2).contiguous())
-    return torch.view_as_real(pairs * turn).transpose(1, 2).reshape(len(heads), -1)
+    return torch.view_as_real(pairs * rotation).transpose(1, 2).reshape(len(heads), -1)

@@ -1,8 +1,8 @@
-"""`local` on ZeroGPU: Hugging Face lends a GPU for the time of one answer, in a process forked for it.
+"""Answer on ZeroGPU: Hugging Face lends a GPU for the time of one answer, in a process forked for it.
 
-The model is loaded once, when the Space starts. For each answer a generator runs in the other process; what it
-is given and what it says crosses by pickle. Errors would come out of there without their words, so they cross
-as values. What that process read is lost with it: there is no cache between turns here.
+The model is loaded once, when the Space starts. For each answer a generator runs in the other process; its
+arguments and its pieces cross by pickle. Errors would lose their words on that way, so they cross as values.
+The KV cache of that process is lost with it: nothing is cached between turns here.
 
 Without the package `spaces`, or outside of ZeroGPU, the same generator runs in this process.
 """
@@ -22,7 +22,7 @@ from internvl_demo.models.base import Piece
 from internvl_demo.models.local.backend import LocalBackend, Stopped
 
 SECONDS = 120
-"""How long an answer may take; the GPU is taken away then. A visitor's quota must cover it."""
+"""How long an answer may take; the GPU is withdrawn then. A visitor's quota must cover it."""
 
 SIZE = "xlarge"
 """A GPU of more than 70 GB: the 26B's weights are 51 GB."""
@@ -32,24 +32,27 @@ Pieces = Generator["Piece | Failure", None, None]
 
 @dataclass(frozen=True)
 class Failure:
-    """An error as a value."""
+    """An error as a value, to cross between processes."""
 
     too_long: bool
     what: str
     next_step: str
 
     def error(self) -> DemoError:
-        """The error that it was."""
+        """Return the error that this value stands for."""
         return (ContextError if self.too_long else BackendError)(self.what, self.next_step)
 
 
 class ZeroGpuBackend(LocalBackend):
-    """A checkpoint, on a GPU that comes and goes."""
+    """Answer with a checkpoint on a GPU that is lent for each answer."""
 
     def __init__(self, checkpoint: str, device: str = "auto"):
-        """As `LocalBackend`. To be made while the Space starts: ZeroGPU looks for its functions then."""
+        """Load the checkpoint as `LocalBackend` does.
+
+        Call this while the Space starts: ZeroGPU looks for its functions then.
+        """
         super().__init__(checkpoint, device)
-        self._on_gpu = lent_a_gpu(self._answer_there)
+        self._on_gpu = run_on_gpu(self._answer_there)
 
     def _answer(self, conversation: Conversation, options: Options, stop: threading.Event) -> Iterator[Piece]:
         with closing(self._on_gpu(conversation, options)) as pieces:
@@ -61,15 +64,15 @@ class ZeroGpuBackend(LocalBackend):
                 yield piece
 
     def _answer_there(self, conversation: Conversation, options: Options) -> Pieces:
-        """In the process that has the GPU."""
+        """Answer in the process that has the GPU."""
         try:
             yield from super()._answer(conversation, options, threading.Event())
         except DemoError as error:
             yield Failure(isinstance(error, ContextError), error.what, error.next_step)
 
 
-def lent_a_gpu(task: Callable[..., Pieces]) -> Callable[..., Pieces]:
-    """The same generator function, run where there is a GPU."""
+def run_on_gpu(task: Callable[..., Pieces]) -> Callable[..., Pieces]:
+    """Return the same generator function, run where there is a GPU."""
     if importlib.util.find_spec("spaces") is None:
         return task
     spaces: Any = importlib.import_module("spaces")

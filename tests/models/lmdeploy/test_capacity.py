@@ -15,9 +15,9 @@ from internvl_demo.models.lmdeploy.capacity import (
     GIB,
     V1_5,
     CacheFormat,
+    capacity_of,
     conversation_tokens,
     refuse_if_too_small,
-    room,
     usable_gib,
 )
 from internvl_demo.models.lmdeploy.gpus import parse
@@ -43,7 +43,7 @@ def test_a_model_that_cannot_fit_is_refused_with_a_way_out(
     card_gb: int, tp: int, awq: bool, way_out: str
 ) -> None:
     with pytest.raises(SetupError) as caught:
-        refuse_if_too_small(room(usable_gib(card_gb), tp, awq=awq))
+        refuse_if_too_small(capacity_of(usable_gib(card_gb), tp, awq=awq))
     assert "does not fit" in caught.value.what
     assert way_out in caught.value.next_step
 
@@ -51,18 +51,20 @@ def test_a_model_that_cannot_fit_is_refused_with_a_way_out(
 def test_a_way_out_that_is_named_fits() -> None:
     for card_gb in range(1, 49):
         try:
-            refuse_if_too_small(room(usable_gib(card_gb)))
+            refuse_if_too_small(capacity_of(usable_gib(card_gb)))
         except SetupError as error:
             tp = re.search(r"--tp (\d)", error.next_step)
             if "It fits" in error.next_step:
-                found = room(usable_gib(card_gb), int(tp[1]) if tp else 1, awq="--awq" in error.next_step)
+                found = capacity_of(
+                    usable_gib(card_gb), int(tp[1]) if tp else 1, awq="--awq" in error.next_step
+                )
                 assert found.conversations(40) >= 1
 
 
 @pytest.mark.parametrize("tp", [0, -1, 3, 5, 16])
 def test_gpus_over_which_the_heads_do_not_divide_are_refused(tp: int) -> None:
     with pytest.raises(SetupError, match="--tp to 1, 2, 4 or 8"):
-        room(80.0, tp)
+        capacity_of(80.0, tp)
 
 
 # The arithmetic: parameters from the public configuration, then the table for a cache of 0.8 of what is free.
@@ -113,7 +115,7 @@ def test_the_table_of_setups(
     tokens: int,
     people: int,
 ) -> None:
-    found = room(gib, tp, awq=awq, kv=kv, cache_fraction=0.8)
+    found = capacity_of(gib, tp, awq=awq, kv=kv, cache_fraction=0.8)
     assert (round(found.weights_gib, 1), round(found.free_gib, 1)) == (weights, free)
     assert found.kv_gib == pytest.approx(cache, abs=0.06)
     assert round(found.kv_tokens / 1000) == tokens
@@ -127,7 +129,7 @@ def test_the_table_of_setups(
 def test_the_cache_leaves_room_for_the_vision_encoder(
     gib: float, tp: int, awq: bool, fraction: float
 ) -> None:
-    found = room(gib, tp, awq=awq)
+    found = capacity_of(gib, tp, awq=awq)
     assert found.cache_fraction == pytest.approx(fraction)
     assert found.free_gib - found.kv_gib >= 3.6
 
@@ -139,13 +141,13 @@ def test_the_cache_leaves_room_for_the_vision_encoder(
     kv=st.sampled_from(["auto", "int8"]),
 )
 def test_what_fits_is_never_more_than_there_is(gib: float, tp: int, awq: bool, kv: CacheFormat) -> None:
-    found = room(gib, tp, awq=awq, kv=kv)
+    found = capacity_of(gib, tp, awq=awq, kv=kv)
     assert 0 <= found.cache_fraction <= 0.75
     assert found.session_len <= found.kv_tokens, "a request that can never fit would fail"
     assert found.conversations(1) >= found.conversations(12) >= found.conversations(40) >= 0
     if found.fits:
         assert found.weights_gib + found.context_gib + found.kv_gib + 3.6 <= gib + 1e-9
-        assert room(gib + 1, tp, awq=awq, kv=kv).kv_tokens >= found.kv_tokens
+        assert capacity_of(gib + 1, tp, awq=awq, kv=kv).kv_tokens >= found.kv_tokens
 
 
 # What `nvidia-smi` says.
@@ -208,7 +210,7 @@ def test_the_documented_table_is_what_the_command_says() -> None:
         tp = re.search(r"--tp (\d)", command)
         assert (int(tp[1]) if tp else 1) == count, gpus
         kv: CacheFormat = "int8" if "--quant-policy=8" in command else "auto"
-        found = room(usable_gib(card_gb), count, awq="--awq" in command, kv=kv)
+        found = capacity_of(usable_gib(card_gb), count, awq="--awq" in command, kv=kv)
         said = (
             ["does not fit"] * 3
             if not found.fits

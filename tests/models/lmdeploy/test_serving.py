@@ -10,7 +10,7 @@ import pytest
 from internvl_demo.errors import SetupError
 from internvl_demo.models import open_backend
 from internvl_demo.models.lmdeploy.backend import LaunchedBackend
-from internvl_demo.models.lmdeploy.capacity import room
+from internvl_demo.models.lmdeploy.capacity import capacity_of
 from internvl_demo.models.lmdeploy.command import (
     TEMPLATE,
     Serving,
@@ -114,7 +114,7 @@ def test_a_directory_in_another_format_is_refused(tmp_path: Path, config: str) -
 
 def flags(**settings: Any) -> list[str]:
     serving = serving_of(Settings(serve=OFFICIAL, **settings))
-    return arguments(serving, 23333, room(79.2, serving.tp, awq=serving.awq, kv=serving.kv))
+    return arguments(serving, 23333, capacity_of(79.2, serving.tp, awq=serving.awq, kv=serving.kv))
 
 
 def test_the_command_has_every_flag_that_the_model_needs() -> None:
@@ -155,7 +155,7 @@ def test_further_arguments_win_and_are_understood(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_conversation_is_never_longer_than_the_cache() -> None:
-    small = room(31.0, awq=True)
+    small = capacity_of(31.0, awq=True)
     assert small.fits
     assert session_len_of(Serving("m"), small) == small.session_len < 32_768
     assert value_of(tuple(arguments(Serving("m"), 1, small)), "--session-len") == str(small.session_len)
