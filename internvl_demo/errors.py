@@ -1,4 +1,4 @@
-"""What can go wrong, each with the next step for the person who reads it.
+"""Define what can go wrong, each error with the next step for the person who reads it.
 
 Every error that may reach a person is a `DemoError`: one sentence that says what happened and, in
 `next_step`, one that says what to do about it. Text of foreign exceptions, of people and of servers
@@ -6,8 +6,8 @@ is data: it may stand inside a sentence, never decide its form.
 
     raise PhotoError("{name} is larger than {limit} MB.", "Choose a smaller one.", name=name, limit=32)
 
-Both are English text, for logs, the command line and programs, and remember what they were made of, so that a
-page can say the same in another language.
+Both sentences are English text, for logs, the command line and programs; they keep their template and values,
+so that a page can show them in another language.
 """
 
 import re
@@ -25,14 +25,14 @@ class Sentence(str):
 
     Sentence("{name} is empty.", name="a{b}.png") == "a{b}.png is empty."
 
-    A place without a value stays as it is.
+    A placeholder without a value stays as it is.
     """
 
     template: str
     values: Mapping[str, Value]
 
     def __new__(cls, template: str, /, **values: Value) -> "Sentence":
-        sentence = super().__new__(cls, filled(template, values))
+        sentence = super().__new__(cls, fill(template, values))
         sentence.template = str(template)
         sentence.values = {name: values[name] for name in _PLACE.findall(template) if name in values}
         return sentence
@@ -41,7 +41,7 @@ class Sentence(str):
         return Sentence.of_data, (self.data(),)
 
     def data(self) -> list[Any]:
-        """As JSON can hold it: the template, and the values by name."""
+        """Return what JSON can hold: the template, and the values by name."""
         values = self.values.items()
         return [
             self.template,
@@ -50,7 +50,7 @@ class Sentence(str):
 
     @staticmethod
     def of_data(data: object) -> "Sentence":
-        """What `data` gave, or whatever has become of it since: then some other words, or none."""
+        """Return the sentence whose `data` this is; a string as it is, and "" for anything else."""
         match data:
             case [str(template), dict(values)]:
                 found = {str(name): _value(value) for name, value in values.items()}
@@ -58,8 +58,8 @@ class Sentence(str):
         return Sentence("{said}", said=data if isinstance(data, str) else "")
 
 
-def filled(template: str, values: Mapping[str, Value]) -> str:
-    """A template with its values. Not `str.format`, which would let a template look into them."""
+def fill(template: str, values: Mapping[str, Value]) -> str:
+    """Fill a template with its values. Unlike `str.format`, a template cannot look into them."""
     return _PLACE.sub(lambda place: str(values.get(place[1], place[0])), template)
 
 

@@ -1,4 +1,4 @@
-"""One frozen settings object, from flags and the environment.
+"""Read one frozen settings object from flags and the environment.
 
 Flags win over `INTERNVL_*` environment variables, which win over the defaults. Importing this module
 reads nothing; `Settings()` does.
@@ -34,14 +34,14 @@ class Settings(BaseSettings):
     api_key: str | None = Field(None, description="the server's API key", repr=False)
     model: str | None = Field(None, description="the model's name on the server (default: its first)")
     dialect: Literal["lmdeploy", "vllm", "sglang"] | None = Field(
-        None, description="the server's kind (default: what it says it is)"
+        None, description="the kind of server (default: detected)"
     )
     checkpoint: str = Field(str(NANO_CHECKPOINT), description="directory or hub id, run in process")
     serve: str | None = Field(None, description="a model to serve on this machine's GPUs with LMDeploy")
-    tp: int = Field(1, ge=1, le=8, description="over how many GPUs `serve` splits the model")
+    tp: int = Field(1, ge=1, le=8, description="number of GPUs over which `serve` splits the model")
     awq: bool = Field(False, description="`serve` the weights in 4 bits")
     lmdeploy_arg: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="further arguments of LMDeploy, in the environment with spaces in between"
+        (), description="further arguments of LMDeploy, separated by spaces in the environment"
     )
     device: str = Field("auto", description="where `checkpoint` runs: cpu, cuda or auto")
     host: str | None = Field(None, description="address on which the page listens (default: 127.0.0.1)")
@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     running: int | None = Field(
         None, ge=1, description="questions answered at once (default: 8 by a server, 1 in process)"
     )
-    waiting: int = Field(32, ge=0, description="questions that wait in line; more are refused")
+    waiting: int = Field(32, ge=0, description="questions that wait in the queue; more are refused")
     data_dir: Path | None = Field(
         None, description="where conversations and photos are kept (default: the platform's place for data)"
     )
@@ -68,7 +68,10 @@ class Settings(BaseSettings):
 
 
 def read_settings(**flags: Any) -> Settings:
-    """Flags that were given, over the environment, over the defaults. Raises SetupError on what cannot be used."""
+    """Return the settings: given flags win over the environment, and that over the defaults.
+
+    Raises SetupError on a value that cannot be used.
+    """
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:

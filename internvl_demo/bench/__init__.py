@@ -1,4 +1,4 @@
-"""Speed, measured by commands, as ratios of one run: machines are noisy, ratios less so.
+"""Measure speed, by commands, as ratios within one run: machines are noisy, ratios less so.
 
 turns            time to first token of turn 2 against turn 1
 decode           tokens a second of the in-process backend against `model.generate`
@@ -6,7 +6,7 @@ resolution       accuracy at 1 to 40 tiles
 stream           CPU and waiting times of the page while many read, against a plain chat
 page_memory      what an open page at rest costs in memory
 upload           how long a photo of 12 megapixels takes
-figures          pictures of it, and of training's losses
+figures          figures of the resolution scores, and of training's losses
 turbomind        LMDeploy on a GPU: the same answers as in process, and how fast at the 26B's shape
 random_weights   a checkpoint of that shape
 """

@@ -1,4 +1,4 @@
-"""Photos as a phone takes them: 12 megapixels in a JPEG file of some megabytes, with EXIF or without."""
+"""Make photos as a phone takes them: 12 megapixels in a JPEG file of some megabytes, with EXIF or without."""
 
 from io import BytesIO
 

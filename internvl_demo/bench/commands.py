@@ -1,4 +1,4 @@
-"""`python -m internvl_demo bench ...`: each command is a function from values to text on standard output."""
+"""Define `internvl-demo bench ...`: each command is a function from values to text on standard output."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ def resolution(
     figure: Annotated[Path | None, typer.Option(help="Draw the scores into this PNG or SVG file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Accuracy of fine print, signs and descriptions at 1, 6, 12, 24 and 40 tiles."""
+    """Measure the accuracy of fine print, signs and descriptions at 1, 6, 12, 24 and 40 tiles."""
     from internvl_demo.bench.figures import draw_resolution
     from internvl_demo.bench.resolution import measure_resolution
     from internvl_demo.models import open_backend
@@ -76,7 +76,7 @@ def turns(
     checkpoint: Checkpoint = None,
     as_json: Json = False,
 ) -> None:
-    """Time to first token of turn 2 against turn 1, with an image of 12 tiles and a thumbnail."""
+    """Measure the time to first token of turn 2 against turn 1, with an image of 12 tiles and a thumbnail."""
     from internvl_demo.bench.turns import measure_turns
 
     _print_rows(asyncio.run(measure_turns(checkpoint or str(NANO_CHECKPOINT), repeats)), as_json)
@@ -88,7 +88,7 @@ def decode(
     checkpoint: Checkpoint = None,
     as_json: Json = False,
 ) -> None:
-    """Time to first token with one tile, and tokens a second, against `model.generate` on the same weights."""
+    """Measure time to first token with one tile, and tokens a second, against `model.generate`."""
     from internvl_demo.bench.decode import measure_decode
 
     _print_rows(asyncio.run(measure_decode(checkpoint or str(NANO_CHECKPOINT), rounds)), as_json)
@@ -104,7 +104,7 @@ def turbomind(
     gpu_memory: Annotated[float, typer.Option(help="With --dry-run: GiB of the GPU.")] = 79.2,
     disk: Annotated[float, typer.Option(help="With --dry-run: GiB of free disk.")] = 64,
 ) -> None:
-    """LMDeploy's TurboMind on this machine's GPU, against transformers on the same weights."""
+    """Measure LMDeploy's TurboMind on this machine's GPU, against transformers on the same weights."""
     from dataclasses import replace
 
     from internvl_demo.bench.turbomind import measure, plan
@@ -126,7 +126,7 @@ def stream(
     only: Annotated[StreamKind | None, typer.Option(help="Measure one of them.")] = None,
     as_json: Json = False,
 ) -> None:
-    """CPU and waiting times of the page while many read, against a plain `gr.ChatInterface`."""
+    """Measure CPU and waiting times of the page while many read, against a plain `gr.ChatInterface`."""
     from internvl_demo.bench.stream import KINDS, measure_stream, table
 
     kinds = (only.value,) if only else KINDS
@@ -140,7 +140,7 @@ def page_memory(
     pictures: Annotated[int, typer.Option(min=1, help="Photos of 12 megapixels in each.")] = 4,
     as_json: Json = False,
 ) -> None:
-    """Memory of the page's process for each open conversation about photos, at rest."""
+    """Measure the memory of the page's process for each open conversation about photos, at rest."""
     from internvl_demo.bench.page_memory import measure_page_memory
 
     _print_rows(measure_page_memory(pages, pictures), as_json)
@@ -150,12 +150,12 @@ def page_memory(
 def upload(
     times: Annotated[int, typer.Option(min=1, help="Uploads of each kind.")] = 9, as_json: Json = False
 ) -> None:
-    """Milliseconds from the last byte of a photo of 12 megapixels to the page's answer, with EXIF and without."""
+    """Measure the milliseconds from the last byte of a 12-megapixel photo to the page's answer."""
     from internvl_demo.bench.upload import measure_upload
 
     _print_rows(measure_upload(times), as_json)
 
 
 def _print_rows(result: dict[str, Any], as_json: bool) -> None:
-    """A result for machines or for people."""
+    """Print a result for machines or for people."""
     print(json.dumps(result, indent=2) if as_json else "\n".join(f"{k}: {v}" for k, v in result.items()))

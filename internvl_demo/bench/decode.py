@@ -1,7 +1,7 @@
-"""How fast the in-process backend says its tokens, against `model.generate` on the same weights.
+"""Measure how fast the in-process backend generates tokens, against `model.generate` on the same weights.
 
 Each round asks one fresh question about one fresh image of one tile, both ways, one after the other: the
-backend streaming, `generate` not. Both say the same number of tokens: the stop tokens are switched off.
+backend streaming, `generate` not. Both generate the same number of tokens: the stop tokens are switched off.
 """
 
 import statistics
@@ -23,7 +23,7 @@ _TOKENS = 96
 
 
 async def measure_decode(checkpoint: str, rounds: int) -> dict[str, Any]:
-    """Medians over `rounds`, after one to warm up; ratio above 1: the backend is faster."""
+    """Return medians over `rounds`, after one to warm up; a ratio above 1: the backend is faster."""
     backend = LocalBackend(checkpoint)
     backend.stop_ids = set()
     pairs = []
@@ -47,17 +47,17 @@ async def measure_decode(checkpoint: str, rounds: int) -> dict[str, Any]:
 
 
 async def _streamed(backend: LocalBackend, conversation: Conversation) -> tuple[float, float]:
-    """Seconds to the first piece, and tokens a second after it."""
+    """Return the seconds to the first piece, and the tokens a second after it."""
     start, first = time.perf_counter(), 0.0
     async for piece in backend.stream(conversation, Options(max_new_tokens=_TOKENS)):
         first = first or time.perf_counter()
-        said = piece.completion_tokens if isinstance(piece, Usage) else 0
-    return first - start, (said - 1) / (time.perf_counter() - first)
+        n_generated = piece.completion_tokens if isinstance(piece, Usage) else 0
+    return first - start, (n_generated - 1) / (time.perf_counter() - first)
 
 
 @torch.inference_mode()
 def _generated(backend: LocalBackend, conversation: Conversation) -> tuple[float, float]:
-    """The same of `generate`: one token alone, then all of them; the difference is the others' time."""
+    """Return the same of `generate`: one token alone, then all of them; the difference is the others' time."""
     image = conversation.turns[-1].images[0].photo.image
     ids = backend.tokenizer(prompt_text(conversation, backend.tokens_per_tile), add_special_tokens=False)
     inputs = {

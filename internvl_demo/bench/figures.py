@@ -1,4 +1,4 @@
-"""Figures for the README and the model card, from measured rows and training logs. Needs matplotlib."""
+"""Draw figures for the README and the model card, from measured rows and training logs. Needs matplotlib."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _COLOURS = (
 
 
 def draw_resolution(rows: Sequence[dict[str, Any]], file: Path) -> None:
-    """Score against the most tiles, a line a skill with its 95% interval, as PNG or SVG by the file's name."""
+    """Draw the score against the most tiles, a line a skill with its 95% interval, as PNG or SVG by the file's name."""
     figure, axes = _axes(1, 1, (6.4, 3.6))
     for skill, colour in zip(dict.fromkeys(row["skill"] for row in rows), _COLOURS, strict=False):
         own = [row for row in rows if row["skill"] == skill]
@@ -33,7 +33,7 @@ def draw_resolution(rows: Sequence[dict[str, Any]], file: Path) -> None:
 
 
 def draw_curves(log: Path, file: Path) -> None:
-    """The losses of every stage in a run's log.jsonl, a panel a stage."""
+    """Draw the losses of every stage in a run's log.jsonl, a panel a stage."""
     lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     stages = list(dict.fromkeys(line["stage"] for line in lines))
     if not stages:

@@ -1,4 +1,4 @@
-"""A visitor of the page, by its HTTP interface: uploads, asks, follows. Each has a secret of its own.
+"""Visit the page by its HTTP interface: upload, ask, follow. Each visitor has a secret of its own.
 
 visitor = Visitor("http://127.0.0.1:7860")
 photo = await visitor.upload("cat.jpg", data)

@@ -1,8 +1,8 @@
-"""A checkpoint of the 26B's shape (or with fewer layers) whose weights are random: for speed, not for answers.
+"""Write a checkpoint of the 26B's shape (or with fewer layers) with random weights: for speed, not for answers.
 
-Speed does not depend on what weights say. Each tensor's numbers come from its own name, so that the official
+Speed does not depend on the weights' values. Each tensor's numbers come from its own name, so that the official
 format (for TurboMind) and the native one (for `transformers`) hold the same model without both lying on the
-disk at once. The tokenizer is the miniature's. Only its ordinary words can be said: the output row of every
+disk at once. The tokenizer is the miniature's. Only its ordinary words can be generated: the output row of every
 other token is zero, and among thousands of random scores the greatest is above zero.
 """
 
@@ -34,7 +34,7 @@ _OUTPUT = "language_model.output.weight"
 
 
 def config_of(shape: Shape) -> InternVLConfig:
-    """A shape as a configuration of `transformers`, with InternVL 1.5's choices for the rest."""
+    """Return a shape as a configuration of `transformers`, with InternVL 1.5's choices for the rest."""
     tokens = {token["content"]: token["id"] for token in _added_tokens()}
     vision = InternVLVisionConfig(
         hidden_size=shape.vit_width,
@@ -75,14 +75,14 @@ def config_of(shape: Shape) -> InternVLConfig:
 
 
 def parameters_on_meta(shape: Shape) -> int:
-    """How many parameters `transformers`' own model of this shape has. Takes no memory."""
+    """Return how many parameters `transformers`' own model of this shape has. Takes no memory."""
     with torch.device("meta"):
         model = InternVLForConditionalGeneration(config_of(shape))
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def with_layers_that_fit(shape: Shape, gpu_gib: float, disk_gib: float) -> Shape:
-    """The shape with as many decoder layers as a GPU and a disk hold, weights of 16 bits. Raises SetupError."""
+    """Return the shape with as many decoder layers as a GPU and a disk hold in 16 bits. Raises SetupError."""
     room_gib = min(gpu_gib * 0.75, disk_gib - 4)
     for layers in range(shape.layers, 0, -1):
         fitting = replace(shape, layers=layers)
@@ -95,7 +95,7 @@ def with_layers_that_fit(shape: Shape, gpu_gib: float, disk_gib: float) -> Shape
 
 
 def write_random(shape: Shape, folder: Path, to: Format, device: str) -> None:
-    """Writes the checkpoint into a new folder, one shard at a time; random numbers are made on `device`."""
+    """Write the checkpoint into a new folder, one shard at a time; random numbers are made on `device`."""
     config = config_of(shape)
     folder.mkdir(parents=True)
     writer = ShardWriter(folder, SHARD_BYTES)
@@ -125,7 +125,7 @@ def _tensors(config: InternVLConfig, to: Format, device: str) -> Iterator[tuple[
 
 
 def _random(weight: Weight, device: str) -> torch.Tensor:
-    """The official tensor: norms 1, biases 0, layer scales small, everything else noise."""
+    """Return the official tensor: norms 1, biases 0, layer scales small, everything else noise."""
     name, shape = weight.official, weight.official_shape
     if name.endswith("bias"):
         return torch.zeros(shape, dtype=torch.bfloat16, device=device)

@@ -1,4 +1,4 @@
-"""Turn 2 must not pay for turn 1's image again: time to first token, turn 2 against turn 1.
+"""Measure that turn 2 does not pay for turn 1's image again: time to first token, turn 2 against turn 1.
 
 Each conversation shows one fresh 1280 x 960 image (4 x 3 tiles and a thumbnail, 13 views) to the
 in-process backend, and asks a second question about it.
@@ -19,7 +19,7 @@ _QUESTIONS = ("What is in the picture?", "How many cats are there?")
 
 
 async def measure_turns(checkpoint: str, repeats: int) -> dict[str, Any]:
-    """Medians over `repeats` conversations, after one to warm up."""
+    """Return medians over `repeats` conversations, after one to warm up."""
     backend = LocalBackend(checkpoint)
     rows = [await _converse(backend, shade) for shade in range(repeats + 1)][1:]
     await backend.close()
@@ -35,7 +35,7 @@ async def measure_turns(checkpoint: str, repeats: int) -> dict[str, Any]:
 
 
 async def _converse(backend: LocalBackend, shade: int) -> tuple[float, float]:
-    """Seconds to the first token of each turn."""
+    """Return the seconds to the first token of each turn."""
     photo = photo_of(Image.new("RGB", (1280, 960), (240 - shade % 200, 240, 200)))
     conversation = Conversation().ask(_QUESTIONS[0], (Attachment(photo, 12),))
     first = await _answer(backend, conversation)
@@ -45,6 +45,6 @@ async def _converse(backend: LocalBackend, shade: int) -> tuple[float, float]:
 
 
 async def _answer(backend: LocalBackend, conversation: Conversation) -> Answer:
-    async for said in answer(backend, conversation, Options(max_new_tokens=16)):
-        last = said
+    async for progress in answer(backend, conversation, Options(max_new_tokens=16)):
+        last = progress
     return last

@@ -1,6 +1,6 @@
-"""How long a photo of 12 megapixels takes: from the last byte of its upload to the page's answer.
+"""Measure how long a 12-megapixel photo takes: from the last byte of its upload to the page's answer.
 
-The clock starts when the kernel has taken the last byte; what the page still has to read of it counts.
+The clock starts when the kernel has accepted the last byte; what the page still has to read of it counts.
 """
 
 import socket

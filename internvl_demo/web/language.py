@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from internvl_demo.errors import DemoError, Sentence, filled
+from internvl_demo.errors import DemoError, Sentence, fill
 
 LANGUAGES = ("en", "zh")
 
@@ -75,4 +75,4 @@ def _in_chinese(sentence: str) -> str:
         name: _in_chinese(value) if isinstance(value, Sentence) else value
         for name, value in sentence.values.items()
     }
-    return filled(chinese.get(sentence.template, sentence.template), values)
+    return fill(chinese.get(sentence.template, sentence.template), values)
