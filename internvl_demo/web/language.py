@@ -38,11 +38,6 @@ class Words:
         """Return the text of a key, with its {values} filled in."""
         return table(self.language)[key].format(**values)
 
-    def part(self, prefix: str) -> dict[str, str]:
-        """Return the texts whose keys begin with `prefix`, by what follows it; their {values} stay open."""
-        texts = table(self.language).items()
-        return {key.removeprefix(prefix): text for key, text in texts if key.startswith(prefix)}
-
     def sentence(self, sentence: str) -> str:
         """Return what an error says, which is English, in this language."""
         return _in_chinese(sentence) if self.language == "zh" else str(sentence)

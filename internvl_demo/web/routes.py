@@ -104,7 +104,8 @@ def _photos(service: ChatService) -> APIRouter:
         """Give up a picture that waits; one that was sent stays with its conversation."""
         await service.remove_photo(owner, photo)
 
-    @router.api_route("/{photo}", methods=["GET", "HEAD"], response_class=FileResponse)
+    @router.head("/{photo}", include_in_schema=False)
+    @router.get("/{photo}", response_class=FileResponse)
     async def photo_file(photo: str, authorization: Annotated[str | None, Header()] = None) -> FileResponse:
         """Return the picture. Its id is a secret of 128 bits; with a person's secret it must be theirs, too."""
         owner = secret_of(authorization) if authorization else None
