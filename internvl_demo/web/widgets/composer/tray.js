@@ -1,5 +1,5 @@
 // The tray: the pictures that wait in the composer as chips, what they cost, and other ways to add one.
-import { tilesText, tokensText } from '../conversation/receipts.js'
+import { tilesText, tokensText } from '../lib/tiles.js'
 import { button, icon, make } from '../lib/dom.js'
 import { tilesOf } from '../lib/draft.js'
 import { addAddress, addFiles, changeChip, focusComposer, imagesOf, on, page } from '../lib/page.js'

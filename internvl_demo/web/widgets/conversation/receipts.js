@@ -1,16 +1,7 @@
 // The short line under an answer, and what it says while the answer comes: numbers in, words out.
 import { tilesOf } from '../lib/draft.js'
+import { tilesText, tokensText } from '../lib/tiles.js'
 import { number, words } from '../lib/words.js'
-
-// '2 × 3 = 6 tiles + thumbnail', or '1 tile'
-export function tilesText({ grid: [columns, rows], tiles }) {
-  if (tiles === 1) return words('tile')
-  return `${columns} × ${rows} = ${words('tiles', { count: tiles })} + ${words('thumbnail')}`
-}
-
-export function tokensText(tokens) {
-  return words('tokens', { count: number(tokens) })
-}
 
 // Of an answer that is over. `images`: its question's; `model`: GET api/model.
 export function receiptText(answer, images, model) {

@@ -55,7 +55,7 @@ export async function send() {
     const { chips, text } = page.draft
     if (!text.trim()) throw new Problem(words('no_question_what'), words('no_question_next'))
     const images = chips.map(({ photo, max_tiles }) => ({ ...photo, mode: max_tiles ?? page.mode }))
-    const body = { text: text.trim(), images: attachments(chips, page.mode), options: options() }
+    const body = { text: wellFormed(text.trim()), images: attachments(chips, page.mode), options: options() }
     const before = page.conversation
     await ask('POST', `${path(before?.id ?? 'new')}/questions`, body, (ids) => {
       takeOut({ text, chips })
@@ -66,6 +66,11 @@ export async function send() {
   } finally {
     setSending(false)
   }
+}
+
+// Half a character, which an input may hold, cannot be sent.
+function wellFormed(text) {
+  return text.toWellFormed?.() ?? text
 }
 
 function said() {
@@ -90,7 +95,7 @@ export async function retry() {
 export async function edit(question, text) {
   const before = page.conversation
   try {
-    await ask('PUT', `${path(before.id)}/questions/${encodeURIComponent(question)}`, { text: text.trim() }, (ids) => edited(before, question, ids, text.trim()))
+    await ask('PUT', `${path(before.id)}/questions/${encodeURIComponent(question)}`, { text: wellFormed(text.trim()) }, (ids) => edited(before, question, ids, text.trim()))
     return true
   } catch (problem) {
     tell(problem.status === 422 ? new Problem(problem.what, words('context_edit_shorter')) : problem)

@@ -2,7 +2,7 @@
 // Images and answers are those of the page's conversation; its phrases reach the viewer as events of the page. What
 // the person chose (image, zoom, hidden labels, the X-ray) lives here and outlasts every event; it goes when another
 // conversation is shown.
-import { tilesText } from '../conversation/receipts.js'
+import { tilesText } from '../lib/tiles.js'
 import { button, clamp, icon, make, pictured, vector } from '../lib/dom.js'
 import { tilesOf } from '../lib/draft.js'
 import { addRegion, answerById, answerShown, focusComposer, imagesOf, insertText, light, on, page, reveal, setRegion, showAnswer } from '../lib/page.js'

@@ -1,6 +1,6 @@
 // The tile X-ray: how the image is divided before the model sees it, drawn over it tile by tile, and the thumbnail,
 // squeezed into a square just as the model gets it. The grids come from the server; only their costs are added here.
-import { tilesText, tokensText } from '../conversation/receipts.js'
+import { tilesText, tokensText } from '../lib/tiles.js'
 import { button, icon, make, pictured, vector } from '../lib/dom.js'
 import { mostTiles, tilesOf } from '../lib/draft.js'
 import { page } from '../lib/page.js'
