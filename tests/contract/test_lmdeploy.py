@@ -22,7 +22,8 @@ from internvl_demo.evaluate.exam.marks import iou
 from internvl_demo.models.base import Usage
 from internvl_demo.models.openai.backend import ServerBackend
 from internvl_demo.nano.world.pictures import Picture
-from internvl_demo.photos.decode import Photo, photo_of
+from internvl_demo.photos.decode import photo_of
+from internvl_demo.photos.photo import Photo
 from internvl_demo.settings import NANO_CHECKPOINT
 from tests.contract.conftest import TOKENS_PER_TILE, backend_to, in_a_loop
 from tests.contract.servers import KEY, MODEL, SLOTS, Lmdeploy, until

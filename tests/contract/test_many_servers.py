@@ -21,7 +21,8 @@ from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.models.base import Usage
 from internvl_demo.models.openai.backend import ServerBackend
 from internvl_demo.nano.world.pictures import Picture
-from internvl_demo.photos.decode import encode_photo, photo_of
+from internvl_demo.photos.decode import photo_of
+from internvl_demo.photos.photo import encode_photo
 from tests.contract.conftest import backend_to, in_a_loop
 from tests.contract.servers import COMPOSE, HAPROXY, KEY, MODEL, ROOT, Lmdeploy, haproxy, until
 

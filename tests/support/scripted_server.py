@@ -22,7 +22,8 @@ from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import DemoError
 from internvl_demo.models.base import ModelInfo, Usage
 from internvl_demo.models.openai.backend import ServerBackend
-from internvl_demo.photos.decode import Photo, photo_of
+from internvl_demo.photos.decode import photo_of
+from internvl_demo.photos.photo import Photo
 
 # --- recorded ---------------------------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ from internvl_demo.errors import BackendError, ContextError
 from internvl_demo.models.base import Usage
 from internvl_demo.models.local.backend import LocalBackend
 from internvl_demo.nano.world.scenes import draw_scene
-from internvl_demo.photos.decode import Photo, photo_of
+from internvl_demo.photos.decode import photo_of
+from internvl_demo.photos.photo import Photo
 
 
 @pytest.fixture(scope="module")

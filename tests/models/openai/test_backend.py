@@ -14,7 +14,8 @@ from internvl_demo.models.openai import backend as server_module
 from internvl_demo.models.openai import body as body_module
 from internvl_demo.models.openai.backend import ServerBackend
 from internvl_demo.models.openai.watchdog import SilenceLimits
-from internvl_demo.photos.decode import Photo, read_photo
+from internvl_demo.photos.decode import read_photo
+from internvl_demo.photos.photo import Photo
 from tests.support.pictures import noise, saved
 from tests.support.scripted_server import (
     CARD,
