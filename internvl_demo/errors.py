@@ -32,6 +32,7 @@ class Sentence(str):
     values: Mapping[str, Value]
 
     def __new__(cls, template: str, /, **values: Value) -> "Sentence":
+        """Return the filled template, which keeps the template and its values."""
         sentence = super().__new__(cls, fill(template, values))
         sentence.template = str(template)
         sentence.values = {name: values[name] for name in _PLACE.findall(template) if name in values}

@@ -1,6 +1,6 @@
-"""Lessons -> tensors. One conversation asks many questions of its images, in one sequence.
+r"""Lessons -> tensors. One conversation asks many questions of its images, in one sequence.
 
-    prefix   <s>system ... <img> visual tokens </img>\\n        read once
+    prefix   <s>system ... <img> visual tokens </img>\n        read once
     question 1, answer 1 | question 2, answer 2 | ...
 
 In most sequences every question sees the prefix and itself alone (a block mask; positions start
