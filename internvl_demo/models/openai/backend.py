@@ -30,7 +30,7 @@ from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import BackendError, DemoError, SetupError
 from internvl_demo.models.base import Backend, ModelInfo, Piece
-from internvl_demo.models.openai.body import KEPT_BYTES, EncodedPhotos, File, PhotoMarks
+from internvl_demo.models.openai.body import KEPT_BYTES, EncodedPhotos, PhotoMarks
 from internvl_demo.models.openai.completion import CompletionReader
 from internvl_demo.models.openai.dialects import Dialect, dialect_of, messages_of, request_fields
 from internvl_demo.models.openai.errors import (
@@ -119,11 +119,10 @@ class ServerBackend(Backend):
         Closing it closes the HTTP stream, on which the server stops the model. A failure in the middle is
         raised after the text that arrived before it.
         """
-        files = {image.photo.id: await self._photos.of(image.photo) for image in conversation.images}
         begun, retried = False, False
         while True:
             try:
-                async with aclosing(self._ask(conversation, files, options)) as pieces:
+                async with aclosing(self._ask(conversation, options)) as pieces:
                     async for piece in pieces:
                         begun = True
                         yield piece
@@ -140,13 +139,11 @@ class ServerBackend(Backend):
         """Close the connections."""
         await self._client.close()
 
-    async def _ask(
-        self, conversation: Conversation, files: dict[str, File], options: Options
-    ) -> AsyncGenerator[Piece, None]:
+    async def _ask(self, conversation: Conversation, options: Options) -> AsyncGenerator[Piece, None]:
         """Send one request and read its answer. Raises whatever happens to it."""
         reader = CompletionReader(options.max_new_tokens)
         async with Watchdog(self._is_alive, self._endpoint, self._limits) as watchdog:
-            response = await watchdog.wait(self._send(conversation, files, options))
+            response = await watchdog.wait(self._send(conversation, options))
             async with aclosing(response), aclosing(response.aiter_bytes()) as parts:
                 content_type = response.headers.get("content-type", "")
                 if not content_type.lower().startswith("text/event-stream"):
@@ -168,10 +165,9 @@ class ServerBackend(Backend):
         if (pause_s := self.pace_s()) > 0:
             await asyncio.sleep(came_at + pause_s - time.monotonic())
 
-    async def _send(
-        self, conversation: Conversation, files: dict[str, File], options: Options
-    ) -> httpx2.Response:
+    async def _send(self, conversation: Conversation, options: Options) -> httpx2.Response:
         """Send the question. Return the response, whose body has not been read."""
+        files = {image.photo.id: await self._photos.of(image.photo) for image in conversation.images}
         card = self._card = self._card or await self._find_model()
         dialect = self._dialect or dialect_of(card.owned_by)
         marks = PhotoMarks(files)
@@ -193,7 +189,6 @@ class ServerBackend(Backend):
                 "headers": {
                     "Content-Type": "application/json",
                     "Content-Length": str(body.length),
-                    "Accept": "text/event-stream",
                     "Accept-Encoding": "identity",
                     # for a balancer in between: turns of one conversation belong to one server's prefix cache
                     "X-Conversation-Id": conversation.id,
@@ -201,6 +196,7 @@ class ServerBackend(Backend):
             },
         )
         assert isinstance(response, httpx2.Response)
+        body.clear()  # the response holds its request for as long as the answer takes
         return response
 
     async def _find_model(self) -> Model:

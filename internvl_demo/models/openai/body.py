@@ -87,6 +87,10 @@ class ChatBody:
     def __init__(self, parts: list[bytes]):
         self._parts = parts
 
+    def clear(self) -> None:
+        """Let go of the photos' files."""
+        self._parts = []
+
     @property
     def length(self) -> int:
         """How many bytes the iteration yields."""

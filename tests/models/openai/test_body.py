@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gc
 import json
 import threading
 
@@ -9,11 +10,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import PhotoError
+from internvl_demo.models.openai import backend as server_module
 from internvl_demo.models.openai import body as body_module
 from internvl_demo.models.openai.body import EncodedPhotos, File, PhotoMarks
 from internvl_demo.photos.photo import Photo
-from tests.support.scripted_server import in_a_loop, picture
+from tests.support.scripted_server import (
+    EVENTS,
+    GREEDY,
+    SILENCE,
+    TEXT,
+    backend_of,
+    in_a_loop,
+    picture,
+    serving,
+)
 
 
 def written(marks: PhotoMarks, fields: dict[str, object]) -> tuple[list[bytes], int]:
@@ -97,3 +109,22 @@ async def test_a_photo_that_cannot_be_read_is_said_and_not_kept(monkeypatch: pyt
         with pytest.raises(PhotoError):
             await kept.of(picture(8, 8))
     assert len(threads) == 2 and threading.get_ident() not in threads
+
+
+@in_a_loop
+async def test_the_photos_are_let_go_once_they_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone: list[bool] = []
+
+    class Content(bytes):
+        def __del__(self) -> None:
+            gone.append(True)
+
+    monkeypatch.setattr(body_module, "file_of", lambda _photo: ("image/png", Content(b"abc")))
+    monkeypatch.setattr(server_module, "KEPT_BYTES", 0)
+    asked = Conversation().ask("?", (Attachment(picture(8, 8), 1),))
+    async with serving(EVENTS, TEXT, SILENCE) as server, backend_of(server) as backend:
+        pieces = backend.stream(asked, GREEDY)
+        assert await anext(pieces) == "I see"
+        gc.collect()
+        assert gone, "an answer takes minutes"
+        await pieces.aclose()
