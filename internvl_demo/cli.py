@@ -73,7 +73,8 @@ def plan(
     images: Images,
     mode: Mode = "standard",
     tokens_per_tile: Annotated[
-        int | None, typer.Option(help="Visual tokens per tile; 256 for the 26B. Default: the bundled model's.")
+        int | None,
+        typer.Option(help="Visual tokens per tile; 256 for the 26B. Default: the bundled model's."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -115,9 +116,7 @@ def ask(
     mode: Mode = "standard",
     endpoint: Endpoint = None,
     checkpoint: Checkpoint = None,
-    overlay: Annotated[
-        Path | None, typer.Option(help="Draw the answer's boxes into this PNG file.")
-    ] = None,
+    overlay: Annotated[Path | None, typer.Option(help="Draw the answer's boxes into this PNG file.")] = None,
     as_json: Json = False,
 ) -> None:
     """Ask one question about images."""

@@ -1,4 +1,4 @@
-r"""Lessons -> tensors. One conversation asks many questions of its images, in one sequence.
+r"""Turn lessons into tensors. One conversation asks many questions of its images, in one sequence.
 
     prefix   <s>system ... <img> visual tokens </img>\n        read once
     question 1, answer 1 | question 2, answer 2 | ...
