@@ -16,6 +16,7 @@ from tests.support.fake_lmdeploy import Fake, install
 from tests.support.launched import OFFICIAL, QUICK
 from tests.support.scripted_model import ScriptedModel
 from tests.support.served_page import served
+from tests.support.shared_tab import PERSON, Tab
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("INTERNVL_KEEP_DAYS", "0")  # nobody's own conversations
@@ -58,15 +59,29 @@ def nano_url(nano: LocalBackend) -> Iterator[str]:
     yield from served(nano, Settings())
 
 
+@pytest.fixture(scope="module")
+def tab(browser: Browser, scripted_url: str) -> Iterator[Tab]:
+    """One tab for all tests of a module, on the page that the scripted model answers."""
+    tab = Tab(browser.new_context(**PERSON), scripted_url)
+    yield tab
+    tab.page.context.close()
+
+
+@pytest.fixture
+def page(tab: Tab, scripted: ScriptedModel) -> Iterator[Page]:
+    """The page as a newcomer sees it; fails the test when a script fails, or one runs that may not."""
+    scripted.begin_anew()
+    yield tab.open()
+    assert not tab.errors and not tab.dialogs
+
+
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Opens a page in a tab of its own; fails the test when the browser reports an error in our scripts."""
     contexts, errors = [], []
 
     def open_(url: str, **settings: object) -> Page:
-        context = browser.new_context(
-            **{"viewport": {"width": 1440, "height": 900}, "locale": "en-US", **settings}
-        )
+        context = browser.new_context(**{**PERSON, **settings})
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(60_000)

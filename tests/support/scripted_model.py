@@ -19,13 +19,20 @@ class ScriptedModel(Backend):
     script: Script = field(default_factory=lambda: ["Hello."])
     asked: list[Conversation] = field(default_factory=list)
     stopped: int = 0
+    _rounds: int = 0
+
+    def begin_anew(self) -> None:
+        """Forget what was asked, end every answer that still waits for something, and say "Hello." from now on."""
+        self.script, self.stopped = ["Hello."], 0
+        self.asked.clear()
+        self._rounds += 1
 
     async def describe(self) -> ModelInfo:
         return ModelInfo("scripted", tokens_per_tile=64, context_length=8192)
 
     async def stream(self, conversation: Conversation, _options: Options) -> AsyncGenerator[Piece, None]:
         self.asked.append(conversation)
-        finished = False
+        finished, mine = False, self._rounds
         try:
             for step in list(self.script):
                 if isinstance(step, Exception):
@@ -34,9 +41,9 @@ class ScriptedModel(Backend):
                 if isinstance(step, str):
                     yield step
                     continue
-                while not step():
+                while not step() and self._rounds == mine:
                     await asyncio.sleep(0.01)
             finished = True
             yield Usage(prompt_tokens=100, completion_tokens=len(self.script))
         finally:
-            self.stopped += not finished
+            self.stopped += not finished and self._rounds == mine
