@@ -1,11 +1,12 @@
 """The architecture: a module imports lower floors, or its own room; heavy packages stay in their rooms."""
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.sources import imports
 
 ROOT = Path(__file__).parents[1] / "internvl_demo"
 FLOORS = {
@@ -40,17 +41,6 @@ ROOMS = {
     "tokenizers": ("models/convert", "nano"),
 }
 FILES = sorted(ROOT.rglob("*.py"))
-
-
-def imports(path: Path) -> list[str]:
-    names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports relatively"
-            names.append(node.module or "")
-    return names
 
 
 def room(path: Path) -> str:

@@ -9,15 +9,19 @@ import sysconfig
 import urllib.request
 import venv
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from internvl_demo.settings import asset
 from tests.support.running_page import running_page
+from tests.support.sources import imports
 
 ROOT = Path(__file__).parents[1]
 PICTURE = asset("examples") / "animals.webp"
+OPTIONAL = ("spaces", "flash_attn", "lmdeploy")
+"""Of other environments, and looked for before they are imported."""
 QUIET = ("-W", "ignore", "-I", "-m", "pip", "--quiet", "--disable-pip-version-check")
 
 
@@ -77,7 +81,7 @@ def test_the_wheel_holds_every_file(installed: Installed) -> None:
 
 
 def names(requirements: Iterable[str]) -> set[str]:
-    return {re.split(r"[<>=~]", requirement)[0] for requirement in requirements}
+    return {re.split(r"[^\w.-]", requirement)[0] for requirement in requirements}
 
 
 def test_what_it_needs_is_what_the_requirements_say(installed: Installed) -> None:
@@ -109,3 +113,21 @@ def test_the_page_runs_in_another_folder(installed: Installed) -> None:
         ):
             with urllib.request.urlopen(f"{address}/{path}") as answer:
                 assert answer.status == 200
+
+
+def test_every_import_is_required() -> None:
+    """By requirements.txt, or by what it names; tests/requirements.txt brings what draws figures."""
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    needed = names(line for line in lines if not line.startswith("#")) | {"matplotlib"}
+    for name in list(needed):
+        needed |= names(line for line in metadata.requires(name) or () if "extra ==" not in line)
+    packages = metadata.packages_distributions()
+    for path in (ROOT / "internvl_demo").rglob("*.py"):
+        for module in imports(path):
+            package = module.partition(".")[0]
+            if package not in (*sys.stdlib_module_names, "internvl_demo", *OPTIONAL):
+                assert normal(packages.get(package, [package])) & normal(needed), f"{path} imports {module}"
+
+
+def normal(distributions: Iterable[str]) -> set[str]:
+    return {name.lower().replace("_", "-") for name in distributions}
