@@ -6,6 +6,7 @@ app       build the page, serve it, end it
 layout    what stands where; theme
 routes    the HTTP interface, which the page itself uses; inputs: what is checked about a request
 service   the commands behind the routes: ask, edit, retry, stop, undo, choose, rename, delete
+pictures  the commands on pictures that wait; counting: what fits into the model's context
 follow    a conversation as numbered events, for whoever looks
 view      conversations, answers and pictures as JSON; markup: a model's Markdown as safe HTML
 language  texts and errors in English and Chinese, from `locale`

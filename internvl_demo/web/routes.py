@@ -87,29 +87,29 @@ def _photos(service: ChatService) -> APIRouter:
     @router.post("", status_code=201)
     async def add_photo(owner: Owner, file: Annotated[UploadFile, File()]) -> dict[str, Any]:
         """Keep a picture; it waits a day for its question."""
-        return await service.add_photo(owner, await file.read(), file.filename or "")
+        return await service.pictures.add(owner, await file.read(), file.filename or "")
 
     @router.post("/address", status_code=201)
     async def add_photo_from(owner: Owner, address: AddressIn) -> dict[str, Any]:
         """Fetch a picture from a public web address and keep it."""
-        return await service.add_photo_from(owner, address.url)
+        return await service.pictures.add_from(owner, address.url)
 
     @router.post("/{photo}/regions", status_code=201)
     async def add_region(owner: Owner, photo: str, region: RegionIn) -> dict[str, Any]:
         """Keep a crop or a marked copy of a picture."""
-        return await service.add_region(owner, photo, region.way, region.box_1000)
+        return await service.pictures.add_region(owner, photo, region.way, region.box_1000)
 
     @router.delete("/{photo}", status_code=204)
     async def remove_photo(owner: Owner, photo: str) -> None:
         """Give up a picture that waits; one that was sent stays with its conversation."""
-        await service.remove_photo(owner, photo)
+        await service.pictures.remove(owner, photo)
 
     @router.head("/{photo}", include_in_schema=False)
     @router.get("/{photo}", response_class=FileResponse)
     async def photo_file(photo: str, authorization: Annotated[str | None, Header()] = None) -> FileResponse:
         """Return the picture. Its id is a secret of 128 bits; with a person's secret it must be theirs, too."""
         owner = secret_of(authorization) if authorization else None
-        path, mime = await service.photo_file(photo, owner)
+        path, mime = await service.pictures.file(photo, owner)
         return FileResponse(path, media_type=mime, headers=_PICTURE_HEADERS)
 
     return router

@@ -14,26 +14,25 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from internvl_demo.answering.jobs import Jobs, Times
 from internvl_demo.answering.metrics import Observer
 from internvl_demo.answering.queue import AnswerQueue
 from internvl_demo.answering.stream import AnswerBuilder, report
-from internvl_demo.conversation.budget import Budget, budget, estimate
+from internvl_demo.conversation.budget import Budget
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Attachment, Conversation
-from internvl_demo.errors import ContextError, DemoError
+from internvl_demo.errors import DemoError
 from internvl_demo.models.base import Backend, ModelInfo
-from internvl_demo.photos.download import fetch_file
 from internvl_demo.photos.limits import MESSAGE_PICTURES, check_message
-from internvl_demo.photos.regions import derived
 from internvl_demo.store import Store
 from internvl_demo.store.faults import GoneError
 from internvl_demo.store.records import Entry, Record
 from internvl_demo.web.blocking import run_blocking
-from internvl_demo.web.view import Json, View, photo_data
+from internvl_demo.web.counting import TokenCounter
+from internvl_demo.web.pictures import Pictures
+from internvl_demo.web.view import Json, View
 from internvl_demo.web.widgets.inspector.calls import How, InProcess
 from internvl_demo.web.widgets.inspector.prompt import Inspection, inspect
 
@@ -90,7 +89,8 @@ class ChatService:
         self.how = how or InProcess()
         self.jobs = Jobs(backend, info, store, queue, self.observer, times or Times())
         backend.pace_s = self._pace_s
-        self.view = View(info)
+        self.view, self.pictures = View(info), Pictures(store)
+        self.counter = TokenCounter(backend, info)
         self._known: OrderedDict[tuple[str, str], Conversation] = OrderedDict()
         self._changes = 0
         self._beginning: set[asyncio.Task[Started]] = set()
@@ -218,37 +218,6 @@ class ChatService:
         await self.jobs.delete(owner, conversation_id)
         self._changed(owner, conversation_id)
 
-    # Pictures
-
-    async def add_photo(self, owner: str, data: bytes, name: str) -> Json:
-        """Keep a picture that was uploaded. Raises PhotoError, StoreError."""
-        return await run_blocking(lambda: photo_data(self.store.add_photo(owner, data, name)))
-
-    async def add_photo_from(self, owner: str, url: str) -> Json:
-        """Fetch a picture from a public web address and keep it. Raises PhotoError, StoreError."""
-        name, data = await fetch_file(url)
-        return await self.add_photo(owner, data, name)
-
-    async def add_region(self, owner: str, photo_id: str, way: str, box_1000: Sequence[int]) -> Json:
-        """Keep a crop or a marked copy of a kept picture. Raises GoneError, RegionError, PhotoError."""
-
-        def make() -> Json:
-            whole = self.store.photo(owner, photo_id)
-            region = {"way": way, "image": 1, "box_1000": list(box_1000)}
-            photo, origin = derived(region, [whole])
-            kept = self.store.add_photo(owner, photo, origin=origin)
-            return photo_data(kept, origin)
-
-        return await run_blocking(make)
-
-    async def remove_photo(self, owner: str, photo_id: str) -> None:
-        """Give up a picture that waits. Raises GoneError."""
-        await run_blocking(self.store.remove_photo, owner, photo_id)
-
-    async def photo_file(self, photo_id: str, owner: str | None) -> tuple[Path, str]:
-        """Return the file and the MIME type of a picture; `owner`: whose it must be. Raises GoneError."""
-        return await run_blocking(self.store.photo_file, photo_id, owner)
-
     # What is only looked at
 
     async def conversation(self, owner: str, conversation_id: str) -> Json:
@@ -272,7 +241,7 @@ class ChatService:
         if len(text) > MAX_QUESTION_CHARS:
             raise too_long()
         conversation = await self._so_far(owner, conversation_id) if conversation_id else Conversation()
-        return await run_blocking(self._budget, conversation, text, tuple(images), answer_tokens)
+        return await run_blocking(self.counter.budget, conversation, text, tuple(images), answer_tokens)
 
     async def inspect(self, owner: str, conversation_id: str, version_id: str) -> tuple[Inspection, int]:
         """Return the prompt and the call of an answer, and the number of its turn from 1. Raises GoneError."""
@@ -357,39 +326,16 @@ class ChatService:
 
     def _check_fits(self, record: Record, options: Options) -> None:
         """Refuse a question that the model's context cannot hold. Raises ContextError."""
-        conversation = self.store.conversation(record)
-        last = conversation.turns[-1]
-        before = Conversation(conversation.turns[:-1], conversation.id)
-        found = self._budget(before, last.text, last.images, options.max_new_tokens)
-        if not found.fits:
-            raise does_not_fit(found)
+        self.counter.check(self.store.conversation(record), options.max_new_tokens)
 
     def _check_size(self, conversation: Conversation) -> None:
         for turn in conversation.turns:
             _checked(turn.text, len(turn.images))
         check_message([image.photo for image in conversation.images])
 
-    def _budget(
-        self, conversation: Conversation, text: str, images: tuple[Attachment, ...], answer_tokens: int
-    ) -> Budget:
-        return budget(
-            conversation,
-            text,
-            images,
-            tokens_per_tile=self.info.tokens_per_tile,
-            context_length=self.info.context_length,
-            answer_tokens=answer_tokens,
-            count_text=self.count_text,
-        )
-
-    def count_text(self, text: str) -> int:
-        """Return the tokens of a text: the model's own count, or an estimate."""
-        exact = self.backend.count_text(text)
-        return estimate(text) if exact is None else exact
-
     def _inspection(self, until: Conversation, options: Options) -> Inspection:
-        exact = self.backend.count_text("") is not None
-        return inspect(until, options, self.info, self.how, self.count_text, exact=exact)
+        counter = self.counter
+        return inspect(until, options, self.info, self.how, counter.count_text, exact=counter.exact)
 
     async def _options_of(self, owner: str, conversation_id: str, question_id: str | None) -> Options:
         """Return how to ask a question again: it may not fit with a longer answer than it had."""
@@ -400,15 +346,6 @@ class ChatService:
             return self.options
         most = min(had.max_new_tokens, self.options.max_new_tokens)
         return replace(self.options, max_new_tokens=most)
-
-
-def does_not_fit(found: Budget) -> ContextError:
-    """Return what to say of a question that is too long for the model's context."""
-    return ContextError(
-        "This does not fit into the model's context: {count} tokens too many.",
-        "Write less, send fewer images or fewer tiles, or begin a new conversation.",
-        count=f"{-found.left:,}",
-    )
 
 
 def too_long() -> DemoError:

@@ -1,0 +1,209 @@
+r"""Find formulas in a model's text and show them as MathML, which browsers draw by themselves.
+
+`$x$`, `$$x$$`, `\(x\)` and `\[x\]`, read as Pandoc does: `$5 and $6` is money. In: `x^2`; out:
+`<math display="inline"><mrow><msup><mi>x</mi><mn>2</mn></msup></mrow></math>`.
+
+latex2mathml does the work and is not trusted: its tree is written anew with known elements, attributes and
+values, none of which can load, link, colour or overlap anything. What it cannot read, or would show with
+other digits than the model wrote, is shown as its source.
+"""
+
+import html
+import re
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from latex2mathml.converter import Converter
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_inline import StateInline
+
+from internvl_demo.web.markup.marks import escape, unmark
+
+INLINE_CHARS = 1_000
+"""The longest formula between single dollars: longer ones are money."""
+DISPLAY_CHARS = 4_000
+"""The longest of the other formulas. Its conversion takes 70 ms at worst."""
+DISPLAY_LINES = 100
+
+_CLOSERS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)"}
+_DIGIT_NEXT = re.compile("[\ufdd0-\ufdef]*[0-9]")
+_UNREADABLE = re.compile(
+    r"\\(?:def|let|g?x?def|(?:re)?newcommand|(?:re)?newenvironment|DeclareMathOperator|unicode|href|style|class)"
+    r"(?![a-zA-Z])"
+)
+"""Macros could grow without end; the others make nothing that may be shown."""
+_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
+_PERCENT = re.compile(r"(\\.)|%", re.DOTALL)
+_LENGTHS = re.compile(r"\\\\\s?\[-?[\d.]{1,6}\s?[a-z]{2}\]|\\[hvm]s(?:kip|pace)\*?\{[^}]{0,20}\}")
+"""Digits that are no part of what a formula says."""
+_REWRITTEN = [
+    (re.compile(r"\\(begin|end)\{(align|gather|equation)\}"), r"\\\1{\2*}"),  # without equation numbers
+    (re.compile(r"\\(begin|end)\{(?:gather|equation)\*\}"), r"\\\1{aligned}"),
+    (re.compile(r"\\not\s?="), r"\\ne "),
+    (
+        re.compile(r"(\\\\\s?)\[-?[\d.]{1,6}\s?[a-z]{2}\]"),
+        r"\1",
+    ),  # the height of a line, which would be shown
+]
+
+_FLAG = re.compile("true|false")
+_SIZE = re.compile(r"\d{0,2}(?:\.\d{1,4})?(?:em|ex|pt|px|mm|mu)?")
+_SIDES = re.compile("left|center|right")
+_VARIANT = re.compile("normal|bold|italic|bold-italic|sans-serif|monospace|script|fraktur|double-struck")
+_OPERATOR = dict.fromkeys(("stretchy", "fence", "separator", "movablelimits", "largeop", "symmetric"), _FLAG)
+_OPERATOR |= dict.fromkeys(("lspace", "rspace", "minsize", "maxsize"), _SIZE)
+_OPERATOR |= {"form": re.compile("prefix|infix|postfix"), "accent": _FLAG, "mathvariant": _VARIANT}
+_ELEMENTS: dict[str, dict[str, re.Pattern[str]]] = {
+    "math": {"display": re.compile("block|inline")},
+    "mo": _OPERATOR,
+    **{tag: {"mathvariant": _VARIANT} for tag in ("mi", "mn", "mtext")},
+    "mspace": {"width": _SIZE},
+    "mfrac": {"linethickness": _SIZE},
+    "mstyle": {"displaystyle": _FLAG, "scriptlevel": re.compile(r"[0-3]")},
+    "mover": {"accent": _FLAG},
+    "munder": {"accentunder": _FLAG},
+    "munderover": {"accent": _FLAG, "accentunder": _FLAG},
+    "mtable": {"displaystyle": _FLAG},
+    "mtd": {"columnalign": _SIDES},
+    "menclose": {
+        "notation": re.compile("box|horizontalstrike|(?:up|down)diagonalstrike(?: downdiagonalstrike)?")
+    },
+    **{
+        tag: {}
+        for tag in ("mrow", "msqrt", "mroot", "msub", "msup", "msubsup", "mmultiscripts", "mprescripts")
+    },
+    **{tag: {} for tag in ("mtr", "mpadded", "mphantom", "none")},
+}
+"""No negative spaces and no sizes of `mpadded`: with them a formula could be laid over what stands around it."""
+
+
+@dataclass(frozen=True)
+class Formula:
+    """Where a formula stands in a text: its source is text[start:stop], and the text goes on at `end`."""
+
+    start: int
+    stop: int
+    end: int
+    display: bool
+
+
+def find_formula(text: str, at: int, limit: int) -> Formula | None:
+    """Return the formula that begins exactly there and ends before `limit`."""
+    closer = _CLOSERS.get(text[at : at + 2])
+    if closer:
+        start, longest = at + 2, DISPLAY_CHARS
+    elif text.startswith("$", at):
+        start, longest, closer = at + 1, INLINE_CHARS, "$"
+    else:
+        return None
+    stop = text.find(closer, start, min(limit, start + longest + len(closer)))
+    while closer == "$" and stop > 0 and text[stop - 1] == "\\":
+        stop = text.find(closer, stop + 1, min(limit, start + longest + 1))
+    source = text[start : max(stop, start)]
+    if not source.strip() or (closer in ("$", "$$") and "`" in source):
+        return None
+    end = stop + len(closer)
+    is_money = closer == "$" and (
+        source[0].isspace() or source[-1].isspace() or _DIGIT_NEXT.match(text, end, limit)
+    )
+    return None if is_money else Formula(start, stop, end, closer in ("$$", "\\]"))
+
+
+def formula_block_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    r"""Take `$$` or `\[` at the beginning of a line, to the end of a later one: nothing in it is a list or a heading.
+
+    Notes the line in `state.env["undecided"]` if more text could still bring the end.
+    """
+    at = state.bMarks[start] + state.tShift[start]
+    if not state.src.startswith(("$$", "\\["), at):
+        return False
+    closer = _CLOSERS[state.src[at : at + 2]]
+    longest = at + DISPLAY_CHARS + 4
+    stop = state.src.find(closer, at + 2, longest)
+    if stop < 0:
+        if longest > len(state.src) and not re.search(r"\n[ \t]*\n", state.src[at:]):
+            state.env["undecided"] = min(start, state.env.get("undecided", start))
+        return False
+    lines = range(start, min(end, start + DISPLAY_LINES))
+    last = next((line for line in lines if state.eMarks[line] >= stop + 2), None)
+    if last is None or state.src[stop + 2 : state.eMarks[last]].strip():
+        return False
+    if any(
+        state.isEmpty(line) or state.sCount[line] < state.blkIndent for line in range(start + 1, last + 1)
+    ):
+        return False
+    text = state.getLines(start, last + 1, state.blkIndent, False).strip()
+    found = find_formula(text, 0, len(text))
+    if not found or found.end != len(text):
+        return False
+    if not silent:
+        token = state.push("formula_block", "", 0)
+        token.content, token.info, token.map = text[found.start : found.stop], "display", [start, last + 1]
+        state.line = last + 1
+    return True
+
+
+def formula_rule(state: StateInline, silent: bool) -> bool:
+    """Take a formula within a paragraph."""
+    found = find_formula(state.src, state.pos, state.posMax) if state.src[state.pos] in "$\\" else None
+    if not found:
+        return False
+    if not silent:
+        token = state.push("formula", "", 0)
+        token.content, token.info = state.src[found.start : found.stop], "display" if found.display else ""
+    state.pos = found.end
+    return True
+
+
+def render_formula(source: str, *, display: bool) -> str:
+    """Return a formula as MathML, or its source as code."""
+    source = unmark(source).strip()
+    return _mathml(source, display) or render_source(source)
+
+
+def render_source(source: str) -> str:
+    """Return a formula as the model wrote it."""
+    return f'<code class="formula">{escape(source)}</code>'
+
+
+def _mathml(source: str, display: bool) -> str | None:
+    if _UNREADABLE.search(source) or not _is_balanced(source):
+        return None
+    latex = _PERCENT.sub(lambda found: found[1] or r"\%", source)  # else the rest of the line were a comment
+    for pattern, replacement in _REWRITTEN:
+        latex = pattern.sub(replacement, latex)
+    try:
+        tree = Converter(display="block" if display else "inline").convert_to_element(latex)
+        shown = html.unescape("".join(tree.itertext()))
+        return (
+            _written(tree)
+            if "\\" not in shown and _digits(shown) == _digits(_LENGTHS.sub("", source))
+            else None
+        )
+    except Exception:  # noqa: BLE001 - it raises dozens of kinds on what is no LaTeX, RecursionError too
+        return None
+
+
+def _is_balanced(source: str) -> bool:
+    depth = 0
+    for brace in _BRACES.findall(source):
+        depth += (brace == "{") - (brace == "}")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _digits(text: str) -> list[str]:
+    return sorted(filter(str.isdigit, text))
+
+
+def _written(element: Element) -> str:
+    """Return the element for HTML; the converter's texts hold character references that it would not escape."""
+    known = _ELEMENTS[element.tag]  # a KeyError makes it the source
+    attributes = "".join(
+        f' {name}="{value}"'
+        for name, value in element.attrib.items()
+        if name in known and known[name].fullmatch(value)
+    )
+    text = escape(html.unescape(element.text or ""))
+    return f"<{element.tag}{attributes}>{text}{''.join(map(_written, element))}</{element.tag}>"
