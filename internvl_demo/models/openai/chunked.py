@@ -4,7 +4,7 @@
     decoder.feed(b"t\\r\\n0\\r\\n\\r\\n")                     ->  b"t", and decoder.ended
 
 A model server sends each token as a chunk of its own; what one read of the network brings comes out as one piece,
-which is why this is here and h11's is not used: it costs 30 microseconds a chunk. As strict as h11: a size is at
+which is why this is here and h11's is not used (`transport` says what that costs). As strict as h11: a size is at
 most 16 hexadecimal digits, a line ends with CRLF, extensions and trailers are skipped and bounded.
 """
 
