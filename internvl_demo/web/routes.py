@@ -56,14 +56,15 @@ _PICTURE_HEADERS = {
 _STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-def _owner(authorization: Annotated[str | None, Header()] = None) -> str:
+async def _owner(authorization: Annotated[str | None, Header()] = None) -> str:
     return secret_of(authorization)
 
 
-def _words(accept_language: Annotated[str | None, Header()] = None) -> Words:
+async def _words(accept_language: Annotated[str | None, Header()] = None) -> Words:
     return words_for(accept_language)
 
 
+# coroutines, or FastAPI would run each in a thread
 Owner = Annotated[str, Depends(_owner)]
 Language = Annotated[Words, Depends(_words)]
 
