@@ -20,14 +20,7 @@ from tests.support.waiting import until
 Open = Callable[..., Page]
 
 
-@pytest.fixture
-def page(open_page: Open, scripted_url: str, scripted: ScriptedModel) -> Page:
-    scripted.script, scripted.stopped = ["Hello."], 0
-    scripted.asked.clear()
-    return open_page(scripted_url)
-
-
-def test_a_reload_in_the_middle_of_an_answer_loses_nothing(page: Page, scripted: ScriptedModel) -> None:
+def test_a_reload_loses_nothing(page: Page, scripted: ScriptedModel) -> None:
     go_on: list[bool] = []
     scripted.script = [f"In Image-2 {CAT} sits, ", lambda: bool(go_on), "and that is all."]
     send(page, "Where is the cat?", picture("a.png"), picture("b.png", (400, 200), "navy"))
@@ -58,12 +51,10 @@ def test_after_a_reload_stop_still_stops(page: Page, scripted: ScriptedModel) ->
     assert scripted.stopped == 1
 
 
-def test_a_lost_connection_is_found_again_and_the_page_catches_up(
-    open_page: Open, scripted_url: str, scripted: ScriptedModel
-) -> None:
+def test_a_lost_connection_catches_up(open_page: Open, scripted_url: str, scripted: ScriptedModel) -> None:
     go_on: list[bool] = []
+    scripted.begin_anew()
     scripted.script = ["Half ", lambda: bool(go_on), "and half."]
-    scripted.asked.clear()
     with wire_to(scripted_url) as wire:
         page = open_page(wire.url)
         send(page, "Well?")
@@ -79,7 +70,7 @@ def test_a_lost_connection_is_found_again_and_the_page_catches_up(
         page.context.close()
 
 
-def test_another_tab_begins_a_conversation_of_its_own(page: Page, scripted_url: str) -> None:
+def test_another_tab_begins_anew(page: Page, scripted_url: str) -> None:
     send(page, "I am the first tab.")
     wait_answer(page, "Hello.")
     other = page.context.new_page()
@@ -139,9 +130,7 @@ def opened_again(page: Page, url: str) -> None:
     page.wait_for_selector("#send")
 
 
-def test_a_restart_of_the_app_keeps_conversations_and_what_had_come_of_an_answer(
-    open_page: Open, app: App
-) -> None:
+def test_a_restart_keeps_everything(open_page: Open, app: App) -> None:
     app.start("All of it.")
     page = open_page(app.url)
     send(page, "What is this?", picture())
@@ -170,7 +159,7 @@ def test_a_restart_of_the_app_keeps_conversations_and_what_had_come_of_an_answer
     wait_answer(page, "It goes on.")
 
 
-def test_a_page_that_stays_open_finds_the_app_that_was_started_again(open_page: Open, app: App) -> None:
+def test_an_open_page_finds_the_restarted_app(open_page: Open, app: App) -> None:
     app.start("Only the beginning ", "...")
     page = open_page(app.url)
     send(page, "What is this?", picture())
