@@ -308,7 +308,10 @@ class Jobs:
     def _forget(self) -> None:
         now = time.monotonic()
         for conversation_id, feed in list(self._feeds.items()):
-            if conversation_id in self._jobs or now - self._ended_at[conversation_id] < self._times.remember_s:
+            if (
+                conversation_id in self._jobs
+                or now - self._ended_at[conversation_id] < self._times.remember_s
+            ):
                 continue
             feed.forget()
             if not feed.readers:

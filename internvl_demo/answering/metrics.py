@@ -96,21 +96,21 @@ class Observer:
         self.queue.labels("waiting").set_function(waiting)
 
     def refused(self, error: Exception) -> None:
-        """A question that was refused before the model saw it; the model's own errors are counted already."""
+        """Count a question that was refused before the model saw it; the model's own errors are counted already."""
         if error in self._counted:
             return
         self.ended("refused", error)
         LOG.info(_line(outcome="refused", error=type(error).__name__))
 
     def ended(self, outcome: str, error: BaseException | None) -> None:
-        """Counts a question that has ended."""
+        """Count a question that has ended."""
         self.requests.labels(outcome).inc()
         if error is not None:
             self.errors.labels(type(error).__name__).inc()
             self._counted.add(error)
 
     def text(self) -> bytes:
-        """The metrics in Prometheus' text format."""
+        """Return the metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
 
@@ -138,7 +138,7 @@ class Request:
         return self
 
     def saw(self, piece: Piece) -> None:
-        """What the model said."""
+        """Note a piece that the model yielded."""
         if isinstance(piece, Usage):
             self._usage = piece
         elif self._ttft_s is None:

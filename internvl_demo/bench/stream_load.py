@@ -84,6 +84,7 @@ class OurPage:
         self._url = url
 
     async def read(self, reader: Reader, question: str) -> None:
+        """Ask as our page does, and read the events of the answer."""
         visitor = Visitor(self._url)
         asked = await visitor.ask(question, [])
 
@@ -115,6 +116,7 @@ class PlainChat:
         self._functions: list[int] = []
 
     async def read(self, reader: Reader, question: str) -> None:
+        """Ask as Gradio's own page does, and read its queue's events."""
         clear, show, stream = await self._find_functions()
         session = secrets.token_hex(6)
         reader.asked_s = time.monotonic()  # a page knows its functions before anybody asks
@@ -182,6 +184,7 @@ class ModelServer:
         self._url = url
 
     async def read(self, reader: Reader, question: str) -> None:
+        """Ask the model server itself, and read its chunks."""
         messages = [{"role": "user", "content": question}]
         body = json.dumps({"model": MODEL, "messages": messages, "stream": True}).encode()
 

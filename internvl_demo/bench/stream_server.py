@@ -127,14 +127,17 @@ class Connection(asyncio.Protocol):
         self._stream: Stream | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the connection."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
+        """Stop writing to a reader who has left."""
         if self._stream:
             self._wheel.streams.discard(self._stream)
 
     def data_received(self, data: bytes) -> None:
+        """Answer each request as soon as all of it is there."""
         self._received += data
         while (end := self._received.find(b"\r\n\r\n")) >= 0:
             head = self._received[:end].decode("latin-1").split("\r\n")

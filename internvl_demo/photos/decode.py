@@ -148,7 +148,7 @@ def pixels_of(data: bytes) -> Image.Image:
 
 
 def open_photo(path: str | PathLike[str]) -> Photo:
-    """The file at `path` -> `Photo`, named after it.
+    """Read the file at `path` as a `Photo` that is named after it.
 
     Raises PhotoError, which names the file, if there is none, it cannot be read, or `read_photo` refuses it.
     """
@@ -162,12 +162,12 @@ def open_photo(path: str | PathLike[str]) -> Photo:
 
 
 def called(name: str, error: PhotoError) -> PhotoError:
-    """The error, which says of which file it speaks."""
+    """Return the error with the name of the file in its sentence."""
     return PhotoError("{name}: {problem}", error.next_step, name=name, problem=error.what)
 
 
 def _bytes_of(path: str | PathLike[str], name: str) -> bytes:
-    """What the file holds, if it is one and not too large."""
+    """Return what the file holds, if it is one and not too large."""
     try:
         status = Path(path).stat()
         if not stat.S_ISREG(status.st_mode):
@@ -186,7 +186,7 @@ def _bytes_of(path: str | PathLike[str], name: str) -> bytes:
 
 
 def photo_of(image: Image.Image, name: str = "") -> Photo:
-    """A picture of any Pillow mode, for instance one that the program drew -> `Photo`, by the same road.
+    """Make a `Photo` of a picture of any Pillow mode, for instance one that the program drew.
 
     The image itself stays as it is. Raises PhotoError if it is over 100 megapixels or under 2 pixels a side.
     """
@@ -212,7 +212,7 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
 
 @contextmanager
 def _pillow() -> Iterator[None]:
-    """The one door to Pillow: inside it is strict and silent, and only PhotoError comes out.
+    """Open the one door to Pillow: inside it is strict and silent, and only PhotoError comes out.
 
     Pillow's limits and Python's warning filters belong to the whole process, so they are set for the
     moment only, and one picture at a time goes through; which also bounds the memory that decoding takes.
@@ -325,7 +325,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """A loaded image of any mode -> a new one in RGB, transparency laid on white."""
+    """Return a loaded image of any mode as a new one in RGB, transparency laid on white."""
     if image.mode.startswith(("I", "F")):
         image = _grey(image)
     if image.mode == "La":  # premultiplied; Pillow knows only this way out
@@ -352,7 +352,7 @@ def _grey(image: Image.Image) -> Image.Image:
 
 
 def _range(image: Image.Image) -> tuple[float, float]:
-    """The values of an I or F image that become black and white."""
+    """Return the values of an I or F image that become black and white."""
     extrema = image.getextrema()
     low, high = float(extrema[0]), float(extrema[1])  # type: ignore[arg-type]  # one band
     if not (math.isfinite(low) and math.isfinite(high)):
@@ -373,7 +373,7 @@ def _id(rgb: Image.Image) -> str:
 
 
 def display_name(name: str) -> str:
-    """A path of any system, or anything else that a browser called its file -> a name for display."""
+    """Return a name for display of a path of any system, or of anything else that a browser called its file."""
     base = re.split(r"[/\\]", name)[-1]
     shown = "".join(
         char for char in base if unicodedata.category(char)[0] != "C" and char not in "\u2028\u2029"

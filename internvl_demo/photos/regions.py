@@ -89,8 +89,10 @@ def region_of(data: object, count: int) -> Region:
 
 
 def derived(data: object, photos: Sequence[Photo]) -> tuple[Photo, Origin]:
-    """What the viewer's event carries, `{"way": "mark" or "crop", ...}`, and the conversation's photos
-    -> the new picture, and where it is from. Raises RegionError."""
+    """Make the picture that a region asks for; return it, and where it is from. Raises RegionError.
+
+    data: what the viewer sends, `{"way": "mark" or "crop", "image": 1, "box_1000": [...]}`; image counts `photos`.
+    """
     region = region_of(data, len(photos))
     way = data.get("way") if isinstance(data, Mapping) else None
     photo = photos[region.image - 1]
@@ -103,7 +105,7 @@ def derived(data: object, photos: Sequence[Photo]) -> tuple[Photo, Origin]:
 
 
 def marked(photo: Photo, box_1000: Box4) -> Photo:
-    """A copy with the rectangle drawn around the region; what is inside stays uncovered, but at the
+    """Return a copy with the rectangle drawn around the region; what is inside stays uncovered, but at the
     picture's own edges, where the lines have no other room."""
     copy = photo.image.copy()
     draw = ImageDraw.Draw(copy)
@@ -117,14 +119,14 @@ def marked(photo: Photo, box_1000: Box4) -> Photo:
 
 
 def cropped(photo: Photo, box_1000: Box4, margin: float = MARGIN) -> Crop:
-    """The region's original pixels, grown by `margin` of its side on each side, and to a side of at least
+    """Return the region's original pixels, grown by `margin` of its side on each side, and to a side of at least
     28 pixels; never beyond the picture."""
     xyxy_px = crop_px(box_1000, photo.size_wh, margin)
     return Crop(photo_of(photo.image.crop(xyxy_px), _named(photo.name, "crop")), xyxy_px)
 
 
 def crop_px(box_1000: Box4, size_wh: tuple[int, int], margin: float = MARGIN) -> Box4:
-    """The pixels that `cropped` takes of a picture of `size_wh`: xyxy, x2 and y2 exclusive."""
+    """Return the pixels that `cropped` takes of a picture of `size_wh`: xyxy, x2 and y2 exclusive."""
     left, top, right, bottom = to_px(box_1000, size_wh)
     more_px = round((right - left) * margin), round((bottom - top) * margin)
     left, top, right, bottom = _grown_px((left, top, right, bottom), more_px, size_wh)
@@ -133,7 +135,7 @@ def crop_px(box_1000: Box4, size_wh: tuple[int, int], margin: float = MARGIN) ->
 
 
 def to_full(box_1000: Box4, xyxy_px: Box4, full_wh: tuple[int, int]) -> Box4:
-    """A box on the crop that shows `xyxy_px` of a picture of `full_wh` -> the box on that picture.
+    """Convert a box on the crop that shows `xyxy_px` of a picture of `full_wh` -> the box on that picture.
 
     Rounded to thousandths, and at least one of them wide and high.
     """
@@ -145,7 +147,7 @@ def to_full(box_1000: Box4, xyxy_px: Box4, full_wh: tuple[int, int]) -> Box4:
 
 
 def to_crop(box_1000: Box4, xyxy_px: Box4, full_wh: tuple[int, int]) -> Box4 | None:
-    """The way back: what the crop shows of a box on the full picture; None if nothing."""
+    """Return what a crop shows of a box on the full picture; None if nothing."""
     (x1, y1, x2, y2), (left, top, right, bottom), (width, height) = box_1000, xyxy_px, full_wh
     x1, x2 = x1 * width - left * SCALE, x2 * width - left * SCALE
     y1, y2 = y1 * height - top * SCALE, y2 * height - top * SCALE

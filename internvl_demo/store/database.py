@@ -123,7 +123,7 @@ def _is_damage(error: BaseException) -> bool:
 
 
 def _set_aside(folder: Path) -> DamagedError:
-    """Moves the database and the photos that it names into a folder beside them."""
+    """Move the database and the photos that it names into a folder beside them."""
     aside = Path(tempfile.mkdtemp(prefix=time.strftime("damaged-%Y%m%d-%H%M%S-"), dir=folder))
     for name in _OURS:
         if (folder / name).exists():

@@ -26,7 +26,7 @@ _ENTRY = (
 
 
 def entries(db: sqlite3.Connection, owner: str) -> list[Entry]:
-    """The owner's conversations, the one changed last first."""
+    """Return the owner's conversations, the one changed last first."""
     newest = f"{_ENTRY} WHERE owner = ? ORDER BY updated_at DESC, rowid DESC"
     return [Entry(**_head(row)) for row in db.execute(newest, (hashed(owner),))]
 
@@ -55,7 +55,7 @@ def attachment(row: sqlite3.Row, files: PhotoFiles, max_tiles: int) -> Attachmen
 
 
 def check_owner(db: sqlite3.Connection, owner: str, conversation_id: str) -> None:
-    """Raises GoneError when there is no such conversation of the owner's."""
+    """Raise GoneError when there is no such conversation of the owner's."""
     mine = "SELECT 1 FROM conversations WHERE id = ? AND owner = ?"
     if db.execute(mine, (conversation_id, hashed(owner))).fetchone() is None:
         raise conversation_gone()
@@ -83,7 +83,7 @@ def conversation_gone() -> GoneError:
 
 
 def hashed(owner: str) -> str:
-    """What is kept of an owner: whoever reads the file cannot pass for them. Raises ValueError for nobody."""
+    """Hash what is kept of an owner: whoever reads the file cannot pass for them. Raises ValueError for nobody."""
     if not owner:
         raise ValueError("a conversation needs an owner")
     return sha256(owner.encode("utf-8", "replace")).hexdigest()
@@ -95,7 +95,7 @@ def well_formed(text: str) -> str:
 
 
 def title_of(text: str) -> str:
-    """The first line with anything in it, on one line of at most 80 characters; may be ""."""
+    """Return the first line with anything in it, on one line of at most 80 characters; may be ""."""
     lines = (" ".join(line.split()) for line in text.splitlines())
     line = next(filter(None, lines), "")
     return line if len(line) <= MAX_TITLE_CHARS else line[: MAX_TITLE_CHARS - 1].rstrip() + "…"
@@ -137,13 +137,13 @@ def _version(row: sqlite3.Row) -> Version:
 
 
 def failure_json(failure: Failure) -> str:
-    """What a page needs to say it in another language."""
+    """Return what a page needs to say it in another language."""
     error = DemoError(*failure)
     return json.dumps([error.what.data(), error.next_step.data()])
 
 
 def _failure(row: sqlite3.Row) -> Failure:
-    """A row of before that was kept, or of an answer that the app's end broke off, has its words only."""
+    """Read why an answer broke off; an old row, or one that the app's end broke off, has the words only."""
     if not row["failure"]:
         return Failure(row["what"], row["next_step"] or "")
     what, next_step = map(Sentence.of_data, json.loads(row["failure"]))
@@ -166,6 +166,6 @@ def _options(text: str | None) -> Options | None:
 
 
 def _known(kind: type[Usage] | type[Options], text: str) -> dict[str, Any]:
-    """What is known here of what was written, perhaps by another version of the demo."""
+    """Return what is known here of what was written, perhaps by another version of the demo."""
     written, known = json.loads(text), {field.name for field in fields(kind)}
     return {name: value for name, value in written.items() if name in known}

@@ -24,7 +24,7 @@ READY_S = 5.0
 
 
 def probes(backend: Backend, observer: Observer) -> list[BaseRoute]:
-    """The routes, for the application that serves the page."""
+    """Return the routes for the application that serves the page."""
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"alive": True})
@@ -45,7 +45,7 @@ def probes(backend: Backend, observer: Observer) -> list[BaseRoute]:
 
 
 async def _model(backend: Backend) -> ModelInfo:
-    """The model, if it can answer now. Raises BackendError."""
+    """Return the model if it can answer now. Raises BackendError."""
     if problem := backend.problem():
         raise problem
     try:

@@ -179,7 +179,6 @@ class ChatService:
 
     async def undo(self, owner: str, conversation_id: str) -> TakenBack:
         """Take the last question back; of the only one nothing else is left. Raises GoneError, BusyError."""
-
         question, left = await run_blocking(self.store.undo, owner, conversation_id)
         self._changed(owner, conversation_id)
         if left:

@@ -19,7 +19,7 @@ from internvl_demo.web.language import Words
 
 
 def context_bar(found: Budget, words: Words) -> dict[str, Any]:
-    """The whole value of the bar; see the module's opening."""
+    """Return the whole value of the bar; see the module's opening."""
     length = max(found.total, found.context_length, 1)
     return {
         "parts": [_part(part, length, words) for part in found.parts if part.tokens > 0],
@@ -42,7 +42,7 @@ def _fix(fix: Fix, words: Words) -> dict[str, Any]:
 
 
 def fix_text(fix: Fix, words: Words) -> str:
-    """What a change would do, in words: on its button, and wherever else it is told."""
+    """Say what a change would do: on its button, and wherever else it is told."""
     changes = " · ".join(words("context_change", **_values(change)) for change in fix.changes)
     if fix.new_conversation:
         return words("context_new_fewer", changes=changes) if changes else words("context_new")

@@ -52,7 +52,10 @@ class File(NamedTuple):
 def call_texts(
     conversation: Conversation, options: Options, how: How, files: Mapping[str, File]
 ) -> tuple[str, str]:
-    """curl and Python; `files` are the photos' by id. curl is "" where the page's API cannot ask this."""
+    """Return the call as curl and as Python; curl is "" where the page's API cannot ask this.
+
+    files: the photos' files, by the photos' ids.
+    """
     if isinstance(how, ByServer):
         return (
             _server_curl(conversation, options, how, files),
@@ -64,7 +67,7 @@ def call_texts(
 def _server_curl(
     conversation: Conversation, options: Options, how: ByServer, files: Mapping[str, File]
 ) -> str:
-    """The body in pieces, a message a line, each image encoded where it stands."""
+    """Write the body in pieces, a message a line, each image encoded where it stands."""
     urls = {key: f"data:{file.mime};base64,{_CUT}{file.name}{_CUT}" for key, file in files.items()}
     head = _json({"model": _whole(how.model), "stream": True}).removesuffix("}")
     *earlier, last = (_json(message) for message in messages_of(conversation, urls, how.dialect))
@@ -245,7 +248,7 @@ def _json(value: Any) -> str:
 
 
 def _quoted(part: str) -> str:
-    """A piece of JSON as one word of a shell. What does not print is escaped, as JSON allows in any text."""
+    """Quote a piece of JSON as one word of a shell. What does not print is escaped, as JSON allows in any text."""
     return shlex.quote("".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in part))
 
 

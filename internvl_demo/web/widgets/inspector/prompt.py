@@ -97,7 +97,7 @@ def inspect(
     *,
     exact: bool,
 ) -> Inspection:
-    """The last question's prompt and call. `count_text` says how many tokens a text takes, `exact` whether it
+    """Return the last question's prompt and call. `count_text` says how many tokens a text takes, `exact` whether it
     knows or estimates. Raises ValueError where nothing has been asked.
 
     A photo over 2 megapixels without a plain original is encoded to learn its format: not for an event loop.
@@ -132,7 +132,7 @@ def _segments(
 
 
 def _turn_pieces(turn: Turn, images_before: int) -> list[tuple[Kind, str | ImageSlot]]:
-    """A turn as `prompt` writes it, cut where the question ends. The cuts lie between two control tokens, so
+    """Return a turn as `prompt` writes it, cut where the question ends. The cuts lie between two control tokens, so
     that the tokens of the pieces are those of the whole."""
     asked = turn_segments(replace(turn, answer=None), images_before)
     question, whole = asked[-1], turn_segments(turn, images_before)[-1]
