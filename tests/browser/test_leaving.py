@@ -1,22 +1,10 @@
 """What a person leaves while an answer comes, and what they find instead; in real Chromium."""
 
-from collections.abc import Callable
-
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.page_hands import picture, send, wait_answer, write
 from tests.support.panel_hands import act, another_tab, begun, fresh, opened, rename, row, says, titles
 from tests.support.scripted_model import ScriptedModel
-
-Open = Callable[..., Page]
-
-
-@pytest.fixture
-def page(open_page: Open, scripted_url: str, scripted: ScriptedModel) -> Page:
-    scripted.script, scripted.stopped = ["Hello."], 0
-    scripted.asked.clear()
-    return open_page(scripted_url)
 
 
 def half(page: Page, scripted: ScriptedModel, question: str, *files: dict[str, object]) -> list[bool]:
@@ -49,9 +37,7 @@ def stays(page: Page, holds: str) -> None:
 ASKED = "document.querySelectorAll('#conversation .user .asked').length"
 
 
-def test_deleting_another_conversation_leaves_the_answer_that_comes(
-    page: Page, scripted: ScriptedModel
-) -> None:
+def test_deleting_another_keeps_the_answer(page: Page, scripted: ScriptedModel) -> None:
     begun(page, scripted, "Alpha", said="First.")
     fresh(page)
     go_on = half(page, scripted, "Beta")
@@ -65,9 +51,7 @@ def test_deleting_another_conversation_leaves_the_answer_that_comes(
     assert scripted.stopped == 0
 
 
-def test_deleting_the_conversation_whose_answer_comes_leaves_an_empty_page(
-    page: Page, scripted: ScriptedModel
-) -> None:
+def test_deleting_the_shown_one_empties_the_page(page: Page, scripted: ScriptedModel) -> None:
     half(page, scripted, "Beta")
     panel = opened(page)
     act(panel, "Beta", "Delete").click()
@@ -77,9 +61,7 @@ def test_deleting_the_conversation_whose_answer_comes_leaves_an_empty_page(
     expect(page.locator("#send")).to_be_enabled()
 
 
-def test_an_answer_that_was_opened_from_the_list_does_not_come_back_over_another_page(
-    page: Page, scripted: ScriptedModel
-) -> None:
+def test_a_left_answer_stays_away(page: Page, scripted: ScriptedModel) -> None:
     begun(page, scripted, "Alpha", said="First.")
     fresh(page)
     go_on = half(page, scripted, "Beta")
@@ -100,24 +82,23 @@ def test_an_answer_that_was_opened_from_the_list_does_not_come_back_over_another
     assert scripted.stopped == 0
 
 
-def test_a_new_conversation_that_the_bar_offers_is_new_while_an_answer_comes(
-    page: Page, scripted: ScriptedModel
-) -> None:
+def test_the_bars_new_conversation_is_new(page: Page, scripted: ScriptedModel) -> None:
     page.click("#mode label:has-text('High')")
-    half(page, scripted, "These?", picture("a.png", (2000, 1250)), picture("b.png", (2000, 1250), "navy"))
+    go_on = half(page, scripted, "These?", picture("a.png", (2000, 1250)), picture("b.png", (2000, 1250), "navy"))
     page.set_input_files("#composer input[type=file]", [picture("c.png", (2000, 1250), "gold")])
     write(page, "And this?")
     page.click("#context-bar button:has-text('new conversation')")
     expect(page.locator("#conversation .user")).to_have_count(0)
     stays(page, f"{ASKED} === 0")
     expect(page.locator("#composer textarea")).to_have_value("And this?")
+    go_on.append(True)
     scripted.script = ["Gold."]
     page.click("#send")
     wait_answer(page, "Gold.")
     assert len(scripted.asked[-1].turns) == 1
 
 
-def test_a_new_name_leaves_what_has_come_of_the_answer(page: Page, scripted: ScriptedModel) -> None:
+def test_renaming_keeps_the_coming_answer(page: Page, scripted: ScriptedModel) -> None:
     go_on = half(page, scripted, "Beta")
     panel = opened(page)
     page.evaluate(
@@ -135,9 +116,7 @@ def test_a_new_name_leaves_what_has_come_of_the_answer(page: Page, scripted: Scr
     assert page.evaluate("window.without") == 0
 
 
-def test_a_question_to_a_busy_conversation_says_so_until_the_answer_is_there(
-    page: Page, scripted: ScriptedModel, scripted_url: str
-) -> None:
+def test_a_busy_conversation_says_so(page: Page, scripted: ScriptedModel, scripted_url: str) -> None:
     begun(page, scripted, "Alpha", said="First.")
     late = another_tab(page, scripted_url)
     other(late, "Alpha")

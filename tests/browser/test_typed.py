@@ -7,21 +7,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from internvl_demo.errors import BackendError
-from internvl_demo.photos.decode import Photo, open_photo
-from internvl_demo.web import composer
-from internvl_demo.web.drafts import MAX_CHIPS
+from internvl_demo.photos.decode import CleanFile, clean_file
+from internvl_demo.photos.limits import MESSAGE_PICTURES
 from tests.support.page_hands import attach, picture, send, wait_answer, write
 from tests.support.scripted_model import ScriptedModel
 from tests.support.turn_hands import act, asked, question
-
-Open = Callable[..., Page]
-
-
-@pytest.fixture
-def page(open_page: Open, scripted_url: str, scripted: ScriptedModel) -> Page:
-    scripted.script, scripted.stopped = ["Hello."], 0
-    scripted.asked.clear()
-    return open_page(scripted_url)
+from tests.support.uploads import png
 
 
 def holds(page: Page, text: str, *names: str) -> None:
@@ -33,9 +24,7 @@ def holds(page: Page, text: str, *names: str) -> None:
 # What goes wrong.
 
 
-def test_an_error_gives_the_question_back_before_what_was_typed_meanwhile(
-    page: Page, scripted: ScriptedModel
-) -> None:
+def test_a_returned_question_joins_what_was_typed(page: Page, scripted: ScriptedModel) -> None:
     go_on: list[bool] = []
     scripted.script = [lambda: bool(go_on), BackendError("The server is away.", "Start it.")]
     send(page, "Where is the cat?", picture("cat.png"))
@@ -47,47 +36,46 @@ def test_an_error_gives_the_question_back_before_what_was_typed_meanwhile(
     holds(page, "Where is the cat?\n\nAnd the dog?", "cat.png", "dog.png")
 
 
-def test_a_picture_that_is_long_in_coming_holds_up_no_other_tab_and_brings_nothing_back(
+def test_a_slow_picture_holds_up_nobody(
     page: Page,
-    open_page: Open,
+    open_page: Callable[..., Page],
     scripted_url: str,
     scripted: ScriptedModel,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    reading, go_on = threading.Event(), threading.Event()
+    reading, go_on, slow = threading.Event(), threading.Event(), png(colour="gold")
 
-    def slowly(path: str) -> Photo:
-        if "slow" in path:
+    def slowly(data: bytes) -> CleanFile:
+        if data == slow:
             reading.set()
             go_on.wait(60)
-        return open_photo(path)
+        return clean_file(data)
 
-    monkeypatch.setattr(composer, "open_photo", slowly)
-    other = open_page(scripted_url)
+    monkeypatch.setattr("internvl_demo.store.photos.clean_file", slowly)
     attach(page, picture("quick.png"))
     page.set_input_files("#composer input[type=file]", [picture("slow.png", colour="gold")])
     assert reading.wait(60)
-    attach(other, picture("mine.png", colour="red"))
+    attach(open_page(scripted_url), picture("mine.png", colour="red"))
     write(page, "What are these?")
-    page.click("#send")
-    wait_answer(page, "Hello.")
+    page.click("#send")  # goes out as soon as all of its pictures are there
+    expect(page.locator("#tray .fetching")).to_contain_text("Uploading 1 picture")
     go_on.set()
-    expect(page.locator("#composer .thumbnail-item")).to_have_count(0)
+    wait_answer(page, "Hello.")
     holds(page, "")
     attach(page, picture("next.png", colour="navy"))
     holds(page, "", "next.png")
     assert [image.photo.name for image in scripted.asked[-1].images] == ["quick.png", "slow.png"]
 
 
-def test_more_pictures_than_may_wait_are_told(page: Page) -> None:
-    colours = [f"#0000{n:02x}" for n in range(MAX_CHIPS + 1)]
+def test_too_many_pictures_are_told(page: Page) -> None:
+    colours = [f"#0000{n:02x}" for n in range(MESSAGE_PICTURES + 1)]
     many = [picture(f"{n}.png", colour=colour) for n, colour in enumerate(colours)]
     page.set_input_files("#composer input[type=file]", many)
-    expect(page.locator("#tray .line")).to_have_count(MAX_CHIPS)
-    expect(page.locator("#tray .problem")).to_contain_text(f"{MAX_CHIPS} pictures at most")
+    expect(page.locator("#tray .line")).to_have_count(MESSAGE_PICTURES)
+    expect(page.locator("#tray .problem")).to_contain_text(f"{MESSAGE_PICTURES} pictures at most")
 
 
-def test_a_long_text_is_told_before_it_is_sent(page: Page, scripted: ScriptedModel) -> None:
+def test_a_long_text_is_told(page: Page, scripted: ScriptedModel) -> None:
     write(page, "Hi")
     write(page, "word " * 12_000)
     expect(page.locator("#context-bar")).to_contain_text("too many")
@@ -96,9 +84,7 @@ def test_a_long_text_is_told_before_it_is_sent(page: Page, scripted: ScriptedMod
     assert not scripted.asked
 
 
-def test_an_edit_that_does_not_fit_changes_nothing_and_is_not_lost(
-    page: Page, scripted: ScriptedModel
-) -> None:
+def test_an_edit_too_long_is_not_lost(page: Page, scripted: ScriptedModel) -> None:
     asked(page, scripted, "One?", "First.")
     act(question(page, 1), "edit").click()
     area = question(page, 1).locator("textarea")
@@ -118,7 +104,7 @@ def test_an_edit_that_does_not_fit_changes_nothing_and_is_not_lost(
 # What a person has typed.
 
 
-def test_undo_puts_the_question_before_what_is_typed(page: Page, scripted: ScriptedModel) -> None:
+def test_undo_joins_what_is_typed(page: Page, scripted: ScriptedModel) -> None:
     asked(page, scripted, "One?", "First.", picture("a.png"))
     attach(page, picture("b.png", colour="red"))
     write(page, "Two?")
@@ -127,7 +113,7 @@ def test_undo_puts_the_question_before_what_is_typed(page: Page, scripted: Scrip
     holds(page, "One?\n\nTwo?", "a.png", "b.png")
 
 
-def test_a_new_conversation_takes_what_is_typed_along(page: Page, scripted: ScriptedModel) -> None:
+def test_a_new_conversation_keeps_the_draft(page: Page, scripted: ScriptedModel) -> None:
     asked(page, scripted, "One?", "First.", picture("a.png"))
     attach(page, picture("b.png", colour="red"))
     write(page, "Two?")
@@ -137,17 +123,20 @@ def test_a_new_conversation_takes_what_is_typed_along(page: Page, scripted: Scri
     expect(page.locator("#tray .line b")).to_have_text(["Image-1"])
 
 
-def test_an_example_takes_the_place_of_another_but_not_of_what_is_typed(page: Page) -> None:
-    buttons = page.locator("button.example")
-    first, second = (buttons.nth(place) for place in (0, 1))
+def test_an_example_replaces_only_another(page: Page) -> None:
+    first, second = (page.locator("button.example").nth(place) for place in (0, 1))
+    texts = [button.inner_text().strip() for button in (first, second)]
+    pictures = [str(button.locator("img").get_attribute("src")).split("/")[-1] for button in (first, second)]
+    last = page.locator("#tray .line .name").last
     first.click()
-    expect(page.locator("#tray .line")).not_to_have_count(0)
+    expect(last).to_have_text(pictures[0])
     second.click()
-    expect(page.locator("#composer textarea")).to_have_value(second.inner_text().strip())
-    alone = page.locator("#tray .line").count()
+    expect(last).to_have_text(pictures[1])
+    expect(page.locator("#composer textarea")).to_have_value(texts[1])
+    expect(page.locator("#tray .name", has_text=pictures[0])).to_have_count(0)
     write(page, "My own.")
     attach(page, picture("mine.png", colour="red"))
     first.click()
-    expect(page.locator("#composer textarea")).to_have_value(f"{first.inner_text().strip()}\n\nMy own.")
+    expect(page.locator("#composer textarea")).to_have_value(f"{texts[0]}\n\nMy own.")
+    expect(last).to_have_text(pictures[0])
     expect(page.locator("#tray .line .name").first).to_have_text("mine.png")
-    assert alone >= 1
