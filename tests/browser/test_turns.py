@@ -1,29 +1,14 @@
 """What can be done with the turns of a conversation: edit, take back, copy, versions; in real Chromium."""
 
-from collections.abc import Callable
-from typing import Any
-
-import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.support.accessibility import VIEWS, look, serious
 from tests.support.page_hands import CAT, picture, send, wait_answer
 from tests.support.scripted_model import ScriptedModel
 from tests.support.turn_hands import act, answer, asked, ended, question, tab_to
 
-Open = Callable[..., Page]
-
 TWO = [picture("a.png"), picture("b.png", (400, 200), "navy")]
 SECOND = "Two, **exactly** so: `a < b` & $x$?\n- and a second line"
-
-
-@pytest.fixture
-def page(open_page: Open, scripted_url: str, scripted: ScriptedModel) -> Page:
-    scripted.script, scripted.stopped = ["Hello."], 0
-    scripted.asked.clear()
-    page = open_page(scripted_url)
-    page.on("dialog", lambda _: pytest.fail("a script ran"))
-    return page
 
 
 def three(page: Page, scripted: ScriptedModel) -> None:
@@ -61,9 +46,7 @@ def test_an_empty_edit_sends_nothing(page: Page, scripted: ScriptedModel) -> Non
     assert [one.turns[-1].text for one in scripted.asked] == ["One?", "Other?"]
 
 
-def test_while_an_answer_comes_there_is_nothing_to_do_with_any_turn(
-    page: Page, scripted: ScriptedModel
-) -> None:
+def test_a_coming_answer_leaves_nothing_to_do(page: Page, scripted: ScriptedModel) -> None:
     asked(page, scripted, "One?", "First.")
     act(question(page, 1), "edit").click()
     go_on: list[bool] = []
@@ -81,9 +64,7 @@ def test_while_an_answer_comes_there_is_nothing_to_do_with_any_turn(
 # Edit and undo.
 
 
-def test_an_edited_question_keeps_its_images_and_what_followed_goes(
-    page: Page, scripted: ScriptedModel
-) -> None:
+def test_an_edited_question_keeps_its_images(page: Page, scripted: ScriptedModel) -> None:
     three(page, scripted)
     scripted.script = ["Anew."]
     act(question(page, 1), "edit").click()
@@ -104,7 +85,7 @@ def test_an_edited_question_keeps_its_images_and_what_followed_goes(
     expect(page.locator("#conversation .asked")).to_have_count(1)
 
 
-def test_a_question_is_edited_by_keyboard_alone(page: Page, scripted: ScriptedModel) -> None:
+def test_editing_by_keyboard_alone(page: Page, scripted: ScriptedModel) -> None:
     three(page, scripted)
     edit, area = act(question(page, 1), "edit"), question(page, 1).locator("textarea")
     page.focus("#composer textarea")
@@ -128,9 +109,7 @@ def test_a_question_is_edited_by_keyboard_alone(page: Page, scripted: ScriptedMo
     assert len(scripted.asked) == 4 and len(scripted.asked[-1].images) == 2
 
 
-def test_undo_puts_the_question_and_its_images_back_into_the_composer(
-    page: Page, scripted: ScriptedModel
-) -> None:
+def test_undo_fills_the_composer_again(page: Page, scripted: ScriptedModel) -> None:
     asked(page, scripted, "One?", "First.")
     asked(page, scripted, SECOND, "Second.", *TWO)
     act(question(page, 2), "undo").click()
@@ -145,7 +124,7 @@ def test_undo_puts_the_question_and_its_images_back_into_the_composer(
     assert (first.text, first.answer, second.text, len(second.images)) == ("One?", "First.", SECOND, 2)
 
 
-def test_undo_of_the_only_question_leaves_an_empty_page(page: Page, scripted: ScriptedModel) -> None:
+def test_undo_of_the_only_question(page: Page, scripted: ScriptedModel) -> None:
     asked(page, scripted, "One?", "First.", picture("a.png"))
     act(question(page, 1), "undo").click()
     expect(page.locator("#composer textarea")).to_have_value("One?")
@@ -158,9 +137,7 @@ def test_undo_of_the_only_question_leaves_an_empty_page(page: Page, scripted: Sc
 # Versions and copies.
 
 
-def test_versions_are_gone_through_and_the_model_is_told_the_one_that_is_shown(
-    page: Page, scripted: ScriptedModel
-) -> None:
+def test_the_shown_version_is_what_counts(page: Page, scripted: ScriptedModel) -> None:
     versions(page, scripted, "Red.", "Green.", "Blue.")
     expect(act(answer(page, 1), "later")).to_be_disabled()
     act(answer(page, 1), "earlier").click()
@@ -176,7 +153,7 @@ def test_versions_are_gone_through_and_the_model_is_told_the_one_that_is_shown(
     assert [turn.answer for turn in scripted.asked[-1].turns] == ["Green.", None]
 
 
-def test_side_by_side_shows_all_and_one_is_chosen_to_go_on_from(page: Page, scripted: ScriptedModel) -> None:
+def test_a_version_is_chosen_side_by_side(page: Page, scripted: ScriptedModel) -> None:
     versions(page, scripted, f"See {CAT}.", "Nothing.")
     act(answer(page, 1), "beside").press("Enter")
     dialog = page.locator("dialog.turn-versions")
@@ -193,7 +170,7 @@ def test_side_by_side_shows_all_and_one_is_chosen_to_go_on_from(page: Page, scri
     assert [turn.answer for turn in scripted.asked[-1].turns] == [f"See {CAT}.", None]
 
 
-def test_copy_gives_the_answer_as_it_is_read(page: Page, scripted: ScriptedModel) -> None:
+def test_copy_gives_the_answers_text(page: Page, scripted: ScriptedModel) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     asked(page, scripted, "Where?", f"See **{CAT}** at $x < 2$ & `a`.", picture())
     act(answer(page, 1), "copy").click()
@@ -204,23 +181,14 @@ def test_copy_gives_the_answer_as_it_is_read(page: Page, scripted: ScriptedModel
 # For everyone.
 
 
-@pytest.mark.parametrize("view", [{}, {"color_scheme": "dark"}, {"viewport": {"width": 390, "height": 844}}])
-def test_axe_finds_nothing_serious(
-    open_page: Open, scripted_url: str, scripted: ScriptedModel, view: dict[str, Any]
-) -> None:
-    page = open_page(scripted_url, **view)
+def test_axe_finds_nothing_serious(page: Page, scripted: ScriptedModel) -> None:
     versions(page, scripted, "Red.", "Green.")
-    act(question(page, 1), "edit").click()
-    assert serious(page) == []
-    question(page, 1).locator("textarea").press("Escape")
-    act(answer(page, 1), "beside").click()
-    assert serious(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-
-
-def serious(page: Page) -> list[Any]:
-    """What axe-core finds that is serious or critical."""
-    page.wait_for_function("document.getAnimations().length === 0")
-    found = Axe().run(page).response["violations"]
-    bad = [one for one in found if one["impact"] in ("serious", "critical")]
-    return [(one["id"], [node["target"] for node in one["nodes"]]) for one in bad]
+    for view in VIEWS.values():
+        look(page, **view)
+        act(question(page, 1), "edit").click()
+        assert serious(page) == [], view
+        question(page, 1).locator("textarea").press("Escape")
+        act(answer(page, 1), "beside").click()
+        assert serious(page) == [], view
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), view
+        page.keyboard.press("Escape")

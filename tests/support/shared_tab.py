@@ -4,6 +4,8 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Dialog, Page
 
+from tests.support.accessibility import look
+
 PERSON: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}, "locale": "en-US"}
 """A person's browser unless a test wants another."""
 
@@ -27,7 +29,7 @@ class Tab:
                 other.close()
         self.page.goto(f"{self.url}page/locale/en.json")  # nothing here writes while it is forgotten
         self.page.evaluate("() => { localStorage.clear(); sessionStorage.clear() }")
-        self.page.set_viewport_size(PERSON["viewport"])
+        look(self.page)
         self.errors.clear()
         self.dialogs.clear()
         self.page.goto(self.url)
