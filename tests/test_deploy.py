@@ -46,9 +46,11 @@ for name in ("torch", "transformers", "tokenizers", "safetensors"):
 from internvl_demo.models import open_backend
 from internvl_demo.models.base import ModelInfo
 from internvl_demo.settings import Settings
-from internvl_demo.web.app import build_page
+from internvl_demo.answering.metrics import Observer
+from internvl_demo.web.app import build_page, build_service
 settings = Settings(endpoint="http://127.0.0.1:9")
-build_page(open_backend(settings), ModelInfo("a model", 256, 32768), settings)
+info = ModelInfo("a model", 256, 32768)
+build_page(build_service(open_backend(settings), info, settings, Observer()))
 import internvl_demo.cli, internvl_demo.models.lmdeploy.backend
 print("built")
 """
