@@ -293,10 +293,6 @@ class Store:
         with self._db.transaction() as db:
             writes.write_versions(db, versions)
 
-    def write(self, version_id: str, raw: str, ttft_s: float | None, total_s: float) -> None:
-        """Keep what has come of one running answer."""
-        self.write_many([(version_id, raw, ttft_s, total_s)])
-
     def finish(
         self,
         version_id: str,

@@ -50,7 +50,6 @@ def photo_data(photo: Photo, origin: Origin | None = None) -> Json:
         "url": f"api/photos/{photo.id}",
         "grids": [list(grid) for grid in grids_of(photo.size_wh)],
         "origin": _origin(origin),
-        "note": "",
     }
 
 

@@ -150,7 +150,7 @@ class AnyDeeds(RuleBasedStateMachine):
     def write_then_restart(self, pick: int, raw: str) -> None:
         _, model = self.one(pick)
         if model.running:
-            self.store.write(model.running, raw, None, 1.0)
+            self.store.write_many([(model.running, raw, None, 1.0)])
         self.store.close()
         self.store = open_at(Path(self.folder.name), self.clock)
         for each in self.models.values():

@@ -244,7 +244,7 @@ for number in range(1_000_000):
     conversation = record.id
     print("asked", conversation, number, photo.id, flush=True)
     for words in range(20):
-        store.write(f"v{number}", "word " * words, 0.1, 1.0)
+        store.write_many([(f"v{number}", "word " * words, 0.1, 1.0)])
         print("wrote", conversation, number, words, flush=True)
     if number % 2:
         store.finish(f"v{number}", "complete", "word " * 20)
