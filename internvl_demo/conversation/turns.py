@@ -67,12 +67,3 @@ class Conversation:
         if not self.turns:
             raise ValueError("there is no question to ask again")
         return replace(self, turns=(*self.turns[:-1], replace(self.turns[-1], answer=None)))
-
-    def undo(self) -> "Conversation":
-        """Return the conversation without its last turn."""
-        return replace(self, turns=self.turns[:-1])
-
-    def edit(self, index: int, text: str) -> "Conversation":
-        """Return the conversation with turn `index` asked in other words; its images stay, what followed it goes."""
-        edited = replace(self.turns[index], text=text, answer=None)
-        return replace(self, turns=(*self.turns[:index], edited))

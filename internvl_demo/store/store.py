@@ -159,15 +159,6 @@ class Store:
         with self._db.transaction() as db:
             return rows.record(db, self._files, owner, conversation_id)
 
-    def record_of(self, owner: str, version_id: str) -> Record:
-        """Return the conversation that a version of an answer belongs to. Raises GoneError."""
-        with self._db.transaction() as db:
-            row = db.execute(
-                "SELECT q.conversation FROM versions v JOIN questions q ON q.id = v.question WHERE v.id = ?",
-                (version_id,),
-            ).fetchone()
-            return rows.record(db, self._files, owner, row[0] if row else "")
-
     def ask(
         self,
         owner: str,

@@ -12,7 +12,6 @@ comment every 15 s keeps the line open. What the events are stands in docs/http.
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -31,16 +30,6 @@ HEARTBEAT_S = 15.0
 """The longest silence: proxies close a line on which nothing comes for a minute."""
 
 HEARTBEAT = b": still here\n\n"
-
-
-@dataclass
-class _Snapshot:
-    """A conversation as it stands at `number`, and the answer that is growing then."""
-
-    number: int
-    data: Json
-    job: Job | None
-    events: AnswerEvents | None
 
 
 class Follower:

@@ -29,12 +29,6 @@ def test_nothing_can_be_answered_or_asked_again_before_a_question() -> None:
         Conversation().retry()
 
 
-@pytest.mark.parametrize("index", [2, 99, -3])
-def test_a_turn_that_is_not_there_cannot_be_edited(index: int) -> None:
-    with pytest.raises(IndexError):
-        TWO_TURNS.edit(index, "?")
-
-
 def test_nothing_is_changed_in_place() -> None:
     for value, name in [
         (TWO_TURNS, "turns"),
@@ -85,19 +79,6 @@ def test_retry_asks_the_last_question_again_with_its_images() -> None:
     assert again.retry() == again
 
 
-def test_undo_takes_the_last_turn_away_answered_or_not() -> None:
-    assert TWO_TURNS.undo().turns == TWO_TURNS.turns[:1]
-    assert TWO_TURNS.ask("More?").undo() == TWO_TURNS
-    assert TWO_TURNS.undo().undo().undo().turns == ()
-
-
-def test_edit_keeps_the_images_and_drops_what_followed() -> None:
-    edited = TWO_TURNS.edit(0, "Which animal is it?")
-    assert edited.turns == (Turn("Which animal is it?", (CAT,)),)
-    assert edited.waiting
-    assert TWO_TURNS.edit(1, "Now?").turns == (TWO_TURNS.turns[0], Turn("Now?", (DOG,)))
-
-
 def test_images_are_counted_over_the_whole_conversation() -> None:
     both_twice = TWO_TURNS.ask("All?", (DOG, CAT))
     assert both_twice.images == (CAT, DOG, DOG, CAT)
@@ -111,8 +92,6 @@ def test_a_conversation_keeps_its_id_and_two_have_different_ones() -> None:
     steps = [
         TWO_TURNS.ask("?"),
         TWO_TURNS.retry(),
-        TWO_TURNS.undo(),
-        TWO_TURNS.edit(0, "?"),
         TWO_TURNS.answered("!"),
     ]
     assert {step.id for step in steps} == {"c"}
@@ -130,8 +109,6 @@ deeds = st.lists(
         st.tuples(st.just("ask"), st.text(max_size=5), st.sampled_from([(), (CAT,), (CAT, DOG)])),
         st.tuples(st.just("answered"), st.text(max_size=5)),
         st.tuples(st.just("retry")),
-        st.tuples(st.just("undo")),
-        st.tuples(st.just("edit"), st.integers(0, 3), st.text(max_size=5)),
     ),
     max_size=12,
 )

@@ -22,6 +22,17 @@ from internvl_demo.store import rows
 from internvl_demo.store.faults import BusyError
 from tests.support.stores import BLUE, DAY, HOUR, RED, Clock, asked, files, kept, open_at
 
+
+def edited(conversation: Conversation, index: int, text: str) -> Conversation:
+    """Turn `index` in other words, unanswered; its images stay, what followed it is gone."""
+    turn = replace(conversation.turns[index], text=text, answer=None)
+    return replace(conversation, turns=(*conversation.turns[:index], turn))
+
+
+def without_last(conversation: Conversation) -> Conversation:
+    return replace(conversation, turns=conversation.turns[:-1])
+
+
 TEXTS = st.text(max_size=8)
 OWNERS = st.sampled_from(["me", "you"])
 PICK = st.integers(0, 99)
@@ -122,7 +133,7 @@ class AnyDeeds(RuleBasedStateMachine):
 
         if self.changeable(pick, edit):
             model.running = version
-            model.conversation = model.conversation.edit(index, text)
+            model.conversation = edited(model.conversation, index, text)
             model.versions = [*model.versions[:index], {}]
 
     @precondition(lambda self: self.models)
@@ -130,7 +141,7 @@ class AnyDeeds(RuleBasedStateMachine):
     def undo(self, pick: int) -> None:
         if done := self.changeable(pick, lambda id_, model: self.store.undo(model.owner, id_)):
             conversation_id, model = done
-            model.conversation, model.versions = model.conversation.undo(), model.versions[:-1]
+            model.conversation, model.versions = without_last(model.conversation), model.versions[:-1]
             if not model.conversation.turns:
                 del self.models[conversation_id]
 

@@ -40,7 +40,6 @@ def test_what_belongs_to_somebody_else_is_as_if_it_were_not_there(store: Store) 
         lambda owner, id_: store.choose(owner, id_, "v1"),
         lambda owner, id_: store.rename(owner, id_, "Mine"),
         lambda owner, id_: store.begin(owner, id_, "v3", "model"),
-        lambda owner, _: store.record_of(owner, "v1"),
     ]
     for attempt in attempts:
         said = set()
