@@ -22,6 +22,12 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("INTERNVL_KEEP_DAYS", "0")  # nobody's own conversations
 expect.set_options(timeout=30_000)
 
+QUIET = (
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+"""How Chromium is started."""
+
 
 @pytest.fixture(scope="session")
 def nano() -> LocalBackend:
@@ -32,11 +38,8 @@ def nano() -> LocalBackend:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=[*quiet, "--disable-sync"]
-        )
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*QUIET])
         yield chromium
         chromium.close()
 

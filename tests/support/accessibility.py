@@ -7,7 +7,8 @@ from playwright.sync_api import Page
 
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}}
 VIEWS: dict[str, dict[str, Any]] = {"light": {}, "dark": {"color_scheme": "dark"}, "phone": PHONE}
-DRAWN_SO = """(dark) => !document.querySelector('.gradio-container') || document.body.classList.contains('dark') === dark"""
+DRAWN_SO = """(dark) => !document.querySelector('.gradio-container')
+    || document.body.classList.contains('dark') === dark"""
 
 
 def look(page: Page, viewport: Any = None, color_scheme: Any = "light") -> None:

@@ -4,6 +4,9 @@ from playwright.sync_api import Page, expect
 
 from tests.support.uploads import png
 
+FETCH_FILE = "internvl_demo.web.pictures.fetch_file"
+"""What the server fetches a picture with that is at a web address."""
+
 CAT = "<ref>the cat</ref><box>[[100, 200, 300, 400]]</box>"
 
 
