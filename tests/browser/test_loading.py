@@ -1,7 +1,6 @@
 """The page of a server that the app starts, until it can answer; in real Chromium."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -10,24 +9,20 @@ from internvl_demo.models.lmdeploy.backend import LaunchedBackend
 from internvl_demo.settings import Settings
 from tests.support.fake_lmdeploy import Fake
 from tests.support.launched import OFFICIAL
+from tests.support.served_page import served
 
 
 @pytest.fixture
 def launched_url(
     lmdeploy: Callable[..., Fake], started: Callable[..., LaunchedBackend]
 ) -> Iterator[tuple[str, Fake]]:
-    """The page over a server that loads; launched in a thread, since Playwright keeps an event loop in this one."""
-    from internvl_demo.web.app import launch
-
+    """The page over a server that loads."""
     fake = lmdeploy("serve")
-    backend = started()
-    with ThreadPoolExecutor(1) as thread:
-        page = thread.submit(launch, backend, Settings(serve=OFFICIAL), wait=False).result()
-    yield page.local_url, fake
-    page.close()
+    for url in served(started(), Settings(serve=OFFICIAL)):
+        yield url, fake
 
 
-def test_the_page_shows_the_loading_keeps_the_question_and_works_without_reload(
+def test_the_page_waits_for_its_server(
     open_page: Callable[..., Page], launched_url: tuple[str, Fake]
 ) -> None:
     url, fake = launched_url
