@@ -24,7 +24,7 @@ from internvl_demo.web.markup.markdown import TopBlock, render, render_plain, sp
 from internvl_demo.web.markup.marks import CLOSE, OPEN, clean, length_utf16, mark
 
 BLOCK_CHARS = 8_000
-"""The longest block that is read as Markdown: the worst one takes 0.2 s. A full answer has some 5,000 characters."""
+"""The longest block that is read as Markdown: the worst takes 0.15 s. A full answer has some 5,000 characters."""
 LEAST_GROWTH = 16
 """New characters that an open block waits for."""
 QUICK_CHARS = 2_000

@@ -37,14 +37,17 @@ _PERCENT = re.compile(r"(\\.)|%", re.DOTALL)
 _LENGTHS = re.compile(r"\\\\\s?\[-?[\d.]{1,6}\s?[a-z]{2}\]|\\[hvm]s(?:kip|pace)\*?\{[^}]{0,20}\}")
 """Digits that are no part of what a formula says."""
 _REWRITTEN = [
-    (re.compile(r"\\(begin|end)\{(align|gather|equation)\}"), r"\\\1{\2*}"),  # without equation numbers
-    (re.compile(r"\\(begin|end)\{(?:gather|equation)\*\}"), r"\\\1{aligned}"),
-    (re.compile(r"\\not\s?="), r"\\ne "),
     (
-        re.compile(r"(\\\\\s?)\[-?[\d.]{1,6}\s?[a-z]{2}\]"),
-        r"\1",
-    ),  # the height of a line, which would be shown
+        re.compile(r"\\(begin|end)\{(?:align|aligned|eqnarray)\*?\}"),
+        r"\\\1{align*}",
+    ),  # without equation numbers
+    (re.compile(r"\\(begin|end)\{gather(?:ed)?\*?\}"), r"\\\1{matrix}"),
+    (re.compile(r"\\begin\{equation\*?\}"), "{"),
+    (re.compile(r"\\end\{equation\*?\}"), "}"),
+    (re.compile(r"\\not\s?="), r"\\ne "),
+    (re.compile(r"(\\\\\s?)\[-?[\d.]{1,6}\s?[a-z]{2}\]"), r"\1"),  # the height of a line
 ]
+"""What latex2mathml does not know: it would show the marks."""
 
 _FLAG = re.compile("true|false")
 _SIZE = re.compile(r"\d{0,2}(?:\.\d{1,4})?(?:em|ex|pt|px|mm|mu)?")
@@ -169,19 +172,28 @@ def render_source(source: str) -> str:
 def _mathml(source: str, display: bool) -> str | None:
     if _UNREADABLE.search(source) or not _is_balanced(source):
         return None
+    try:
+        tree = Converter(display="block" if display else "inline").convert_to_element(_readable(source))
+        shown = html.unescape("".join(tree.itertext()))
+        return _written(tree) if _is_true(shown, source) else None
+    except Exception:  # noqa: BLE001 - it raises dozens of kinds on what is no LaTeX, RecursionError too
+        return None
+
+
+def _readable(source: str) -> str:
+    """Return the formula without what latex2mathml would misread."""
     latex = _PERCENT.sub(lambda found: found[1] or r"\%", source)  # else the rest of the line were a comment
     for pattern, replacement in _REWRITTEN:
         latex = pattern.sub(replacement, latex)
-    try:
-        tree = Converter(display="block" if display else "inline").convert_to_element(latex)
-        shown = html.unescape("".join(tree.itertext()))
-        return (
-            _written(tree)
-            if "\\" not in shown and _digits(shown) == _digits(_LENGTHS.sub("", source))
-            else None
-        )
-    except Exception:  # noqa: BLE001 - it raises dozens of kinds on what is no LaTeX, RecursionError too
-        return None
+    several_lines = "\\\\" in latex and "\\begin" not in latex
+    return rf"\begin{{align*}}{latex}\end{{align*}}" if several_lines else latex
+
+
+def _is_true(shown: str, source: str) -> bool:
+    """Tell whether what is shown has the digits of the source, and no command or mark of columns as text."""
+    if "\\" in shown or ("&" in shown and "\\&" not in source):
+        return False
+    return _digits(shown) == _digits(_LENGTHS.sub("", source))
 
 
 def _is_balanced(source: str) -> bool:
