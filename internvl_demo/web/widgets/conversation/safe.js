@@ -2,14 +2,14 @@
 // loses its tag and keeps its text; what loads or runs something loses both. Parsed in an inert document.
 const HTML = 'http://www.w3.org/1999/xhtml'
 const MATH = 'http://www.w3.org/1998/Math/MathML'
-const TAGS = new Set(`p strong em del code pre span a ul ol li h1 h2 h3 h4 h5 h6 blockquote table thead tbody tr th td
+const TAGS = new Set(`p strong em s del code pre span a ul ol li h1 h2 h3 h4 h5 h6 blockquote table thead tbody tr th td
   hr br sup sub div`.split(/\s+/))
 const MATH_TAGS = new Set(`math semantics annotation mrow mi mn mo ms mtext mspace mfrac msqrt mroot mstyle merror
   mpadded mphantom menclose msub msup msubsup munder mover munderover mmultiscripts mprescripts none mtable mtr
   mlabeledtr mtd`.split(/\s+/))
 const DROPPED = new Set(`script style template iframe object embed svg img video audio form input button textarea select
   link meta base noscript title annotation-xml`.split(/\s+/))
-const ATTRIBUTES = new Set(['class', 'data-phrase', 'data-boxes', 'rel', 'start', 'align'])
+const ATTRIBUTES = new Set(['class', 'data-phrase', 'data-boxes', 'rel', 'start', 'value', 'align'])
 const MATH_ATTRIBUTES = new Set(`display mathvariant displaystyle scriptlevel stretchy fence separator accent accentunder
   form lspace rspace minsize maxsize symmetric largeop movablelimits linethickness columnalign rowalign columnspacing
   rowspacing columnlines rowlines columnspan rowspan frame width height depth voffset notation encoding`.split(/\s+/))
