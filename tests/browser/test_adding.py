@@ -98,6 +98,7 @@ def test_asking_again_answers_on_the_whole(page: Page, scripted: ScriptedModel) 
     box(page, "the cat").click()
     page.click("#viewer .frame .again")
     expect(page.locator("#tray .line .head .name")).to_have_text("scene.png, crop")
+    expect(page.locator("#composer textarea")).to_be_focused()
     scripted.script = ["In Image-2: <ref>an ear</ref><box>[[0, 0, 500, 500]]</box>"]
     send(page, "What is that?")
     wait_answer(page, "an ear")

@@ -26,7 +26,7 @@ def scenes() -> tuple[Picture, Picture]:
     return first, second
 
 
-def test_a_cat_that_only_the_second_picture_shows_is_boxed_there(
+def test_the_cat_is_boxed_where_it_is(
     open_page: Callable[..., Page], nano_url: str, scenes: tuple[Picture, Picture]
 ) -> None:
     page = open_page(nano_url)
@@ -63,7 +63,7 @@ def ask(url: str, text: str, *files: Path, mode: str = "standard") -> dict:
         return thread.submit(call).result()
 
 
-def test_the_api_refuses_what_it_cannot_use_with_a_next_step(nano_url: str, tmp_path: Path) -> None:
+def test_the_api_refuses_with_a_next_step(nano_url: str, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
     with pytest.raises(AppError, match=r"broken\.png.*JPEG"):
@@ -72,7 +72,7 @@ def test_the_api_refuses_what_it_cannot_use_with_a_next_step(nano_url: str, tmp_
         ask(nano_url, "What is this?", mode="enormous")
 
 
-def test_the_api_answers_with_text_boxes_tiles_usage_and_timing(
+def test_the_api_answers_with_everything(
     nano_url: str, scenes: tuple[Picture, Picture], tmp_path: Path
 ) -> None:
     path = tmp_path / "cat.png"
