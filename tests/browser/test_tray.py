@@ -1,26 +1,18 @@
-"""The tray in real Chromium, with a camera that the browser pretends to have: chips, `@`, camera, web address."""
+"""The tray: chips, `@`, the camera that the browser pretends to have, a web address; in real Chromium."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+import asyncio
+from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
-from internvl_demo.conversation.turns import Attachment
-from internvl_demo.photos.decode import photo_of, read_photo
 from internvl_demo.photos.download import AddressError
-from tests.support.page_hands import BROKEN, picture
-from tests.support.pictures import picture as drawing
-from tests.support.tray_page import Seen, served
+from tests.support.accessibility import VIEWS, look, serious
+from tests.support.page_hands import BROKEN, FETCH_FILE, attach, picture, wait_answer
+from tests.support.scripted_model import ScriptedModel
 from tests.support.uploads import png
 
-Open = Callable[..., Page]
-
 THREE = [picture("a.png", (64, 48)), picture("b.png", (800, 1300), "navy"), picture("c.png", (90, 90), "red")]
-BEFORE = tuple(Attachment(photo_of(drawing(block_px=size), f"before-{size}.png"), 12) for size in (20, 30))
-HOSTILE_NAME = "<img src=x onerror=alert(1)> ${alert(2)} {{alert(3)}} `.png"
-"""Not as an upload: Gradio takes such characters out of its names."""
 WEB_PAGE = AddressError("The address leads to a web page.", "Copy the address of the picture.")
 SPY = """() => {
     const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices)
@@ -34,62 +26,27 @@ SPY = """() => {
 ALL_STOPPED = (
     "streams.length > 0 && streams.every((one) => one.getTracks().every((t) => t.readyState === 'ended'))"
 )
+NO_CAMERA = {
+    "NotAllowedError": "refused",
+    "NotFoundError": "No camera was found",
+    "NotReadableError": "cannot be used now",
+}
+PASTE = """([bytes, text]) => {
+    const data = new DataTransfer()
+    data.items.add(new File([new Uint8Array(bytes)], 'pasted.png', { type: 'image/png' }))
+    if (text) data.items.add(text, 'text/plain')
+    const event = new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true })
+    document.querySelector('#composer textarea').dispatchEvent(event)
+}"""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, with two cameras that are none and that every page may use."""
-    camera = ["--use-fake-device-for-media-stream=device-count=2", "--use-fake-ui-for-media-stream"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu", *camera]
-        )
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def page_seen() -> Seen:
-    return Seen()
-
-
-@pytest.fixture
-def seen(page_seen: Seen) -> Seen:
-    for things in (page_seen.deeds, page_seen.urls, page_seen.fetched):
-        things.clear()
-    return page_seen
-
-
-@pytest.fixture(scope="module")
-def url(page_seen: Seen) -> Iterator[str]:
-    with served(page_seen, BEFORE) as address:
-        yield address
-
-
-@pytest.fixture
-def page(open_page: Open, url: str, seen: Seen) -> Page:  # noqa: ARG001
-    return opened(open_page, url)
-
-
-def opened(open_page: Open, url: str, **settings: Any) -> Page:
-    page = open_page(url, **settings)
-    expect(page.locator("#tray .open-camera")).to_be_visible()
-    return page
-
-
-def add(page: Page, *files: dict[str, object]) -> Locator:
-    """The chips, after these files were added to a tray without any."""
-    page.set_input_files("#composer input[type=file]", list(files))
-    chips = page.locator("#token-count .line")
-    expect(chips).to_have_count(len(files))
-    expect(page.locator("#composer .thumbnail-item")).to_have_count(0)
-    return chips
+def chips(page: Page) -> Locator:
+    return page.locator("#tray .line")
 
 
 def names(page: Page, *wanted: str) -> None:
     expect(page.locator("#tray .line .head .name")).to_have_text(list(wanted))
-    captions = [f"Image-{number}" for number in range(len(BEFORE) + 1, len(BEFORE) + 1 + len(wanted))]
-    expect(page.locator("#tray .line b")).to_have_text(captions)
+    expect(page.locator("#tray .line b")).to_have_text([f"Image-{n}" for n in range(1, len(wanted) + 1)])
 
 
 def listed(page: Page) -> Locator:
@@ -102,59 +59,45 @@ def write(page: Page, text: str) -> Locator:
     return area
 
 
+def fetch(page: Page, address: str) -> None:
+    page.click("#tray .open-address")
+    page.fill("#tray-url", address)
+    page.keyboard.press("Enter")
+
+
 # What goes wrong.
 
 
-def test_a_hostile_file_name_is_text_in_the_chip_and_in_the_list(page: Page, seen: Seen) -> None:
-    page.on("dialog", lambda _: pytest.fail("a script ran"))
-    seen.fetched.append(read_photo(png(), HOSTILE_NAME))
-    page.click("#tray .open-address")
-    page.fill("#tray-url", "https://example.org/")
-    page.keyboard.press("Enter")
-    names(page, HOSTILE_NAME)
-    write(page, "@")
-    expect(listed(page).last).to_have_text(f"Image-3{HOSTILE_NAME}")
-    expect(page.locator("#tray img, #tray script")).to_have_count(0)
-
-
-def test_a_file_that_is_no_picture_is_told_and_the_others_stay(page: Page) -> None:
-    chips = add(page, picture())
-    page.set_input_files("#composer input[type=file]", [BROKEN])
+def test_no_picture_harms_the_others(page: Page) -> None:
+    attach(page, picture())
+    attach(page, BROKEN)
     expect(page.locator("#token-count [role=alert]")).to_contain_text("broken.png")
-    expect(chips).to_have_count(1)
-    expect(page.locator("#composer .thumbnail-item")).to_have_count(0)
+    names(page, "one.png")
 
 
-@pytest.mark.parametrize(
-    ("error", "told"),
-    [
-        ("NotAllowedError", "refused"),
-        ("NotFoundError", "No camera was found"),
-        ("NotReadableError", "cannot be used now"),
-    ],
-)
-def test_without_a_camera_the_dialog_says_why_and_offers_a_file(page: Page, error: str, told: str) -> None:
-    page.evaluate(
-        "(name) => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', name)) }",
-        error,
-    )
-    page.click("#tray .open-camera")
-    expect(page.locator("#tray .camera [role=status]")).to_contain_text(told)
-    expect(page.locator("#tray .take")).to_be_disabled()
-    with page.expect_file_chooser() as chooser:
-        page.click("#tray .choose")
+def test_the_dialog_tells_why_no_camera(page: Page) -> None:
+    for error, told in NO_CAMERA.items():
+        page.evaluate(
+            "(n) => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', n)) }",
+            error,
+        )
+        page.click("#tray .open-camera")
+        expect(page.locator("#tray .camera [role=status]")).to_contain_text(told)
+        expect(page.locator("#tray .take")).to_be_disabled()
+        with page.expect_file_chooser() as chooser:
+            page.click("#tray .choose")
     chooser.value.set_files([picture("chosen.png")])
     names(page, "chosen.png")
 
 
-def test_a_browser_that_shows_no_camera_opens_the_file_field_at_once(page: Page) -> None:
+def test_without_cameras_the_phones_own(page: Page) -> None:
     page.evaluate("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
     with page.expect_file_chooser() as chooser:
         page.click("#tray .open-camera")
     assert chooser.value.element.get_attribute("capture") == "environment"
 
 
-def test_a_camera_that_comes_after_the_dialog_was_left_is_switched_off(page: Page) -> None:
+def test_a_late_camera_is_switched_off(page: Page) -> None:
     page.evaluate(SPY)
     page.evaluate(
         """() => {
@@ -170,48 +113,66 @@ def test_a_camera_that_comes_after_the_dialog_was_left_is_switched_off(page: Pag
     page.wait_for_function(ALL_STOPPED)
 
 
-def test_an_address_that_fails_is_told_every_time_it_fails(page: Page, seen: Seen) -> None:
-    for _ in range(2):
-        seen.fetched.append(None)
-        page.click("#tray .open-address")
-        page.fill("#tray-url", "https://example.org/cat.png")
-        page.keyboard.press("Enter")
-        expect(page.locator("#tray .fetching")).to_contain_text("example.org")
-        expect(page.locator("#token-count [role=alert]")).to_have_count(0)
-        seen.fetched[0] = WEB_PAGE
-        expect(page.locator("#token-count [role=alert]")).to_contain_text(
-            "The address leads to a web page. Copy"
-        )
-        expect(page.locator("#tray .fetching")).to_be_empty()
-    assert len(seen.urls) == 2
+def test_a_failed_address_is_always_told(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    urls: list[str] = []
+    answers: list[tuple[str, bytes] | AddressError] = []
+
+    async def fetched(url: str) -> tuple[str, bytes]:
+        urls.append(url)
+        while not answers:
+            await asyncio.sleep(0.01)
+        answer = answers.pop()
+        if isinstance(answer, AddressError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(FETCH_FILE, fetched)
+    waits, alert = page.locator("#tray .fetching"), page.locator("#token-count [role=alert]")
+    for answer in (WEB_PAGE, WEB_PAGE, ("fetched.png", png())):
+        fetch(page, "https://example.org/cat.png")
+        expect(waits).to_contain_text("example.org")
+        expect(alert).to_have_count(0)
+        answers.append(answer)
+        if answer is WEB_PAGE:
+            expect(alert).to_contain_text("The address leads to a web page. Copy")
+        expect(waits).to_be_empty()
+    names(page, "fetched.png")
+    assert len(urls) == 3
 
 
-@pytest.mark.parametrize("text", ["me@before", "a.b@", "@nothing-of-that-name", "@ ", "5 @\n"])
-def test_what_names_no_image_opens_no_list(page: Page, text: str) -> None:
-    page.locator("#composer textarea").fill(text)
-    expect(page.locator("#tray .mention")).to_be_hidden()
-    assert page.locator("#composer textarea").get_attribute("role") is None
+def test_what_names_no_image_opens_nothing(page: Page) -> None:
+    attach(page, picture())
+    area = page.locator("#composer textarea")
+    for text in ("me@one", "a.b@", "@nothing-of-that-name", "@ ", "5 @\n"):
+        area.fill("@")
+        expect(listed(page)).to_have_count(1)
+        area.fill(text)
+        expect(page.locator("#tray .mention")).to_be_hidden()
+        assert area.get_attribute("role") is None, text
 
 
-def test_enter_sends_when_the_list_was_left_and_not_while_it_is_open(page: Page) -> None:
+def test_enter_sends_once_the_list_is_left(page: Page, scripted: ScriptedModel) -> None:
+    attach(page, picture("a.png"), picture("b.png", colour="red"))
     area = write(page, "See @")
     expect(listed(page)).to_have_count(2)
     area.press("Enter")
     expect(area).to_have_value("See Image-1")
     write(page, " and @b")
-    expect(listed(page)).to_have_count(2)
+    expect(listed(page)).to_have_count(1)
     area.press("Escape")
     expect(page.locator("#tray .mention")).to_be_hidden()
     write(page, "e")
     expect(page.locator("#tray .mention")).to_be_hidden()
-    expect(page.locator("#sent textarea")).to_have_value("")
+    assert not scripted.asked
     area.press("Enter")
-    expect(page.locator("#sent textarea")).to_have_value("See Image-1 and @be")
+    wait_answer(page, "Hello.")
+    assert [conversation.turns[-1].text for conversation in scripted.asked] == ["See Image-1 and @be"]
 
 
-def test_keys_of_an_input_method_are_left_to_it(page: Page) -> None:
+def test_an_input_method_keeps_its_keys(page: Page) -> None:
+    attach(page, picture())
     area = write(page, "看@")
-    expect(listed(page)).to_have_count(2)
+    expect(listed(page)).to_have_count(1)
     taken = area.evaluate(
         """(area) => ['Enter', 'ArrowDown', 'Escape'].map((key) => {
             const event = new KeyboardEvent('keydown', { key, isComposing: true, bubbles: true, cancelable: true })
@@ -219,129 +180,124 @@ def test_keys_of_an_input_method_are_left_to_it(page: Page) -> None:
         })"""
     )
     assert taken == [False, False, False]
-    expect(listed(page)).to_have_count(2)
+    expect(listed(page)).to_have_count(1)
     expect(area).to_have_value("看@")
 
 
 # Chips.
 
 
-def test_a_chip_tells_its_number_name_tiles_and_tokens(page: Page) -> None:
-    chips = add(page, *THREE)
+def test_a_chip_tells_what_it_costs(page: Page) -> None:
+    area = write(page, "Where is")
+    attach(page, *THREE)
+    expect(area).to_have_value("Where is")
     names(page, "a.png", "b.png", "c.png")
-    expect(chips.nth(1)).to_contain_text("800 × 1300 px → 2 × 3 = 6 tiles + thumbnail, 448 visual tokens")
-    expect(chips.nth(1).locator(".grid i")).to_have_count(6)
+    second = chips(page).nth(1)
+    expect(second).to_contain_text("800 × 1300 px → 2 × 3 = 6 tiles + thumbnail, 448 visual tokens")
+    expect(second.locator(".grid i")).to_have_count(6)
     expect(page.locator("#token-count .total")).to_contain_text("1,344")
 
 
-def test_what_was_typed_stays_when_a_picture_comes(page: Page) -> None:
-    write(page, "Where is")
-    add(page, picture())
-    expect(page.locator("#composer textarea")).to_have_value("Where is")
-
-
-def test_buttons_move_a_chip_and_keep_the_focus(page: Page, seen: Seen) -> None:
-    add(page, *THREE)
-    button = page.get_by_label("Move Image-3 one place later")
-    button.focus()
+def test_buttons_move_a_chip(page: Page) -> None:
+    attach(page, *THREE)
+    page.get_by_label("Move Image-1 one place later").focus()
     page.keyboard.press("Enter")
     names(page, "b.png", "a.png", "c.png")
-    expect(page.get_by_label("Move Image-4 one place later")).to_be_focused()
-    expect(page.locator("#tray [aria-live]")).to_have_text("a.png is now Image-4.")
+    expect(page.get_by_label("Move Image-2 one place later")).to_be_focused()
+    expect(page.locator("#tray [aria-live]")).to_have_text("a.png is now Image-2.")
     page.keyboard.press("Enter")
     names(page, "b.png", "c.png", "a.png")
-    last = page.get_by_label("Move Image-5 one place later")
+    last = page.get_by_label("Move Image-3 one place later")
     expect(last).to_be_focused()
     expect(last).to_have_attribute("aria-disabled", "true")
     page.keyboard.press("Enter")
-    page.get_by_label("Move Image-5 one place earlier").click()
+    names(page, "b.png", "c.png", "a.png")
+    page.get_by_label("Move Image-3 one place earlier").click()
     names(page, "b.png", "a.png", "c.png")
-    assert [(deed["at"], deed["to"]) for deed in seen.deeds] == [(0, 1), (1, 2), (2, 1)]
 
 
-def test_dragging_a_thumbnail_moves_its_chip_and_escape_leaves_it(page: Page, seen: Seen) -> None:
-    chips = add(page, *THREE)
+def test_a_dragged_thumbnail_moves_its_chip(page: Page) -> None:
+    attach(page, *THREE)
 
     def take_to(start: int, end: int) -> None:
-        for place, act in (
-            (chips.nth(start).locator(".thumb"), page.mouse.down),
-            (chips.nth(end), lambda: None),
-        ):
-            area = place.bounding_box()
-            assert area
-            page.mouse.move(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2, steps=4)
-            act()
+        thumb, target = chips(page).nth(start).locator(".thumb").bounding_box(), chips(page).nth(end)
+        area = target.bounding_box()
+        assert thumb and area
+        page.mouse.move(thumb["x"] + thumb["width"] / 2, thumb["y"] + thumb["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2, steps=4)
 
     take_to(2, 0)
-    expect(chips.nth(0)).to_have_class("line gap-before")
+    expect(chips(page).nth(0)).to_have_class("line gap-before")
     page.keyboard.press("Escape")
     page.mouse.up()
     names(page, "a.png", "b.png", "c.png")
     take_to(2, 0)
     page.mouse.up()
     names(page, "c.png", "a.png", "b.png")
-    assert [(deed["do"], deed["at"], deed["to"]) for deed in seen.deeds] == [("move", 2, 0)]
 
 
-def test_removing_leads_to_the_next_chip_and_at_last_to_the_text(page: Page) -> None:
-    add(page, *THREE)
-    page.get_by_label("Remove Image-4").press("Enter")
+def test_removing_keeps_a_place_for_the_focus(page: Page) -> None:
+    attach(page, *THREE)
+    page.get_by_label("Remove Image-2").press("Enter")
     names(page, "a.png", "c.png")
-    expect(page.get_by_label("Remove Image-4")).to_be_focused()
+    expect(page.get_by_label("Remove Image-2")).to_be_focused()
     page.keyboard.press("Enter")
     names(page, "a.png")
-    expect(page.get_by_label("Remove Image-3")).to_be_focused()
+    expect(page.get_by_label("Remove Image-1")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#token-count")).to_be_hidden()
     expect(page.locator("#composer textarea")).to_be_focused()
 
 
-def test_every_chip_has_a_mode_of_its_own(page: Page, seen: Seen) -> None:
-    chips = add(page, *THREE)
-    mode = page.get_by_label("Resolution of Image-4")
+def test_every_chip_has_its_own_mode(page: Page) -> None:
+    attach(page, *THREE)
+    second = chips(page).nth(1)
+    mode = page.get_by_label("Resolution of Image-2")
     expect(mode.locator("option:checked")).to_have_text("Default · up to 12")
     mode.select_option(label="Low · 1 tile")
-    expect(chips.nth(1)).to_contain_text("1 tile, 64 visual tokens")
+    expect(second).to_contain_text("1 tile, 64 visual tokens")
     mode.select_option(label="Custom")
-    number = page.get_by_label("Tiles at most for Image-4")
+    number = page.get_by_label("Tiles at most for Image-2")
     expect(number).to_be_focused()
+    expect(second).to_contain_text("1 tile, 64 visual tokens")
     number.fill("99")
     number.press("Enter")
     expect(number).to_have_value("40")
     number.fill("2")
     number.press("Enter")
-    expect(chips.nth(1)).to_contain_text("1 × 2 = 2 tiles")
+    expect(second).to_contain_text("1 × 2 = 2 tiles")
     mode.select_option(index=0)
     expect(number).to_be_hidden()
-    expect(chips.nth(1)).to_contain_text("2 × 3 = 6 tiles")
-    assert [deed["max_tiles"] for deed in seen.deeds] == [1, 1, 40, 2, None]
-    expect(chips.nth(0)).to_contain_text("1 tile")
+    expect(second).to_contain_text("2 × 3 = 6 tiles")
+    expect(chips(page).nth(0)).to_contain_text("4 × 3 = 12 tiles")
 
 
 # `@`.
 
 
 def test_an_image_is_named_by_keyboard(page: Page) -> None:
-    add(page, *THREE)
+    attach(page, *THREE)
     area = write(page, "Is @")
-    expect(listed(page)).to_have_count(5)
+    expect(listed(page)).to_have_count(3)
     expect(area).to_have_role("combobox")
     expect(area).to_have_attribute("aria-activedescendant", "mention-0")
     area.press("ArrowUp")
-    expect(area).to_have_attribute("aria-activedescendant", "mention-4")
+    expect(area).to_have_attribute("aria-activedescendant", "mention-2")
     expect(listed(page).last).to_have_attribute("aria-selected", "true")
     write(page, "b.")
-    expect(listed(page)).to_have_text(["Image-4b.png"])
+    expect(listed(page)).to_have_text(["Image-2b.png"])
     area.press("Enter")
-    expect(area).to_have_value("Is Image-4")
+    expect(area).to_have_value("Is Image-2")
     expect(area).to_be_focused()
     assert area.get_attribute("aria-expanded") is None
-    write(page, " like @5")
+    write(page, " like @3")
     area.press("Enter")
-    expect(area).to_have_value("Is Image-4 like Image-5")
+    expect(area).to_have_value("Is Image-2 like Image-3")
 
 
-def test_an_image_is_named_by_mouse_in_the_middle_of_a_text(page: Page) -> None:
+def test_an_image_is_named_by_mouse(page: Page) -> None:
+    attach(page, *THREE)
     area = page.locator("#composer textarea")
     area.fill("What is here?")
     area.evaluate("(area) => area.setSelectionRange(8, 8)")
@@ -349,11 +305,9 @@ def test_an_image_is_named_by_mouse_in_the_middle_of_a_text(page: Page) -> None:
     listed(page).nth(1).click()
     expect(area).to_have_value("What is in Image-2 here?")
     expect(area).to_be_focused()
-
-
-def test_the_list_goes_when_the_text_is_left(page: Page) -> None:
-    write(page, "@")
-    expect(listed(page)).to_have_count(2)
+    area.press("End")
+    write(page, " @")
+    expect(listed(page)).to_have_count(3)
     page.locator("#tray .open-camera").focus()
     expect(page.locator("#tray .mention")).to_be_hidden()
 
@@ -361,7 +315,7 @@ def test_the_list_goes_when_the_text_is_left(page: Page) -> None:
 # Ways to add a picture.
 
 
-def test_the_camera_takes_a_picture_and_is_switched_off(page: Page) -> None:
+def test_the_camera_is_on_only_while_needed(page: Page) -> None:
     page.evaluate(SPY)
     page.click("#tray .open-camera")
     expect(page.locator("#tray .take")).to_be_enabled()
@@ -375,82 +329,60 @@ def test_the_camera_takes_a_picture_and_is_switched_off(page: Page) -> None:
     page.wait_for_function(ALL_STOPPED)
 
 
-def test_an_address_brings_a_picture_and_may_lack_its_beginning(page: Page, seen: Seen) -> None:
-    seen.fetched.append(read_photo(png(), "fetched.png"))
+def test_an_address_may_lack_its_beginning(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    urls: list[str] = []
+
+    async def fetched(url: str) -> tuple[str, bytes]:
+        urls.append(url)
+        return "fetched.png", png()
+
+    monkeypatch.setattr(FETCH_FILE, fetched)
     page.click("#tray .open-address")
     expect(page.locator("#tray-url")).to_be_focused()
     page.keyboard.press("Enter")
+    expect(page.locator("#tray-url")).to_be_focused()
     page.fill("#tray-url", "example.org/fetched.png")
     page.keyboard.press("Enter")
     names(page, "fetched.png")
+    assert urls == ["https://example.org/fetched.png"]
+
+
+def test_a_pasted_picture_unless_with_text(page: Page) -> None:
+    page.evaluate(PASTE, [list(png()), "a table of a document"])
+    page.evaluate(PASTE, [list(png(colour="red")), ""])
+    names(page, "pasted.png")
     expect(page.locator("#tray .fetching")).to_be_empty()
-    assert seen.urls == ["https://example.org/fetched.png"]
-
-
-@pytest.mark.parametrize("way", ["paste", "drop"])
-def test_pasting_and_dropping_work_as_before(page: Page, way: str) -> None:
-    page.evaluate(
-        """([bytes, way]) => {
-            const data = new DataTransfer()
-            data.items.add(new File([new Uint8Array(bytes)], 'mine.png', { type: 'image/png' }))
-            const event = way === 'paste'
-                ? new ClipboardEvent('paste', { clipboardData: data, bubbles: true })
-                : new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true })
-            document.querySelector('#composer textarea').dispatchEvent(event)
-        }""",
-        [list(png()), way],
-    )
-    names(page, "mine.png")
 
 
 # For everyone.
 
 
-@pytest.mark.parametrize(
-    ("locale", "words"), [("en-US", ["Camera", "Web address"]), ("zh-CN", ["拍照", "网址"])]
-)
-def test_the_tray_speaks_both_languages(open_page: Open, url: str, locale: str, words: list[str]) -> None:
-    page = opened(open_page, url, locale=locale)
-    expect(page.locator("#tray .tool")).to_have_text(words)
-
-
-def test_on_a_phone_everything_is_within_reach(open_page: Open, url: str) -> None:
-    page = opened(open_page, url, viewport={"width": 390, "height": 844}, has_touch=True)
-    chips = add(page, picture("a-very-long-name-" * 5 + ".png", (3000, 1500)), picture("b.png"))
-    page.get_by_label("Resolution of Image-3").select_option(label="Custom")
-    expect(page.get_by_label("Tiles at most for Image-3")).to_be_visible()
+def test_a_phone_reaches_everything(open_page: Callable[..., Page], scripted_url: str) -> None:
+    page = open_page(scripted_url, viewport={"width": 390, "height": 844}, has_touch=True)
+    attach(page, picture("a-very-long-name-" * 5 + ".png", (3000, 1500)), picture("b.png"))
+    page.get_by_label("Resolution of Image-1").select_option(label="Custom")
+    expect(page.get_by_label("Tiles at most for Image-1")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for inside in (
-        *chips.locator("button:visible, select, input:visible, .name").all(),
-        *page.locator(".tool").all(),
-    ):
-        area = inside.bounding_box()
-        assert area and area["x"] >= 0 and area["x"] + area["width"] <= 390, inside
-    page.get_by_label("Move Image-3 one place later").tap()
+    inside = chips(page).locator("button:visible, select, input:visible, .name")
+    for one in (*inside.all(), *page.locator(".tool").all()):
+        area = one.bounding_box()
+        assert area and area["x"] >= 0 and area["x"] + area["width"] <= 390, one
+    page.get_by_label("Move Image-1 one place later").tap()
     expect(page.locator("#tray .line .name").first).to_have_text("b.png")
 
 
-@pytest.mark.parametrize(
-    "view", [{}, {"color_scheme": "dark"}, {"viewport": {"width": 390, "height": 844}}, {"locale": "zh-CN"}]
-)
-@pytest.mark.parametrize("what", ["chips", "list", "camera", "address"])
-def test_axe_finds_nothing_serious(open_page: Open, url: str, view: dict[str, Any], what: str) -> None:
-    page = opened(open_page, url, **view)
-    add(page, *THREE)
+def test_axe_finds_nothing_serious(page: Page) -> None:
+    attach(page, *THREE)
     page.locator("#tray select").nth(1).select_option("custom")
     expect(page.locator("#tray .acts input:visible")).to_have_count(1)
-    if what == "list":
-        write(page, "@")
-        expect(listed(page)).to_have_count(5)
-    if what == "camera":
-        page.click("#tray .open-camera")
-        expect(page.locator("#tray .take")).to_be_enabled()
-    if what == "address":
-        page.click("#tray .open-address")
-    page.wait_for_function("document.getAnimations().length === 0")
-    found = Axe().run(page, {"include": [["#tray"], ["#composer"]]}).response["violations"]
-    assert [
-        (one["id"], [node["target"] for node in one["nodes"]])
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ] == []
+    for view, how in VIEWS.items():
+        look(page, **how)
+        page.fill("#composer textarea", "@")
+        expect(listed(page)).to_have_count(3)
+        assert serious(page, "#composer-card") == [], view
+        page.fill("#composer textarea", "")
+        for opener, ready in ((".open-camera", ".take:enabled"), (".open-address", "#tray-url")):
+            page.click(f"#tray {opener}")
+            expect(page.locator(ready)).to_be_visible()
+            assert serious(page, "#composer-card") == [], (view, opener)
+            page.keyboard.press("Escape")
