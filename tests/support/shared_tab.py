@@ -27,6 +27,7 @@ class Tab:
         for other in self.page.context.pages:
             if other != self.page:
                 other.close()
+        self.page.unroute_all()
         self.page.goto(f"{self.url}page/locale/en.json")  # nothing here writes while it is forgotten
         self.page.evaluate("() => { localStorage.clear(); sessionStorage.clear() }")
         look(self.page)
