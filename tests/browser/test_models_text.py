@@ -160,12 +160,14 @@ def test_markdown_tables_code_and_formulas_are_drawn(clean: Tab) -> None:
     expect(answer.locator("pre code")).to_have_text(
         [re.compile(r'def less\(a, b\):\s+return a < b and "<b>"'), re.compile(r"echo \$HOME\n\necho \$PATH")]
     )
-    expect(answer.locator("pre code.language-python .token").first).to_be_visible()
-    expect(answer.locator(".katex annotation")).to_have_text(
-        ["z_1 < 2", r"\frac{1}{2}", re.compile(r"a\s+- b = \\begin\{matrix\} 1 & 2"), "e = mc^2"]
-    )
-    expect(answer.locator(".katex-display")).to_have_count(2)
-    expect(answer.locator(".katex-error")).to_have_count(0)
+    expect(answer.locator("pre code.language-python .tok-k").first).to_be_visible()
+    expect(answer.locator("s")).to_have_text("struck")
+    expect(answer.locator("math")).to_have_count(4)
+    expect(answer.locator("li math msub mi")).to_have_text("z")
+    expect(answer.locator("td math mfrac > *")).to_have_text(["1", "2"])
+    expect(answer.locator("math[display=block]")).to_have_count(2)
+    expect(answer.locator("math[display=block] mtable mtd")).to_have_count(2)
+    expect(answer.locator("code.formula")).to_have_count(0)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,7 @@ def test_markdown_tables_code_and_formulas_are_drawn(clean: Tab) -> None:
 )
 def test_every_way_to_write_a_formula_is_read(clean: Tab, formula: str) -> None:
     answer = clean.ask(f"Here: {formula}" if "\n" not in formula else f"Here:\n{formula}\nand on.")
-    expect(answer.locator(".katex annotation")).to_have_text(["x_1"])
+    expect(answer.locator("math msub > *")).to_have_text(["x", "1"])
 
 
 def test_code_that_is_still_being_written_is_code(clean: Tab) -> None:
@@ -194,15 +196,15 @@ def test_on_a_phone_a_wide_answer_moves_within_itself_and_can_be_read(clean: Tab
     clean.page.emulate_media(color_scheme=scheme)
     try:
         answer = clean.ask(WIDE, CODE)
-        expect(answer.locator(".katex-display .katex")).to_be_visible()
-        expect(answer.locator("pre .token.comment").first).to_be_visible()
+        expect(answer.locator("math[display=block]")).to_be_visible()
+        expect(answer.locator("pre .tok-c").first).to_be_visible()
         assert clean.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         edge = clean.page.locator("#conversation").bounding_box()
         assert edge
-        for part in answer.locator(".wide, .katex-display, pre, p").all():
+        for part in answer.locator(".md :is(.wide, pre, p):visible").all():
             area = part.bounding_box()
             assert area and area["x"] + area["width"] <= edge["x"] + edge["width"], part.inner_text()[:80]
-        for part in (".wide", ".katex-display", "pre"):
+        for part in (".wide:has(table)", ".wide:has(math)", "pre"):
             moved = answer.locator(part).first
             assert moved.evaluate("(node) => node.scrollWidth > node.clientWidth")
             expect(moved).to_have_accessible_name("Wide part of the answer: arrow keys move it")

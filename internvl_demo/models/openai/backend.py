@@ -174,8 +174,8 @@ class ServerBackend(Backend):
         body = marks.body(
             {
                 "model": card.id,
-                "messages": messages_of(conversation, marks.urls, dialect),
                 "stream": True,
+                "messages": messages_of(conversation, marks.urls, dialect),
                 **request_fields(conversation, options, dialect, card.id),
             }
         )

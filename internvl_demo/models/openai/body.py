@@ -72,10 +72,11 @@ class PhotoMarks:
 
     def body(self, fields: Mapping[str, object]) -> "ChatBody":
         """Return the fields as JSON, with the photos' content where their marks are."""
-        texts_and_numbers = json.dumps(fields).split(self._mark)
+        text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))  # as the openai package writes it
+        texts_and_numbers = text.split(self._mark)
         return ChatBody(
             [
-                self._contents[int(part)] if at % 2 else part.encode()
+                self._contents[int(part)] if at % 2 else part.encode("utf-8", "replace")
                 for at, part in enumerate(texts_and_numbers)
             ]
         )

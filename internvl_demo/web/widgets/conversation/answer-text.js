@@ -128,7 +128,7 @@ function blockOf(html) {
     formula.replaceWith(around)
     around.append(formula)
   }
-  return { html, node, copies, wide: [...node.querySelectorAll('.wide'), ...pres], phrases: phrasesIn(node) }
+  return { html, node, copies, wide: [...node.querySelectorAll('.wide, p:has(> math)'), ...pres], phrases: phrasesIn(node) }
 }
 
 // A phrase that Markdown divides is several spans with one number; the first is the button.
