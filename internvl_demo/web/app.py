@@ -132,8 +132,10 @@ def launch(backend: Backend, settings: Settings, *, wait: bool = True) -> Served
         "middleware": [Middleware(BodyLimit, most=MAX_BODY_BYTES, uploads=uploads)],
         "lifespan": lifespan,
     }
+    told = None
     if wait:
         log_to_stderr()
+        told = _listen_for_the_end()
     try:
         page.launch(
             server_name=settings.host,
@@ -156,13 +158,15 @@ def launch(backend: Backend, settings: Settings, *, wait: bool = True) -> Served
             f"The page cannot be served: {error}", "Choose another port with --port (or PORT= for make demo)."
         ) from error
     served = Served(page, service)
-    if wait:
-        _wait_for_the_end(served)
+    if told:
+        while not told.wait(3600):
+            pass
+        served.close()
     return served
 
 
-def _wait_for_the_end(served: Served) -> None:
-    """Wait until the process is told to end, then end cleanly; being told twice ends it at once."""
+def _listen_for_the_end() -> threading.Event:
+    """Return what is set when the process is told to end; being told twice ends it at once."""
     told = threading.Event()
 
     def tell(*_: object) -> None:
@@ -172,6 +176,4 @@ def _wait_for_the_end(served: Served) -> None:
 
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, tell)
-    while not told.wait(3600):
-        pass
-    served.close()
+    return told
