@@ -10,6 +10,7 @@ inside of one (a file's name, a server's words), is shown as it is. Commands and
 """
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,17 @@ class Words:
                 if failure := answer["failure"]:
                     answer["failure"] = {name: self.sentence(text) for name, text in failure.items()}
         return conversation
+
+
+def error_data(error: DemoError, headers: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a request is answered when it fails: the error in the reader's language.
+
+    A page that can change its language says `Prefer: languages`; it gets the others, too.
+    """
+    data: dict[str, Any] = words_for(headers.get("accept-language")).problem(error)
+    if headers.get("prefer") == "languages":
+        data["also"] = {language: Words(language).problem(error) for language in LANGUAGES}
+    return data
 
 
 def words_for(accept_language: str | None) -> Words:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from internvl_demo.errors import DemoError
-from internvl_demo.web.language import words_for
+from internvl_demo.web.language import error_data
 
 MAX_BODY_BYTES = 1024 * 1024
 """The longest body of a request that is not an upload: a question has 64,000 characters at most."""
@@ -84,4 +84,4 @@ def _refusal(headers: Headers, most: int) -> JSONResponse:
     error = DemoError(
         "The request is larger than {limit} MB.", "Send less at once.", limit=max(1, most // 1024 // 1024)
     )
-    return JSONResponse(words_for(headers.get("accept-language")).problem(error), status_code=413)
+    return JSONResponse(error_data(error, headers), status_code=413)

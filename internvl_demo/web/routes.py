@@ -29,7 +29,7 @@ from internvl_demo.web.inputs import (
     TextIn,
     secret_of,
 )
-from internvl_demo.web.language import Words, words_for
+from internvl_demo.web.language import Words, error_data, words_for
 from internvl_demo.web.service import ChatService, Started
 from internvl_demo.web.view import image_data
 from internvl_demo.web.widgets.context_bar.view import context_bar
@@ -274,5 +274,4 @@ async def _tell_http(request: Request, error: Exception) -> Response:
 
 
 def _problem(request: Request, error: DemoError, status: int) -> Response:
-    words = words_for(request.headers.get("accept-language"))
-    return JSONResponse(words.problem(error), status_code=status)
+    return JSONResponse(error_data(error, request.headers), status_code=status)

@@ -14,14 +14,22 @@ const LONGEST_WAIT_MS = 5000
 const SILENCE_MS = 40_000 // the server sends a comment every 15 s
 const secret = readSecret()
 
-// What went wrong and what to do now, as the server says it; status 0: the server was not reached.
+// What went wrong and what to do now. `say()` gives { what, next_step } in the page's language, whichever that is by
+// then; `status` is the HTTP status of a refusal.
 export class Problem extends Error {
-  constructor(what, next_step, status = 0) {
-    super(what)
-    this.what = what
-    this.next_step = next_step
+  constructor(say, status = 0) {
+    super(say().what)
+    this.say = say
     this.status = status
   }
+
+  get what() { return this.say().what }
+  get next_step() { return this.say().next_step }
+}
+
+// One of the page's own, by the key with which its two texts begin.
+export function problemOf(key, values) {
+  return new Problem(() => ({ what: words(`${key}_what`, values), next_step: words(`${key}_next`) }))
 }
 
 function readSecret() {
@@ -40,20 +48,24 @@ async function request(method, path, { body, headers = {}, signal } = {}) {
   let response
   try {
     response = await fetch(new URL(path, document.baseURI), {
-      method, body, signal, headers: { Authorization: `Bearer ${secret}`, 'Accept-Language': language(), ...headers },
+      method, body, signal,
+      headers: { Authorization: `Bearer ${secret}`, 'Accept-Language': language(), Prefer: 'languages', ...headers },
     })
   } catch (error) {
     if (signal?.aborted) throw error
-    throw new Problem(words('offline_what'), words('offline_next'))
+    throw problemOf('offline')
   }
-  if (!response.ok) throw await problemOf(response)
+  if (!response.ok) throw await refusal(response)
   return response
 }
 
-async function problemOf(response) {
+async function refusal(response) {
   const told = await response.json().catch(() => null)
-  const [what, next_step] = [told?.what, told?.next_step]
-  return new Problem(what ?? words('failed_what', { status: response.status }), next_step ?? words('failed_next'), response.status)
+  const unsaid = problemOf('failed', { status: response.status })
+  return new Problem(() => {
+    const { what, next_step } = told?.also?.[language()] ?? told ?? {}
+    return { what: what ?? unsaid.what, next_step: next_step ?? unsaid.next_step }
+  }, response.status)
 }
 
 // A request and its JSON answer; null where the answer is empty.
@@ -64,7 +76,7 @@ export async function call(method, path, body, signal) {
   try {
     return await response.json()
   } catch {
-    throw new Problem(words('offline_what'), words('offline_next'))
+    throw problemOf('offline')
   }
 }
 

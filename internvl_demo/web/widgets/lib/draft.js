@@ -6,6 +6,7 @@
 // An action names the photo and the place where the person saw it: what no longer fits changes nothing.
 export const MOST_CHIPS = 16 // the server takes no more
 export const MOST_TILES = 40
+export const MOST_MB = 32 // of one file; the server takes no more
 const TILES = { low: 1, standard: 12, high: 40 }
 
 // 'low' | 'standard' | 'high' | 1..40 -> the most tiles

@@ -1,10 +1,10 @@
 // What waits in the composer: the text, the pictures as chips, and what they would take of the model's context.
 // It is kept for a reload of this tab, and the pictures are looked for again then.
-import { Problem, call, exists, upload } from './api.js'
+import { Problem, call, exists, problemOf, upload } from './api.js'
 import { imagesOf } from './conversation.js'
-import { MOST_CHIPS, added, applyAction, fixed, joined, joinedText } from './draft.js'
+import { MOST_CHIPS, MOST_MB, added, applyAction, fixed, joined, joinedText } from './draft.js'
 import { emit, keep, kept, on, page } from './state.js'
-import { onLanguage, words } from './words.js'
+import { onLanguage } from './words.js'
 
 const BUDGET_MS = 250
 const NOTICEABLE = 0.05 // of the context: text alone below that is not asked about
@@ -33,12 +33,12 @@ async function lookForChips() {
   if (!gone.length) return
   setChips(page.draft.chips.filter(({ photo }) => !gone.includes(photo)))
   const [key, values] = gone.length === 1 ? ['gone_one', { name: gone[0].name }] : ['gone_many', { count: gone.length }]
-  warn(new Problem(words(`${key}_what`, values), words(`${key}_next`)))
+  warn(problemOf(key, values))
 }
 
 // Of the pictures; it stands with them, and holds up the next Send once.
 export function warn(problem) {
-  page.trouble = problem && { what: problem.what, next_step: problem.next_step }
+  page.trouble = problem
   emit('draft', page.draft)
 }
 
@@ -51,15 +51,11 @@ export function setText(text) {
 }
 
 export function setChips(chips) {
-  if (chips.length > MOST_CHIPS) page.trouble = tooMany()
+  if (chips.length > MOST_CHIPS) page.trouble = problemOf('too_many', { most: MOST_CHIPS })
   page.draft = { ...page.draft, chips: chips.slice(0, MOST_CHIPS) }
   keep('draft', page.draft.chips.length ? JSON.stringify(page.draft.chips) : null)
   emit('draft', page.draft)
   askBudget()
-}
-
-function tooMany() {
-  return { what: words('too_many_what', { most: MOST_CHIPS }), next_step: words('too_many_next') }
 }
 
 // At the cursor of the message; the composer listens.
@@ -100,11 +96,14 @@ function giveUp(photo) {
 export async function addFiles(files) {
   page.trouble = null
   const room = Math.max(0, MOST_CHIPS - page.draft.chips.length - pending.size)
-  const pictures = files.filter(({ type }) => !type || type.startsWith('image/'))
+  const isPicture = ({ type }) => !type || type.startsWith('image/')
+  const isLarge = ({ size }) => size > MOST_MB * 1024 * 1024
+  const pictures = files.filter((file) => isPicture(file) && !isLarge(file))
   const other = files.find((file) => !pictures.includes(file))
   const taken = pictures.slice(0, room)
-  if (pictures.length > room) warn(tooMany())
-  else if (other) warn({ what: words('not_picture_what', { name: other.name }), next_step: words('not_picture_next') })
+  if (pictures.length > room) warn(problemOf('too_many', { most: MOST_CHIPS }))
+  else if (other && isPicture(other)) warn(problemOf('too_large', { name: other.name, limit: MOST_MB }))
+  else if (other) warn(problemOf('not_picture', { name: other.name }))
   const sent = []
   await Promise.all(taken.map((file, place) => adding(upload(file), (photo) => {
     sent[place] = photo
@@ -151,7 +150,7 @@ async function adding(coming, then, before = () => {}) {
   try {
     photo = await coming
   } catch (error) {
-    problem = error instanceof Problem ? error : new Problem(words('offline_what'), words('offline_next'))
+    problem = error instanceof Problem ? error : problemOf('offline')
   }
   pending.delete(coming)
   page.uploads = pending.size
@@ -235,7 +234,7 @@ async function readBudget() {
     try {
       budget = await call('POST', 'api/budget', draftAsJson(), signal)
     } catch (problem) { // the bar is only help: Send tells what is wrong
-      if (problem.status === 422) budget = { parts: [], sentence: '', limit: 1, problem, fixes: [] }
+      if (problem.status === 422) budget = { parts: [], sentence: '', limit: 1, problem: problem.say(), fixes: [] }
     }
   }
   if (signal.aborted) return

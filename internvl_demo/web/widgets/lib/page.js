@@ -13,7 +13,7 @@
 //     'insert'        { text }: the composer should write it at the cursor; 'focus': it should take the focus
 //     'draft'         page.draft, and what stands with it: mode, uploads, fetching, trouble
 //     'sending', 'budget', 'entries', 'notice', 'model', 'language'
-import { Problem, call } from './api.js'
+import { Problem, call, problemOf } from './api.js'
 import { asked, askedAgain, edited, runningAnswer } from './conversation.js'
 import { attachments } from './draft.js'
 import { applyFix, options, restoreDraft, settled, takeOut, warn } from './drafting.js'
@@ -53,7 +53,7 @@ export async function send() {
     if (mine !== now()) return // the page shows another conversation by now
     if (page.trouble) throw said()
     const { chips, text } = page.draft
-    if (!text.trim()) throw new Problem(words('no_question_what'), words('no_question_next'))
+    if (!text.trim()) throw problemOf('no_question')
     const images = chips.map(({ photo, max_tiles }) => ({ ...photo, mode: max_tiles ?? page.mode }))
     const body = { text: wellFormed(text.trim()), images: attachments(chips, page.mode), options: options() }
     const before = page.conversation
@@ -74,9 +74,9 @@ function wellFormed(text) {
 }
 
 function said() {
-  const { what, next_step } = page.trouble
+  const { trouble } = page
   warn(null)
-  return new Problem(what, next_step)
+  return trouble
 }
 
 function setSending(sending) {
@@ -98,7 +98,7 @@ export async function edit(question, text) {
     await ask('PUT', `${path(before.id)}/questions/${encodeURIComponent(question)}`, { text: wellFormed(text.trim()) }, (ids) => edited(before, question, ids, text.trim()))
     return true
   } catch (problem) {
-    tell(problem.status === 422 ? new Problem(problem.what, words('context_edit_shorter')) : problem)
+    tell(problem.status === 422 ? new Problem(() => ({ what: problem.what, next_step: words('context_edit_shorter') })) : problem)
     return false
   }
 }
@@ -179,10 +179,13 @@ export async function remove(id) {
   await readEntries()
 }
 
-onLanguage((name) => {
+onLanguage(async (name) => {
   emit('language', name)
+  tell(page.notice)
   const { conversation } = page
-  if (conversation?.id && !conversation.running) look(now())
+  if (!conversation?.id || conversation.running) return
+  await look(now())
+  tell(page.notice) // what it says of an answer was worded anew
 }, false)
 document.addEventListener('visibilitychange', () => { // another tab may have changed it
   if (document.visibilityState !== 'visible' || !page.conversation || page.conversation.running || page.sending) return

@@ -1,6 +1,6 @@
 // The conversation that the page shows: opened, followed while an answer comes, left for another. A question whose
 // answer failed before its first text, and that this tab asked, goes back into the composer.
-import { Problem, call, follow } from './api.js'
+import { Problem, call, follow, problemOf } from './api.js'
 import { answerById, answerShown, apply } from './conversation.js'
 import { askBudget, putBack } from './drafting.js'
 import { showAnswer } from './looking.js'
@@ -95,7 +95,7 @@ export function listen(id) {
   const onLost = (is) => {
     if (is === lost || signal.aborted) return
     lost = is
-    tell(lost ? { what: words('lost_what'), next_step: words('lost_next') } : null)
+    tell(lost ? problemOf('lost') : null)
   }
   follow(id, { signal, onLost, onEvent: (event) => { if (!signal.aborted) receive(event) } }).catch((problem) => {
     if (signal.aborted) return
@@ -141,8 +141,10 @@ async function failed(answer) {
   const question = page.conversation.questions.at(-1)
   const others = question.answers.some((one) => one.id !== answer.id && one.text)
   remember('')
-  const what = answer.text ? words('broke_off', { problem: answer.failure.what }) : answer.failure.what
-  const problem = new Problem(what, answer.failure.next_step)
+  const problem = new Problem(() => {
+    const { what, next_step } = answerById(page.conversation, answer.id)?.failure ?? answer.failure // may be worded anew
+    return { what: answer.text ? words('broke_off', { problem: what }) : what, next_step }
+  })
   if (!mine || answer.text || others) return tell(problem)
   await undo()
   tell(problem)

@@ -10,10 +10,10 @@ export const page = {
   uploads: 0, // pictures that are on their way to the server
   fetching: '', // the host from which a picture is being fetched
   sending: false, // a question is on its way to the server
-  trouble: null, // { what, next_step }: what was wrong with a picture, until the next Send
+  trouble: null, // a Problem (api.js): what was wrong with a picture, until the next Send
   budget: null, // the context bar's value
   entries: [], // [{ id, title, created_at, updated_at }], as the server orders them
-  notice: null, // { what, next_step }
+  notice: null, // a Problem
   model: null, // GET api/model
 }
 
@@ -38,7 +38,7 @@ export function emit(name, detail) {
 
 // Shows a problem above the composer; null takes it away.
 export function tell(problem) {
-  page.notice = problem ? { what: problem.what, next_step: problem.next_step } : null
+  page.notice = problem
   emit('notice', page.notice)
 }
 
