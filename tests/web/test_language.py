@@ -5,7 +5,8 @@ import string
 import pytest
 
 from internvl_demo.conversation.tiling import TilePlan
-from internvl_demo.web.language import Words, table, words_for
+from internvl_demo.errors import PhotoError
+from internvl_demo.web.language import Words, error_data, table, words_for
 from internvl_demo.web.widgets.inspector.view import tiles_text
 
 
@@ -31,3 +32,11 @@ def test_people_are_answered_in_their_language(header: str | None, text: str) ->
 
 def test_tiles_are_told_with_their_grid() -> None:
     assert tiles_text(TilePlan((800, 1300), (2, 3)), Words()) == "2 × 3 = 6 tiles + thumbnail"
+
+
+def test_an_error_in_every_language_if_asked() -> None:
+    error = PhotoError("The file is empty.", "Choose another file.")
+    plain = error_data(error, {"accept-language": "zh"})
+    assert set(plain) == {"what", "next_step"} and plain["what"] == "文件是空的。"
+    told = error_data(error, {"accept-language": "zh", "prefer": "languages"})
+    assert told == {**plain, "also": {"zh": plain, "en": Words().problem(error)}}
