@@ -106,8 +106,8 @@ export default function mount(element) {
   }
 
   log.addEventListener('click', ({ target }) => {
-    if (target.closest('button, a, textarea')) return
     chooseAt(target)
+    if (target.closest('button, a, textarea')) return
     const phrase = phraseAt(target)
     if (phrase) lookAtPhrase(phrase)
   })
