@@ -134,12 +134,8 @@ def unseen(reached: list[dict[str, Any]]) -> list[str]:
 # What is promised.
 
 
-def test_axe_finds_nothing_serious_and_nothing_sticks_out(state: Page) -> None:
-    assert serious(state) == []
-    assert wider(state) == []
-
-
-def test_whatever_has_the_focus_shows_it_and_has_a_name(state: Page) -> None:
+def test_everyone_can_use_every_state(state: Page) -> None:
+    assert (serious(state), wider(state)) == ([], [])
     if not state.locator("dialog[open]").count():
         state.locator("#viewer .thumb").first.focus()  # begins where the boxes are
     reached = walk(state)
@@ -147,7 +143,7 @@ def test_whatever_has_the_focus_shows_it_and_has_a_name(state: Page) -> None:
     assert len(reached) >= (2 if state.locator("dialog[open]").count() else 40)
 
 
-def test_each_box_is_a_line_of_a_list_that_screen_readers_read(page: Page) -> None:
+def test_each_box_is_read_as_a_line(page: Page) -> None:
     lines = (
         page.get_by_role("listitem").filter(has_text=re.compile("the cat|a dog")).filter(has_text="Image-1")
     )
@@ -155,7 +151,7 @@ def test_each_box_is_a_line_of_a_list_that_screen_readers_read(page: Page) -> No
         expect(lines).to_have_count(2)
 
 
-def test_the_empty_page_with_its_examples_and_a_notice(empty: Page) -> None:
+def test_the_empty_page_and_its_notice(empty: Page) -> None:
     assert (serious(empty), wider(empty), unseen(walk(empty))) == ([], [], [])
     empty.click("#send")
     expect(empty.locator("#notice [role=alert]")).to_be_visible()
@@ -174,7 +170,7 @@ POINTED = (
 )
 
 
-def test_what_is_under_the_mouse_can_still_be_read(page: Page) -> None:
+def test_what_is_pointed_at_stays_legible(page: Page) -> None:
     found = {}
     for which in POINTED:
         page.locator(which).first.hover()
@@ -183,9 +179,7 @@ def test_what_is_under_the_mouse_can_still_be_read(page: Page) -> None:
     assert found == {}
 
 
-def test_a_tap_on_an_older_answer_hits_what_it_was_aimed_at(
-    open_page: Open, scripted_url: str, scripted: ScriptedModel
-) -> None:
+def test_a_tap_hits_its_aim(open_page: Open, scripted_url: str, scripted: ScriptedModel) -> None:
     page = open_page(scripted_url, viewport=PHONE, has_touch=True)
     fill(page, scripted)
     page.evaluate("scrollTo(0, 0)")
