@@ -1,4 +1,4 @@
-# make demo: the page.  make test: all tests (some: TESTS=tests/store; on two cores: JOBS=2).  make check: linters and types.
+# make demo: the page.  make test: all tests (some: TESTS=tests/store).  make check: linters and types.
 # make test-contract: LMDeploy's own server, without a GPU.  make bare: the first two on a bare Debian.
 # Each installs what it needs, from nothing but Debian and Python.
 PORT ?= 7860
@@ -34,7 +34,7 @@ $(TOOLS) &:
 	  fonts-noto-color-emoji fonts-dejavu-core fonts-liberation
 
 test: $(VENV)/installed-tests $(TOOLS)
-	$(BIN)/python -m pytest $(if $(JOBS),-n $(JOBS) --dist loadfile) $(TESTS)
+	$(BIN)/python -m pytest $(TESTS)
 
 # LMDeploy's own server, without a GPU, in an environment of its own; and HAProxy before two of them.
 $(CONTRACT)/installed: tests/contract/requirements.txt
