@@ -128,9 +128,9 @@ def clean(tab: Tab) -> Tab:
     return tab
 
 
-def test_no_element_request_or_dialog_comes_of_what_a_model_writes(clean: Tab, scripted_url: str) -> None:
+def test_answers_load_and_run_nothing(clean: Tab, scripted_url: str) -> None:
     for said in HOSTILE_ANSWERS:
-        drawn = clean.ask(said).locator(".md, .prose").first
+        drawn = clean.ask(said).locator(".md")
         expect(drawn.locator("img, script, iframe, object, form, b, .mermaid"), said).to_have_count(0)
         expect(drawn.locator("svg:not(.copy_code_button svg)"), said).to_have_count(0)
         attributes = drawn.locator("*").evaluate_all(
@@ -144,7 +144,7 @@ def test_no_element_request_or_dialog_comes_of_what_a_model_writes(clean: Tab, s
     assert clean.dialogs == []
 
 
-def test_markdown_tables_code_and_formulas_are_drawn(clean: Tab) -> None:
+def test_markdown_is_drawn(clean: Tab) -> None:
     answer = clean.ask(*re.split("(?<= )", EVERYTHING))
     expect(answer.locator("h1")).to_have_text("A heading")
     expect(answer.locator("strong")).to_have_text("bold")
@@ -170,15 +170,13 @@ def test_markdown_tables_code_and_formulas_are_drawn(clean: Tab) -> None:
     expect(answer.locator("code.formula")).to_have_count(0)
 
 
-@pytest.mark.parametrize(
-    "formula", ["$x_1$", r"\(x_1\)", r"\[x_1\]", "$$x_1$$", "\\[\nx_1\n\\]", "$$\nx_1\n$$"]
-)
-def test_every_way_to_write_a_formula_is_read(clean: Tab, formula: str) -> None:
-    answer = clean.ask(f"Here: {formula}" if "\n" not in formula else f"Here:\n{formula}\nand on.")
-    expect(answer.locator("math msub > *")).to_have_text(["x", "1"])
+def test_every_way_to_write_formulas(clean: Tab) -> None:
+    for formula in ("$x_1$", r"\(x_1\)", r"\[x_1\]", "$$x_1$$", "\\[\nx_1\n\\]", "$$\nx_1\n$$"):
+        answer = clean.ask(f"Here: {formula}" if "\n" not in formula else f"Here:\n{formula}\nand on.")
+        expect(answer.locator("math msub > *"), formula).to_have_text(["x", "1"])
 
 
-def test_code_that_is_still_being_written_is_code(clean: Tab) -> None:
+def test_unfinished_code_is_code(clean: Tab) -> None:
     go_on: list[bool] = []
     clean.scripted.script = ["See:\n```html\n<img src=x", lambda: bool(go_on), ">\n```\nand **that** is all."]
     send(clean.page, "Show it.")
@@ -191,7 +189,7 @@ def test_code_that_is_still_being_written_is_code(clean: Tab) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_a_wide_answer_moves_within_itself_and_can_be_read(clean: Tab, scheme: str) -> None:
+def test_wide_answers_move_on_a_phone(clean: Tab, scheme: str) -> None:
     clean.page.set_viewport_size(PHONE)
     clean.page.emulate_media(color_scheme=scheme)
     try:
