@@ -84,7 +84,9 @@ def test_a_left_answer_stays_away(page: Page, scripted: ScriptedModel) -> None:
 
 def test_the_bars_new_conversation_is_new(page: Page, scripted: ScriptedModel) -> None:
     page.click("#mode label:has-text('High')")
-    go_on = half(page, scripted, "These?", picture("a.png", (2000, 1250)), picture("b.png", (2000, 1250), "navy"))
+    go_on = half(
+        page, scripted, "These?", picture("a.png", (2000, 1250)), picture("b.png", (2000, 1250), "navy")
+    )
     page.set_input_files("#composer input[type=file]", [picture("c.png", (2000, 1250), "gold")])
     write(page, "And this?")
     page.click("#context-bar button:has-text('new conversation')")

@@ -72,7 +72,9 @@ class PhotoMarks:
 
     def body(self, fields: Mapping[str, object]) -> "ChatBody":
         """Return the fields as JSON, with the photos' content where their marks are."""
-        text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))  # as the openai package writes it
+        text = json.dumps(
+            fields, ensure_ascii=False, separators=(",", ":")
+        )  # as the openai package writes it
         texts_and_numbers = text.split(self._mark)
         return ChatBody(
             [
