@@ -119,6 +119,15 @@ def test_its_own_mode_goes_before_the_one_for_all(page: Page) -> None:
     assert call(page, "applyAction", own, deed("mode", A, 0, max_tiles=None)) == DRAFT
 
 
+def test_an_offer_is_applied_to_its_pictures(page: Page) -> None:
+    offered = [{"photo": A["id"], "mode": 9}, {"photo": C["id"], "mode": "standard"}]
+    assert call(page, "fixed", DRAFT, offered, "standard") == [chip(A, 9), chip(C)]
+    assert call(page, "fixed", DRAFT, offered, "high") == [chip(A, 9), chip(C, 12)]
+    twice, one = [chip(A), chip(A, 40)], {"photo": A["id"], "mode": 4}
+    assert call(page, "fixed", twice, [one, one], 12) == [chip(A, 4), chip(A, 4)]
+    assert call(page, "fixed", [chip(B)], [one], 12) == []
+
+
 @pytest.mark.parametrize(
     ("back", "text", "over", "whole"),
     [

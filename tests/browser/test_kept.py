@@ -51,6 +51,33 @@ def test_after_a_reload_stop_still_stops(page: Page, scripted: ScriptedModel) ->
     assert scripted.stopped == 1
 
 
+FORGET = """async () => {
+    const at = (path) => import(new URL(`page/widgets/lib/${path}`, document.baseURI).href)
+    const { page } = await at('state.js')
+    await (await at('api.js')).call('DELETE', `api/photos/${page.draft.chips[0].photo.id}`)
+}"""
+"""The server gives up the first picture that waits, as it does after a day."""
+
+
+def test_a_reload_keeps_the_draft(page: Page, scripted: ScriptedModel) -> None:
+    attach(page, picture("gone.png"), picture("here.png", (800, 600), "navy"))
+    page.locator("#tray select").nth(1).select_option("40")
+    write(page, "What is this?")
+    page.reload()
+    expect(page.locator("#tray .line .name")).to_have_text(["gone.png", "here.png"])
+    expect(page.locator("#composer textarea")).to_have_value("What is this?")
+    page.evaluate(FORGET)
+    page.reload()
+    expect(page.locator("#tray .problem")).to_have_text("gone.png is no longer stored here. Add it again.")
+    expect(page.locator("#tray .line .name")).to_have_text(["here.png"])
+    page.click("#send")
+    expect(page.locator("#notice")).to_contain_text("gone.png is no longer stored here.")
+    assert not scripted.asked
+    page.click("#send")  # the person has been told
+    wait_answer(page, "Hello.")
+    assert [(one.photo.name, one.max_tiles) for one in scripted.asked[-1].images] == [("here.png", 40)]
+
+
 def test_a_lost_connection_catches_up(open_page: Open, scripted_url: str, scripted: ScriptedModel) -> None:
     go_on: list[bool] = []
     scripted.begin_anew()

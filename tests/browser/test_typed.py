@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from internvl_demo.errors import BackendError
 from internvl_demo.photos.decode import CleanFile, clean_file
@@ -65,6 +65,26 @@ def test_a_slow_picture_holds_up_nobody(
     attach(page, picture("next.png", colour="navy"))
     holds(page, "", "next.png")
     assert [image.photo.name for image in scripted.asked[-1].images] == ["quick.png", "slow.png"]
+
+
+def test_what_is_added_while_sending_stays(page: Page, scripted: ScriptedModel) -> None:
+    held: list[Route] = []
+    page.route("**/questions", lambda route: held.append(route))
+    attach(page, picture("sent.png"))
+    write(page, "What is this?")
+    with page.expect_request("**/questions"):
+        page.click("#send")
+    attach(page, picture("later.png", colour="red"))
+    write(page, "What is this? And that?")
+    held[0].continue_()
+    wait_answer(page, "Hello.")
+    holds(page, "And that?", "later.png")
+    page.unroute("**/questions")
+    page.click("#send")
+    expect(page.locator("#conversation .bot")).to_have_count(2)
+    wait_answer(page, "Hello.")
+    attach(page, picture("sent.png"))  # what was sent once can be added again
+    assert [len(one.images) for one in scripted.asked] == [1, 2]
 
 
 def test_too_many_pictures_are_told(page: Page) -> None:
