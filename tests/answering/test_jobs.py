@@ -1,7 +1,6 @@
 """A generation belongs to nobody's connection: readers come and go, it goes on, is stopped, is kept."""
 
 import asyncio
-import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import aclosing
@@ -9,14 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from internvl_demo.answering.jobs import Times
 from internvl_demo.answering.queue import AnswerQueue
-from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import BackendError
 from internvl_demo.models.base import Usage
 from internvl_demo.store.faults import BusyError, GoneError, StoreError
-from internvl_demo.store.records import INTERRUPTED
-from tests.support.chat import Chat, Seen, chat, chat_on, never, run, text_is, until
+from tests.support.chat import Seen, chat, never, run, text_is, until
 from tests.support.scripted_model import Script
 
 BOXED = "Image-1: <ref>the cat</ref><box>[[100, 200, 300, 400]]</box>."
@@ -390,195 +386,5 @@ def test_retry_hides_the_first_answer_from_the_model(tmp_path: Path) -> None:
             await until(lambda: len(demo.model.asked) == 3)
             assert [turn.answer for turn in demo.model.asked[2].turns] == ["A cat.", None]
             assert len(demo.model.asked[2].images) == 2
-
-    run(test)
-
-
-# Restart
-
-
-def test_ending_in_order_keeps_what_came(tmp_path: Path) -> None:
-    async def before() -> None:
-        async with chat(tmp_path, ["One two", never]) as demo:
-            conversation = (await demo.ask()).conversation
-            await demo.seen(conversation, text_is("One two"))
-            watching = asyncio.create_task(demo.last(conversation))
-            await asyncio.sleep(0.05)
-            await demo.service.close()
-            assert demo.version(conversation).state == "broken"
-            assert (await watching).state == "broken" and demo.model.stopped == 1
-
-    async def afterwards() -> None:
-        async with chat(tmp_path, ["Three."]) as demo:
-            (entry,) = demo.store.entries("me")
-            seen = await demo.last(entry.id)
-            assert (seen.state, seen.text, seen.end["what"]) == ("broken", "One two", INTERRUPTED.what)
-            await demo.service.retry("me", entry.id)
-            await demo.seen(entry.id, text_is("Three."))
-            await until(lambda: demo.record(entry.id).questions[0].answer == "Three.")
-
-    run(before)
-    run(afterwards)
-
-
-def test_kill_keeps_what_was_stored_last(tmp_path: Path) -> None:
-    """The database is copied while an answer comes, which is what a killed process leaves behind."""
-
-    async def before() -> None:
-        async with chat(tmp_path / "first", ["One two", never]) as demo:
-            conversation = (await demo.ask(images=0)).conversation
-            await until(lambda: demo.version(conversation).raw == "One two")
-            assert demo.version(conversation).state == "running"
-            (tmp_path / "second" / "data").mkdir(parents=True)
-            copy = sqlite3.connect(tmp_path / "second" / "data" / "conversations.db")
-            demo.store._db._connection.backup(copy)
-            copy.close()
-
-    async def afterwards() -> None:
-        async with chat(tmp_path / "second", ["Three."]) as demo:
-            (entry,) = demo.store.entries("me")
-            version = demo.version(entry.id)
-            assert (version.state, version.raw, version.failure) == ("broken", "One two", INTERRUPTED)
-            assert demo.record(entry.id).questions[0].answer == "One two"
-
-    run(before)
-    run(afterwards)
-
-
-def test_event_loop_that_ends_keeps_the_answer(tmp_path: Path) -> None:
-    opened: list[Chat] = []
-
-    async def test() -> None:
-        demo = chat_on(tmp_path, ["One", never])  # not closed: the loop goes away under it
-        opened.append(demo)
-        conversation = (await demo.ask(images=0)).conversation
-        await demo.seen(conversation, text_is("One"))
-
-    run(test)
-    store = opened[0].store
-    (entry,) = store.entries("me")
-    (version,) = store.record("me", entry.id).questions[0].versions
-    assert (version.state, version.raw, version.failure) == ("broken", "One", INTERRUPTED)
-    store.close()
-
-
-def test_ending_does_not_wait_for_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise StoreError("The server's disk is full.", "Tell whoever runs it.")
-
-    async def test() -> None:
-        async with chat(tmp_path, ["One", never]) as demo:
-            conversation = (await demo.ask()).conversation
-            await demo.seen(conversation, text_is("One"))
-            monkeypatch.setattr(demo.store, "finish", fail)
-            await asyncio.wait_for(demo.service.close(), 5)
-
-    run(test)
-
-
-# What is held
-
-
-def test_ended_answers_are_forgotten_in_memory(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with chat(tmp_path, [BOXED], times=Times(save_s=0.01, remember_s=0.0)) as demo:
-            conversation = (await demo.ask()).conversation
-            live = await demo.last(conversation)
-            await until(lambda: len(demo.service.jobs) == 0 and not demo.service.jobs._feeds)
-            kept = await demo.last(conversation)
-            assert (kept.text, kept.state, kept.end) == (live.text, "complete", {})
-            assert [box["box_1000"] for box in kept.boxes] == [[100, 200, 300, 400]]
-
-    run(test)
-
-
-def test_readers_who_rest_hold_no_events(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with chat(tmp_path, ["word "] * 50, times=Times(save_s=0.01, remember_s=0.05)) as demo:
-            conversation = (await demo.ask()).conversation
-            resting = asyncio.create_task(demo.seen(conversation, lambda _: False))
-            await demo.last(conversation)
-            feed = demo.service.jobs.feed(conversation)
-            await until(lambda: not feed._events)
-            assert feed.readers == 1
-            demo.model.script = ["Again."]
-            await demo.service.retry("me", conversation)  # and they still hear what comes next
-            await demo.seen(conversation, text_is("Again."))
-            resting.cancel()
-
-    run(test)
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        BOXED,
-        "No box.",
-        "<ref>the",
-        "<box>[[1,2,3]]</box>",
-        "In image 2: <box>[[1,2,3,4]]</box>",
-        "Somewhere: <box>[[1,2,3,4]]</box>",
-    ],
-)
-def test_what_is_read_again_is_what_came(tmp_path: Path, raw: str) -> None:
-    async def test() -> None:
-        go_on: list[bool] = []
-        async with chat(tmp_path, [lambda: bool(go_on), raw]) as demo:
-            conversation = (await demo.ask(images=2)).conversation
-            reading = asyncio.create_task(demo.last(conversation))
-            await asyncio.sleep(0.05)
-            go_on.append(True)
-            live = await reading
-            again = await demo.last(conversation)
-            plain = [{name: box[name] for name in box if name != "answer"} for box in live.boxes]
-            assert (again.text, again.boxes) == (live.text, plain)
-            stored = again.conversation["questions"][0]["answers"][0]["receipt"]
-            for name in ("usage", "dropped_boxes", "guess", "images", "broken_off"):
-                assert stored[name] == live.end["receipt"][name]
-
-    run(test)
-
-
-def test_store_is_written_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def test() -> None:
-        async with chat(tmp_path, list("word " * 100), times=Times(save_s=3600.0)) as demo:
-            writes: list[object] = []
-            monkeypatch.setattr(demo.store, "write_many", writes.append)
-            conversation = (await demo.ask()).conversation
-            await demo.last(conversation)
-            assert len(writes) <= 1
-            assert demo.version(conversation).raw == "word " * 100
-
-    run(test)
-
-
-def test_a_question_reads_its_conversation_once(tmp_path: Path) -> None:
-    async def test() -> None:
-        go_on = threading.Event()
-        async with chat(tmp_path) as demo:
-            conversation = (await demo.ask()).conversation
-            await demo.last(conversation)
-            demo.model.script = ["One ", go_on.is_set, "two."]
-            reads: list[str] = []
-            demo.store._db._connection.set_trace_callback(
-                lambda sql: reads.append(sql) if sql.startswith("SELECT * FROM questions") else None
-            )
-            await demo.ask("And now?", conversation=conversation)
-            await demo.seen(conversation, text_is("One "))
-            whole = [sql for sql in reads if "ORDER BY number" in sql and "LIMIT" not in sql]
-            assert len(whole) == 1
-            reads.clear()
-            await demo.service.budget("me", conversation, "What is typed", [], 256)
-            assert reads == []  # typing reads nothing while the answer comes
-            go_on.set()
-
-    run(test)
-
-
-def test_a_new_conversation_needs_no_history(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with chat(tmp_path) as demo:
-            found = await demo.service.budget("me", None, "What is typed", [], 256)
-            assert found.fits and Conversation().turns == ()
 
     run(test)
