@@ -10,7 +10,7 @@ import pytest
 from internvl_demo.answering.queue import AnswerQueue
 from internvl_demo.conversation.options import Options
 from internvl_demo.models.openai.watchdog import SilenceLimits
-from tests.support.chat import Chat, Seen, chat, text_is, until
+from tests.support.chat import CAT, Chat, Seen, chat, text_is, until
 from tests.support.scripted_server import (
     CRASH,
     DONE,
@@ -193,3 +193,16 @@ async def test_an_idle_connection_that_was_closed_is_nobodys_business(tmp_path: 
         await demo.ask(QUESTION, conversation=conversation)
         after = await ended(demo, conversation)
         assert (after.state, after.text) == ("complete", "I see")
+
+
+@in_a_loop
+async def test_a_damaged_picture_never_reaches_the_model(tmp_path: Path) -> None:
+    async with serving() as server, chat_before(server, tmp_path) as demo:
+        photo = demo.store.add_photo("me", CAT, "cat.png")
+        for path in (tmp_path / "data" / "photos").iterdir():
+            path.write_bytes(b"")
+        before = len(server.posts)
+        started = await demo.service.ask("me", None, "Who?", [(photo.id, 1)])
+        failed = await ended(demo, started.conversation)
+        assert failed.state == "broken" and "picture" in failed.end["what"]
+        assert len(server.posts) == before
