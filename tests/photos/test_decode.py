@@ -7,7 +7,6 @@ import os
 import struct
 import subprocess
 import sys
-import time
 import warnings
 import zlib
 from collections.abc import Callable
@@ -165,12 +164,11 @@ def test_stopping_the_program_is_not_a_broken_picture(monkeypatch: pytest.Monkey
 # Limits
 
 
-def test_a_bomb_is_refused_from_its_header() -> None:
+def test_a_bomb_is_refused_from_its_header(monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = png(60_000, 60_000, body=zlib.compress(bytes(1_000_000)))
-    started_s = time.perf_counter()
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("decoded"))
     with pytest.raises(PhotoError, match="more than 100 megapixels"):
         read_photo(bomb)
-    assert time.perf_counter() - started_s < 2
 
 
 @pytest.mark.parametrize("size_wh", [(10_000, 10_001), (14_000, 14_000), (2**31 - 1, 2**31 - 1)])

@@ -19,7 +19,7 @@ MOST_GROWTH = 8
 
 _MEASURABLE_S = 0.002
 _LONG_ENOUGH_S = 0.01
-_TRIES = 7
+_TRIES = 9
 _RUNS = (" ", "\n", "a", "0")
 
 
@@ -50,7 +50,7 @@ def assert_linear(function: Callable[[str], object], family: Family) -> None:
     for before, length in zip((0, *LENGTHS), LENGTHS, strict=False):
         took_s = _seconds(function, family.text(length))
         if before and took_s > max(_MEASURABLE_S, MOST_GROWTH * shorter_s):
-            shorter_s, took_s = (best_seconds(function, family.text(at)) for at in (before, length))
+            shorter_s, took_s = _least_seconds(function, family.text(before), family.text(length))
             assert took_s < max(_MEASURABLE_S, MOST_GROWTH * shorter_s), (
                 f"{family}: {before} characters take {shorter_s:.6f} s, {length} take {took_s:.6f} s"
             )
@@ -59,9 +59,10 @@ def assert_linear(function: Callable[[str], object], family: Family) -> None:
         shorter_s = took_s
 
 
-def best_seconds(function: Callable[[str], object], text: str) -> float:
-    """Return the least of several measurements of CPU time: noise only adds."""
-    return min(_seconds(function, text) for _ in range(_TRIES))
+def _least_seconds(function: Callable[[str], object], *texts: str) -> list[float]:
+    """Return for each text the least of several measurements, taken in turn: noise only adds, and meets them alike."""
+    runs = [[_seconds(function, text) for text in texts] for _ in range(_TRIES)]
+    return [min(took) for took in zip(*runs, strict=True)]
 
 
 def _seconds(function: Callable[[str], object], text: str) -> float:

@@ -1,7 +1,6 @@
 """Blocks of code in colours: the same code, in linear time, readable."""
 
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 
 from internvl_demo import web
 from internvl_demo.web.markup.code import _LANGUAGES, colour
+from tests.support.linear_time import Family, assert_linear
 from tests.web.test_markup import Page, shown
 
 
@@ -48,16 +48,11 @@ def test_long_code_stays_plain() -> None:
     "piece", ["\n", "\n ", '"', "'''", "/*", "a:", "<a", "<!--", "//", "\\", "- a:", "a=", "&#"]
 )
 def test_colouring_takes_linear_time(piece: str) -> None:
-    def seconds(chars: int) -> float:
-        runs = []
-        for _ in range(3):
-            start = time.process_time()
-            for parts in _LANGUAGES.values():
-                sum(1 for _ in parts.finditer(piece * (chars // len(piece))))
-            runs.append(time.process_time() - start)
-        return min(runs)
+    def colour_all(text: str) -> None:
+        for parts in _LANGUAGES.values():
+            sum(1 for _ in parts.finditer(text))
 
-    assert seconds(16_000) < 9 * seconds(4_000) + 0.02, "four times the code; squared it were sixteen times"
+    assert_linear(colour_all, Family("", piece))
 
 
 def test_code_colours_can_be_read() -> None:
