@@ -20,7 +20,7 @@ It also maps a box on a crop or a marked copy to the photo that the copy was mad
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from internvl_demo.conversation.turns import Attachment, Conversation
@@ -68,12 +68,6 @@ class Attribution:
             self._image, self._certain = named[-1], True
         self._texts = []
         return Pinned(event, self._image, self._certain)
-
-
-def pin(events: Iterable[Event], conversation: Conversation) -> list[Pinned]:
-    """Return the boxes of the answer to the conversation's last turn, in order; none if it has no image."""
-    attribution = Attribution(conversation)
-    return [pinned for event in events if (pinned := attribution.add(event))]
 
 
 def images_named(text: str, count: int) -> list[int]:

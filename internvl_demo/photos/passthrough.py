@@ -37,11 +37,6 @@ _PNG_SHOWN_OTHERWISE = frozenset({b"tRNS", b"acTL", b"fcTL", b"fdAT"})
 """Ancillary chunks without which a PNG shows something else: transparency, and an animation's first picture."""
 
 
-def plain_mime(data: bytes) -> str | None:
-    """Return `image/jpeg`, `image/png` or `image/webp` for a file with nothing but a picture inside, else None."""
-    return mime_of(data) if cleaned(data) == data else None
-
-
 def mime_of(data: bytes) -> str:
     """Return the MIME type of a file that `cleaned` gave."""
     if data.startswith(_JPEG_BEGINNING):

@@ -146,18 +146,6 @@ def to_full(box_1000: Box4, xyxy_px: Box4, full_wh: tuple[int, int]) -> Box4:
     return x1, y1, x2, y2
 
 
-def to_crop(box_1000: Box4, xyxy_px: Box4, full_wh: tuple[int, int]) -> Box4 | None:
-    """Return what a crop shows of a box on the full picture; None if nothing."""
-    (x1, y1, x2, y2), (left, top, right, bottom), (width, height) = box_1000, xyxy_px, full_wh
-    x1, x2 = x1 * width - left * SCALE, x2 * width - left * SCALE
-    y1, y2 = y1 * height - top * SCALE, y2 * height - top * SCALE
-    wide, high = (right - left) * SCALE, (bottom - top) * SCALE
-    if x2 <= 0 or y2 <= 0 or x1 >= wide or y1 >= high:
-        return None
-    (x1, x2), (y1, y2) = _thousandths(x1, x2, wide), _thousandths(y1, y2, high)
-    return x1, y1, x2, y2
-
-
 def _thousandths(start: int, end: int, whole: int) -> tuple[int, int]:
     """Two places on a line of length `whole` -> thousandths of it, 0..1000, the end behind the start."""
     first, last = (min(SCALE, max(0, (2 * value * SCALE + whole) // (2 * whole))) for value in (start, end))

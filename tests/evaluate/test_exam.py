@@ -27,13 +27,13 @@ from internvl_demo.evaluate.exam.marks import (
 )
 from internvl_demo.evaluate.exam.page import exam_page
 from internvl_demo.evaluate.exam.run import Result, f1, scores, sit, table
-from internvl_demo.grounding.attribution import pin
 from internvl_demo.grounding.parser import parse
 from internvl_demo.models import open_backend
 from internvl_demo.nano.lessons.lessons import LANGUAGES
 from internvl_demo.nano.world.vocabulary import Kind, kinds
 from internvl_demo.photos.decode import photo_of
 from internvl_demo.settings import Settings
+from tests.support.grounding_texts import pin
 
 BY_NAME = {kind.en: kind for kind in kinds()}
 LANGS = ("en", "zh")
@@ -42,6 +42,7 @@ MEANINGS = (
     *(("largest", "最大"), ("smallest", "最小"), ("leftmost", "最左"), ("rightmost", "最右")),
     *(("topmost", "最上"), ("lowest", "最下"), ("as many", "一样多"), (" no ", "没有")),
 )
+
 """What an item may be about beside kinds, names and numbers, as both languages put it in an answer."""
 
 

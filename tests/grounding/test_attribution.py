@@ -4,9 +4,10 @@ import pytest
 from PIL import Image
 
 from internvl_demo.conversation.turns import Attachment, Conversation
-from internvl_demo.grounding.attribution import Pinned, images_named, pin
+from internvl_demo.grounding.attribution import Pinned, images_named
 from internvl_demo.grounding.parser import Event, GroundingParser, parse
 from internvl_demo.photos.decode import photo_of
+from tests.support.grounding_texts import pin
 
 A_BOX = "<ref>cat</ref><box>[[1,2,3,4]]</box>"
 

@@ -1,8 +1,11 @@
 """Texts for the grounding parser: broken ones with the reason of each, good ones, and floods."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from internvl_demo.grounding.parser import LIST_CHARS, Box
+from internvl_demo.conversation.turns import Conversation
+from internvl_demo.grounding.attribution import Attribution, Pinned
+from internvl_demo.grounding.parser import LIST_CHARS, Box, Event
 
 
 class Case(NamedTuple):
@@ -18,6 +21,12 @@ class Case(NamedTuple):
 def box(label: str, *box_1000: int) -> Box:
     x1, y1, x2, y2 = box_1000
     return Box(label, (x1, y1, x2, y2))
+
+
+def pin(events: Iterable[Event], conversation: Conversation) -> list[Pinned]:
+    """Return the boxes of a whole answer on their images, as they are pinned while it comes."""
+    attribution = Attribution(conversation)
+    return [pinned for event in events if (pinned := attribution.add(event))]
 
 
 CAT = box("cat", 1, 2, 3, 4)
