@@ -1,6 +1,8 @@
-"""The command line, run as a person runs it."""
+"""The command line: what it prints, and what it says of bad input."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,13 @@ def picture(tmp_path: Path) -> Path:
     path = tmp_path / "tall.png"
     Image.new("RGB", (800, 1300), "white").save(path)
     return path
+
+
+def test_a_process_ends_with_two_sentences_and_code_2(tmp_path: Path) -> None:
+    (tmp_path / "notes.png").write_text("these are notes")
+    command = [sys.executable, "-W", "ignore", "-m", "internvl_demo", "plan", tmp_path / "notes.png"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 2)
 
 
 def test_a_file_that_is_no_picture_is_named_with_a_next_step(tmp_path: Path) -> None:

@@ -116,7 +116,6 @@ def test_a_quick_command_of_the_docs_runs(
     command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     for name in ("a.png", "b.png", "photo.jpg"):
         Image.open(asset("examples") / "animals.webp").convert("RGB").save(name)
     said = run(*command).stdout

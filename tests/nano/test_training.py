@@ -29,6 +29,18 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return build_tokenizer(scenes=20)
 
 
+@pytest.fixture
+def run(tmp_path: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for a run, with a tokenizer that is built already; batches are small."""
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    for stage, recipe in RECIPES.items():
+        monkeypatch.setitem(RECIPES, stage, replace(recipe, views=min(recipe.views, FEW_VIEWS[stage])))
+    return tmp_path
+
+
+FEW_VIEWS = dict.fromkeys(STAGES, 3) | {"vision-112": 24}
+
+
 def test_every_number_capital_name_and_control_string_is_one_token(
     tokenizer: PreTrainedTokenizerFast,
 ) -> None:
@@ -213,22 +225,22 @@ def test_an_unknown_stage_names_those_there_are(tmp_path: Path) -> None:
         train("everything", tmp_path)
 
 
-def test_training_learns_stops_and_goes_on(tmp_path: Path) -> None:
+def test_training_learns_stops_and_goes_on(run: Path) -> None:
     """Twenty steps of the first stage: the loss falls; a second command goes on where the first stopped."""
     torch.manual_seed(0)
-    first = train("vision-112", tmp_path, steps=5, workers=0, device="cpu")
-    last = train("vision-112", tmp_path, steps=20, workers=0, device="cpu")
+    first = train("vision-112", run, steps=5, workers=0, device="cpu")
+    last = train("vision-112", run, steps=20, workers=0, device="cpu")
     assert (first["step"], last["step"]) == (5, 20)
     assert last["looks"] < first["looks"]
 
 
-def test_processes_train_as_one(tmp_path: Path) -> None:
+def test_processes_train_as_one(run: Path) -> None:
     """Two processes with a batch each: a log of one line a step, and weights that both agree upon."""
-    last = train("vision-112", tmp_path, steps=2, workers=0, processes=2, device="cpu")
+    last = train("vision-112", run, steps=2, workers=0, processes=2, device="cpu")
     assert last["step"] == 2
-    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 1
-    run_together(2, tmp_path, _gradients, tmp_path)
-    means = [torch.load(tmp_path / f"{number}.pt", weights_only=True) for number in range(2)]
+    assert len((run / "log.jsonl").read_text().splitlines()) == 1
+    run_together(2, run, _gradients, run)
+    means = [torch.load(run / f"{number}.pt", weights_only=True) for number in range(2)]
     assert torch.equal(means[0], torch.tensor([[0.5, 0.5], [1.0, 1.0]]))
     assert torch.equal(means[0], means[1])
 
@@ -245,29 +257,36 @@ def _gradients(folder: Path) -> None:
 
 
 def test_a_failure_of_one_process_ends_all(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="vision-112"):
-        train("vision-224", tmp_path, steps=1, workers=0, processes=2, device="cpu")
+    with pytest.raises(Exception, match="the second has failed"):
+        run_together(2, tmp_path, _fail_in_the_second)
 
 
-def test_what_goes_on_has_the_rate_of_its_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    train("vision-112", tmp_path, steps=1, workers=0, device="cpu")
-    before = torch.load(tmp_path / "vision-112.pt", weights_only=True)["weights"]
+def _fail_in_the_second() -> None:
+    """Process 0 waits for a gradient that never comes."""
+    if rank():
+        raise ValueError("the second has failed")
+    share_gradients([torch.nn.Parameter(torch.zeros(2))])
+
+
+def test_what_goes_on_has_the_rate_of_its_recipe(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train("vision-112", run, steps=1, workers=0, device="cpu")
+    before = torch.load(run / "vision-112.pt", weights_only=True)["weights"]
     monkeypatch.setitem(RECIPES, "vision-112", replace(RECIPES["vision-112"], rate=0.0))
-    train("vision-112", tmp_path, steps=2, workers=0, device="cpu")
-    after = torch.load(tmp_path / "vision-112.pt", weights_only=True)
+    train("vision-112", run, steps=2, workers=0, device="cpu")
+    after = torch.load(run / "vision-112.pt", weights_only=True)
     assert after["step"] == 2
     assert all(torch.equal(part, after["weights"][name]) for name, part in before.items())
 
 
-def test_published_weights_go_on_with_heads_of_their_own(tmp_path: Path) -> None:
+def test_published_weights_go_on_with_heads_of_their_own(run: Path) -> None:
     """The finished model stands still while its heads learn; then all of it learns."""
-    train("heads", tmp_path, steps=1, workers=0, device="cpu")
+    train("heads", run, steps=1, workers=0, device="cpu")
     published = load_file(NANO_DIR / "model.safetensors")
-    heads = torch.load(tmp_path / "heads.pt", weights_only=True)["weights"]
+    heads = torch.load(run / "heads.pt", weights_only=True)["weights"]
     name = "vision_tower.encoder.layer.0.mlp.fc1.weight"
     assert torch.equal(heads[f"model.model.{name}"], published[name].float())
-    train("all", tmp_path, steps=1, after="heads", workers=0, device="cpu")
-    learned = torch.load(tmp_path / "all.pt", weights_only=True)["weights"]
+    train("all", run, steps=1, after="heads", workers=0, device="cpu")
+    learned = torch.load(run / "all.pt", weights_only=True)["weights"]
     assert not torch.equal(learned[f"model.model.{name}"], heads[f"model.model.{name}"])
 
 
@@ -285,14 +304,14 @@ def test_numbers_learn_beside_their_neighbours(tokenizer: PreTrainedTokenizerFas
     assert words.weight.grad[ids[1]].mean() == 1.0
 
 
-def test_every_stage_teaches_what_it_should_and_leaves_the_rest(tmp_path: Path) -> None:
+def test_every_stage_teaches_what_it_should_and_leaves_the_rest(run: Path) -> None:
     """The whole recipe, a step a stage, from nothing to a model that loads."""
     for stage in STAGES:
         if stage != "heads":
-            train(stage, tmp_path, steps=1, workers=0, device="cpu")
+            train(stage, run, steps=1, workers=0, device="cpu")
 
     def kept(stage: str, part: str) -> list[torch.Tensor]:
-        weights = torch.load(tmp_path / f"{stage}.pt", weights_only=True)["weights"]
+        weights = torch.load(run / f"{stage}.pt", weights_only=True)["weights"]
         return [weights[name] for name in sorted(weights) if name.startswith(part) and weights[name].ndim > 1]
 
     def same(before: str, after: str, part: str, then: str = "") -> bool:
@@ -312,8 +331,8 @@ def test_every_stage_teaches_what_it_should_and_leaves_the_rest(tmp_path: Path) 
     assert not same("language", "align", mlp)
     for part in (vision, decoder, mlp):
         assert not same("align", "all", part)
-    export_model(tmp_path, "all", tmp_path / "model")
-    assert (tmp_path / "model" / "model.safetensors").exists()
+    export_model(run, "all", run / "model")
+    assert (run / "model" / "model.safetensors").exists()
 
 
 def test_the_card_says_what_the_weights_can_do() -> None:

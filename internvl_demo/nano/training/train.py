@@ -70,6 +70,8 @@ def train(
             raise SetupError(f"There is no training stage {name!r}.", f"Stages are {', '.join(STAGES)}.")
     recipe = RECIPES[stage]
     recipe = replace(recipe, steps=steps or recipe.steps, after=(after,) if after else recipe.after)
+    if not (run / f"{stage}.pt").exists():
+        _check_earlier(stage, recipe, run)
     run.mkdir(parents=True, exist_ok=True)
     if stage == "heads":
         PreTrainedTokenizerFast.from_pretrained(NANO_DIR).save_pretrained(run / "tokenizer")
@@ -81,6 +83,14 @@ def train(
     run_together(processes, run, _train, stage, recipe, run, place, workers, compiled)
     last: dict[str, Any] = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
     return last
+
+
+def _check_earlier(stage: str, recipe: Recipe, run: Path) -> None:
+    """Make sure that the stages before are there, before anything is built. Raises SetupError."""
+    for before in recipe.after:
+        earlier = run / f"{before}.pt"
+        if not earlier.exists():
+            raise SetupError(f"Stage {stage} needs {earlier}.", f"Train the stage {before} first.")
 
 
 def _train(
@@ -156,10 +166,7 @@ class _Stage:
         if self.name == "heads":
             self.learner.load_published(NANO_DIR)
         for before in self.recipe.after:
-            earlier = self.run / f"{before}.pt"
-            if not earlier.exists():
-                raise SetupError(f"Stage {self.name} needs {earlier}.", f"Train the stage {before} first.")
-            kept = torch.load(earlier, map_location=self.device, weights_only=True)
+            kept = torch.load(self.run / f"{before}.pt", map_location=self.device, weights_only=True)
             self.learner.load_state_dict(self._weights_of(before, kept["weights"]), strict=False)
         return 0
 
