@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from internvl_demo.models.lmdeploy.launch import free_port
 from tests.support.http_client import Client
 from tests.support.uploads import png
 
@@ -18,9 +19,9 @@ ROOT = Path(__file__).parents[2]
 
 
 class App:
-    """`app.py` as a process of its own, whose temporary files lie in `folder`."""
+    """`app.py`, or another program that serves the page, as a process whose temporary files lie in `folder`."""
 
-    def __init__(self, folder: Path, keep_days: int):
+    def __init__(self, folder: Path, keep_days: int, *program: str):
         self.folder = folder
         environment = {
             **os.environ,
@@ -30,9 +31,13 @@ class App:
             "GRADIO_ANALYTICS_ENABLED": "False",
         }
         environment.pop("GRADIO_TEMP_DIR", None)
-        program = [sys.executable, str(ROOT / "app.py")]
         self.process = subprocess.Popen(
-            program, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [sys.executable, *(program or ["app.py"])],
+            env=environment,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         self.url = self._address()
 
@@ -78,14 +83,18 @@ def test_nothing_is_left_where_nothing_is_kept(tmp_path: Path, apps: list[App], 
 
 
 def test_an_answer_that_was_coming_is_stored(tmp_path: Path, apps: list[App]) -> None:
-    app = App(tmp_path, keep_days=1)
-    apps.append(app)
-    client = Client(app.url)
-    conversation = client.ask("Please describe everything in detail.", client.upload(png()))["conversation"]
-    assert app.end(signal.SIGTERM) == 0
-    again = App(tmp_path, keep_days=1)
-    apps.append(again)
-    back = Client(again.url, secret=client.secret)
+    program = ["-m", "tests.support.scripted_app", str(tmp_path / "data")]
+    scripted = [*program, str(free_port()), "Half of it, ", "..."]
+    apps.append(App(tmp_path, 1, *scripted))
+    client = Client(apps[0].url)
+    conversation = client.ask("What is this?", client.upload(png()))["conversation"]
+    for _, _, data in client.events(conversation):
+        if "Half of it" in str(data):
+            break
+    assert apps[0].end(signal.SIGTERM) == 0
+    apps.append(App(tmp_path, 1, *scripted))
+    back = Client(apps[1].url, secret=client.secret)
     (question,) = back.call("GET", f"/api/conversations/{conversation}")["questions"]
-    assert question["answers"][-1]["state"] in ("broken", "complete")
-    assert httpx.get(f"{again.url}/{question['images'][0]['url']}").status_code == 200
+    (answer,) = question["answers"]
+    assert (answer["state"], answer["text"]) == ("broken", "Half of it, ")
+    assert httpx.get(f"{apps[1].url}/{question['images'][0]['url']}").status_code == 200
