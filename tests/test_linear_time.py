@@ -65,7 +65,7 @@ def more_of(text: str) -> object:
 
 
 TAG = "< / quad >"
-GROUNDED = "<ref>cat</ref><box>[[1.5, 20], (300;400)]</box>"
+GROUNDED = "<ref>cat</ref>** </b> 1. <box>[[1.5, 20], (300;400)]</box>"
 READERS = {
     "neutralise": Reader(
         neutralise, ("< / img >", "<|im_end|>", "[UNUSED_TOKEN_145]"), ("conversation/prompt.py _CONTROL",)
@@ -80,7 +80,15 @@ READERS = {
         (TAG, GROUNDED),
         tuple(
             f"grounding/parser.py {name}"
-            for name in ("_LEXEME", "_ENDS_LIKE_TAG", "_JOINS_TO_TAG", "_PARTIAL_TAG", "_NUMBER")
+            for name in (
+                "_LEXEME",
+                "_ENDS_LIKE_TAG",
+                "_JOINS_TO_TAG",
+                "_PARTIAL_TAG",
+                "_NUMBER",
+                "_SPACE",
+                "_NO_WORD",
+            )
         ),
     ),
     "parse in pieces": Reader(fed_in_pieces, (TAG, GROUNDED)),

@@ -15,7 +15,8 @@ three places: plain text, inside `<ref>`, inside `<box>`. It treats bad text lik
     unclosed `<box>`  after a complete list text goes on at once; in a broken list after LIST_CHARS
     unclosed `<ref>`  its words become text; at a `<box>` it counts as closed
     stray tags        left out
-    label             holds for the next boxes as long as only spaces stand between
+    label             holds for the next boxes as long as no word stands between: spaces, marks, quotation
+                      marks, simple HTML and the bullets of a list do not count, `<ref>cat</ref>**: <box>`
     partial tag at    left out inside `<ref>` and `<box>`; in plain text only if it is certainly a tag:
       the end         `<bo` and `</` go, `x <` and `x <r` stay
 
@@ -42,6 +43,9 @@ LABEL_CHARS = 500
 LIST_CHARS = 400
 """The longest inside of one list, runs of spaces counted once. Four numbers need 20 characters."""
 
+GAP_CHARS = 80
+"""The most marks between a phrase and its box, runs of spaces counted once."""
+
 MAX_BOXES = 500
 """Boxes shown per answer. Crowded pictures have some hundred objects; a model that writes more is looping."""
 
@@ -62,6 +66,13 @@ _ENDS_LIKE_TAG = re.compile(rf"{_TAG_START}\Z", re.IGNORECASE)
 _JOINS_TO_TAG = re.compile(rf"(?:{_TAG}|{_TAG_START})\Z", re.IGNORECASE)
 _PARTIAL_TAG = re.compile(r"<(?:\s*/|\w\w)")
 """What a held start must look like to be certainly a partial tag: `</` or two letters."""
+
+_SPACE = re.compile(r"\s+")
+_NO_WORD = re.compile(
+    r"(?:</?[a-z]{1,10}\s?/?>|(?<!\w)[0-9]{1,3}[.)](?!\w)|[^\w]|_)*+",
+    re.IGNORECASE,
+)
+"""What leaves a phrase and its box together: an HTML tag, a number of a list, marks and spaces."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,12}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})")
 _OPENING, _CLOSING = "[(", "])"
@@ -114,6 +125,7 @@ class GroundingParser:
         self._place: Literal["text", "ref", "box"] = "text"
         self._phrase = ""
         self._label = ""
+        self._gap = ""  # what stands behind the label
         self._lists = _Lists()
         self._boxes = 0
         self._left_out = False
@@ -159,8 +171,15 @@ class GroundingParser:
                 self._show(Text(self._phrase))
                 self._phrase, self._place = "", "text"
         elif text:
-            self._label = self._label if text.isspace() else ""
+            self._read_gap(text)
             self._show(Text(text))
+
+    def _read_gap(self, text: str) -> None:
+        """Keep what stands between a phrase and its box; forget the phrase once that is too much."""
+        if self._label:
+            self._gap = _SPACE.sub(" ", self._gap + text)
+            if len(self._gap) > GAP_CHARS:
+                self._label = ""
 
     def _read_lists(self, text: str) -> str:
         """Read text inside `<box>`; return the part that belongs behind the box because `</box>` is missing."""
@@ -185,10 +204,12 @@ class GroundingParser:
         if tag == "<ref>":
             self._label = ""
         elif opens_box:
+            self._label = self._label if _NO_WORD.fullmatch(self._gap) else ""
+            self._gap = ""
             self._lists = _Lists()
 
     def _end_phrase(self, *, closed: bool) -> None:
-        self._label = " ".join(self._phrase.split()) if closed else ""
+        self._label, self._gap = " ".join(self._phrase.split()) if closed else "", ""
         self._show(Phrase(self._phrase) if self._label else Text(self._phrase))
         self._phrase = ""
 

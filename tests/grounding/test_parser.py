@@ -100,6 +100,9 @@ OTHER_PARTS = [
     "1" * 150,
     "a" * 260,
     " " * 9,
+    "**: ",
+    "\n1. ",
+    "</b>",
     "<ref>dog</ref><box>[[5,6,7,8]]</box>",
 ]
 FRAGMENTS = st.sampled_from([*TAGS, *PARTS_OF_TAGS, *PARTS_OF_LISTS, *OTHER_PARTS])

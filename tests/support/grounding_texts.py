@@ -96,6 +96,29 @@ BAD = [
     Case("stray closing tags", "a</ref>b</box>c</quad>d", "abcd", [], 0),
     Case("stray opening quad", "a <quad>[[1,2,3,4,5,6,7,8]]</quad> b", "a  b", [], 1),
     Case("text between phrase and box", "<ref>cat</ref> and <box>[[1,2,3,4]]</box>", "cat and ", [NOBODY], 0),
+    Case(
+        "a sentence between phrase and box",
+        "<ref>cat</ref>. It is <box>[[1,2,3,4]]</box>",
+        "cat. It is ",
+        [NOBODY],
+        0,
+    ),
+    Case("a Chinese word between them", "<ref>cat</ref>在<box>[[1,2,3,4]]</box>", "cat在", [NOBODY], 0),
+    Case("a number between them", "<ref>cat</ref> 7 <box>[[1,2,3,4]]</box>", "cat 7 ", [NOBODY], 0),
+    Case(
+        "a word between two boxes",
+        "<ref>cat</ref><box>[[1,2,3,4]]</box> or <box>[[1,2,3,4]]</box>",
+        "cat or ",
+        [CAT, NOBODY],
+        0,
+    ),
+    Case(
+        "marks without end between them",
+        f"<ref>cat</ref>{'*' * 81}<box>[[1,2,3,4]]</box>",
+        "cat" + "*" * 81,
+        [NOBODY],
+        0,
+    ),
     # the answer ends in the middle
     Case("ends after a box tag", "<ref>cat</ref><box>", "cat", [], 1),
     Case("ends in a list", "<ref>cat</ref><box>[[1,2,3,4", "cat", [], 1),
@@ -194,6 +217,61 @@ GOOD = [
     ),
     Case("a phrase without a box", "the <ref>cat</ref>", "the cat", [], 0),
     Case("nothing", "", "", [], 0),
+]
+
+GAPS = (
+    "**",
+    '" ',
+    "”",
+    "」",
+    ": ",
+    "：",
+    " (",
+    "（",
+    "__",
+    "`",
+    "*_`",
+    " - ",
+    "\n- ",
+    "\n* ",
+    "\n  1. ",
+    "\n12) ",
+    " -> ",
+    " → ",
+)
+GAPS += (
+    "~~",
+    "|",
+    ", ",
+    "、",
+    "</b>",
+    "<br />",
+    "</em>: ",
+    " \u2014 ",
+    ".\n\n",
+    "!",
+    "\u3000",
+    "🐱 ",
+    "*" * 80,
+)
+"""What may stand between a phrase and its box."""
+
+GOOD += [
+    Case(
+        f"{gap!r} between phrase and box", f"<ref>cat</ref>{gap}<box>[[1,2,3,4]]</box>", f"cat{gap}", [CAT], 0
+    )
+    for gap in GAPS
+]
+GOOD += [
+    Case("bold around a phrase", "**<ref>cat</ref>**<box>[[1,2,3,4]]</box>", "**cat**", [CAT], 0),
+    Case("Chinese quotation marks", "「<ref>cat</ref>」<box>[[1,2,3,4]]</box>", "「cat」", [CAT], 0),
+    Case(
+        "a list of boxes below a phrase",
+        "<ref>cat</ref>:\n1. <box>[[1,2,3,4]]</box>\n2. <box>[[1,2,3,4]]</box>",
+        "cat:\n1. \n2. ",
+        [CAT, CAT],
+        0,
+    ),
 ]
 
 CASES = BAD + GOOD
