@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from PIL import Image
 from tokenizers import normalizers
 
 from internvl_demo.conversation.budget import estimate
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.prompt import neutralise
-from internvl_demo.conversation.turns import Conversation
+from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.evaluate.exam import marks
-from internvl_demo.grounding.attribution import images_named
+from internvl_demo.grounding.attribution import Attribution
+from internvl_demo.grounding.naming import images_named
 from internvl_demo.grounding.overlay import colour_of, drawable
-from internvl_demo.grounding.parser import GroundingParser, parse
+from internvl_demo.grounding.parser import Box, GroundingParser, Text, parse
 from internvl_demo.models.convert.tokens import _normalizers, _SentencePiece
 from internvl_demo.models.lmdeploy import progress
 from internvl_demo.models.lmdeploy.launch import python_of
@@ -29,6 +31,7 @@ from internvl_demo.models.openai.chunked import ChunkedDecoder, ChunkedError
 from internvl_demo.models.openai.dialects import request_fields
 from internvl_demo.models.openai.errors import refusal
 from internvl_demo.nano.world.vocabulary import kinds
+from internvl_demo.photos.decode import photo_of
 from tests.support.linear_time import Family, assert_linear, hostile_texts
 
 ROOT = Path(__file__).parents[1] / "internvl_demo"
@@ -49,6 +52,13 @@ def fed_in_pieces(text: str) -> None:
     for start in range(0, len(text), 7):
         parser.feed(text[start : start + 7])
     parser.finish()
+
+
+def attributed(text: str) -> None:
+    photo = photo_of(Image.new("RGB", (8, 8)))
+    attribution = Attribution(Conversation().ask("Where?", (Attachment(photo, 12),) * 3))
+    for event in (Box("cat", (1, 2, 3, 4)), Text(text), Box("cat", (1, 2, 3, 4))):
+        attribution.add(event)
 
 
 def decode_chunked(text: str) -> None:
@@ -94,8 +104,34 @@ READERS = {
     "parse in pieces": Reader(fed_in_pieces, (TAG, GROUNDED)),
     "images_named": Reader(
         lambda text: images_named(text, 9),
-        ("images 1 , and 2 & 3", "image - 12", "图片1"),
-        ("grounding/attribution.py _MENTION", "grounding/attribution.py images_named"),
+        (
+            "images 1 , and 2 & 3",
+            "images two to 3",
+            "image - no. 12 and 3",
+            "the second to the last uploaded photo",
+            "first, and last one of the 3 images",
+            "between all the two images",
+            "in the second one, ",
+            "图片（1、2和3",
+            "倒数第 二十一 张 图片",
+            "第一、第二和3 张 里",
+            "最后面的两张 图",
+        ),
+        (
+            "grounding/naming/__init__.py _NOUN",
+            "grounding/naming/__init__.py _JOINING",
+            "grounding/naming/english.py _compile",
+            "grounding/naming/chinese.py _row",
+            "grounding/naming/chinese.py _values",
+        ),
+    ),
+    "attributed": Reader(
+        attributed,
+        (" it is, and can be located in the second image.", "，在第二张图（", "** - Image-2 : "),
+        tuple(
+            f"grounding/attribution.py {name}"
+            for name in ("_END", "_BREAK", "_LEADS", "_COMPARES", "_SAYS_WHERE", "_NO_WORD", "_HEADS")
+        ),
     ),
     "drawable": Reader(lambda text: drawable(text, 1), ("a cat\n猫",)),
     "colour_of": Reader(colour_of, ("a cat\n猫",)),

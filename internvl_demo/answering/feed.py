@@ -19,12 +19,8 @@ from dataclasses import dataclass
 from internvl_demo.answering.stream import Answer
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import DemoError
-from internvl_demo.grounding.attribution import Pinned
-from internvl_demo.grounding.parser import Phrase, Text
+from internvl_demo.grounding.attribution import Part as Part
 from internvl_demo.store.records import State
-
-Part = Text | Phrase | Pinned
-"""What an answer grows by: text, a phrase, or a box on the image that it means."""
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from typing import Any
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.tiling import plan_tiles
 from internvl_demo.conversation.turns import Conversation
-from internvl_demo.grounding.attribution import Attribution, Pinned
-from internvl_demo.grounding.parser import Box, Event, GroundingParser, Phrase, Text, visible_text
+from internvl_demo.grounding.attribution import Attribution, Part, Pinned
+from internvl_demo.grounding.parser import Event, GroundingParser, visible_text
 from internvl_demo.models.base import Backend, Piece, Timing, Usage
 from internvl_demo.photos.coordinates import to_px
 
@@ -58,7 +58,7 @@ class AnswerBuilder:
         self._pinned: list[Pinned] = []
         self.usage: Usage | None = None
 
-    def add(self, piece: Piece) -> tuple[Text | Phrase | Pinned, ...]:
+    def add(self, piece: Piece) -> tuple[Part, ...]:
         """Take the next piece; return what it completes, boxes on their images."""
         if isinstance(piece, Usage):
             self.usage = piece
@@ -72,9 +72,9 @@ class AnswerBuilder:
         """Count seconds from now: it is the question's turn."""
         self._started = time.monotonic()
 
-    def finish(self) -> tuple[Text | Phrase | Pinned, ...]:
+    def finish(self) -> tuple[Part, ...]:
         """Take the end of the answer; return what was still held back."""
-        return self._take(self._parser.finish())
+        return (*self._take(self._parser.finish()), *self._keep(self._attribution.finish()))
 
     @property
     def begun(self) -> bool:
@@ -104,16 +104,12 @@ class AnswerBuilder:
             self.usage,
         )
 
-    def _take(self, events: list[Event]) -> tuple[Text | Phrase | Pinned, ...]:
+    def _take(self, events: list[Event]) -> tuple[Part, ...]:
         self._events += events
-        parts: list[Text | Phrase | Pinned] = []
-        for event in events:
-            pinned = self._attribution.add(event)
-            if pinned:
-                self._pinned.append(pinned)
-                parts.append(pinned)
-            elif not isinstance(event, Box):
-                parts.append(event)
+        return self._keep([part for event in events for part in self._attribution.add(event)])
+
+    def _keep(self, parts: list[Part]) -> tuple[Part, ...]:
+        self._pinned += [part for part in parts if isinstance(part, Pinned)]
         return tuple(parts)
 
 

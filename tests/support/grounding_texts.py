@@ -23,10 +23,13 @@ def box(label: str, *box_1000: int) -> Box:
     return Box(label, (x1, y1, x2, y2))
 
 
-def pin(events: Iterable[Event], conversation: Conversation) -> list[Pinned]:
-    """Return the boxes of a whole answer on their images, as they are pinned while it comes."""
+def pin(events: Iterable[Event], conversation: Conversation, *, ended: bool = True) -> list[Pinned]:
+    """Return the boxes of an answer on their images, as they are pinned while it comes; without those still held."""
     attribution = Attribution(conversation)
-    return [pinned for event in events if (pinned := attribution.add(event))]
+    parts = [part for event in events for part in attribution.add(event)]
+    if ended:
+        parts += attribution.finish()
+    return [part for part in parts if isinstance(part, Pinned)]
 
 
 CAT = box("cat", 1, 2, 3, 4)
