@@ -8,53 +8,32 @@ comes out is a picture or a `PhotoError` that says what to do; no other exceptio
     clean_file   bytes -> a file of the same picture that is safe to keep and to show
     pixels_of    such a file -> its pixels
 
-How the values of other kinds of picture become 8-bit RGB:
+`opening` finds the picture in the file, `kinds` brings its values to RGB; here it is turned upright and named. A
+colour profile has no effect on the pixels, as in the official preprocessing of InternVL 1.5; a file that is kept
+has it for people's eyes (`colour`).
 
-    RGBA, LA, PA, or one transparent colour          laid on white (16-bit: the one colour stays opaque)
-    16-bit grey                                      0..65535 -> 0..255
-    32-bit grey, integers or floats                  within 0..255 as it is; floats within 0..1 times 255;
-                                                     others from the darkest to the brightest
-    1-bit, palette, CMYK, YCbCr, Lab, 16-bit colour  as Pillow converts them
-
-Of an animation or a document of several pages the first is taken. A colour profile is dropped, not
-applied: the official preprocessing of InternVL 1.5 does the same.
-
-Not here: tiles, PDF, video, the network, and Pillow's formats beyond `FORMATS`: their decoders never see
-the bytes.
+Not here: tiles, PDF, video, the network.
 """
 
-import math
 import re
 import stat
-import threading
 import unicodedata
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
 
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image
 from PIL.Image import Transpose
 
-from internvl_demo.errors import PhotoError, Sentence
+from internvl_demo.errors import PhotoError
+from internvl_demo.photos.colour import kept_profile
+from internvl_demo.photos.door import MAX_BYTES, check_bytes, check_size, open_door
+from internvl_demo.photos.kinds import in_rgb
+from internvl_demo.photos.mending import orientation_of
+from internvl_demo.photos.opening import HEIC, JPEGS, Opened, digest, opened
 from internvl_demo.photos.passthrough import cleaned, mime_of
-from internvl_demo.photos.photo import InMemory, Photo, encode_image, encode_lossless
-
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""The formats that are read, by Pillow's names."""
-
-MAX_BYTES = 32 * 1024 * 1024
-"""The largest file: 32 MB."""
-
-MAX_PIXELS = 100_000_000
-"""The largest picture: 100 megapixels, more than any phone takes; decoded it needs 400 MB of memory."""
-
-MIN_SIDE_PX = 2
-"""The shortest side. Thinner pictures are tracking pixels and accidents."""
+from internvl_demo.photos.photo import InMemory, Note, Photo, encode_image, encode_lossless
 
 MAX_NAME_CHARS = 80
 """The longest name that is shown."""
@@ -62,12 +41,6 @@ MAX_NAME_CHARS = 80
 ORIGINAL_MAX_BYTES = 8 * 1024 * 1024
 """The largest file that a model server gets as it is: phones' photos are smaller; lossless 4K is encoded anew."""
 
-SUPPORTED = Sentence("JPEG, PNG, WebP, GIF, BMP or TIFF")
-"""`FORMATS` in words, for sentences."""
-
-CHOOSE_SUPPORTED = Sentence("Choose a picture that is {formats}.", formats=SUPPORTED)
-
-_ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
@@ -81,70 +54,77 @@ _UPRIGHT = {
 
 _ON_ITS_SIDE = (5, 6, 7, 8)
 
-_OTHER_KINDS = (
-    (re.compile(rb".{4}ftyp(hei|hev|mif1|msf1)", re.DOTALL), Sentence("a HEIC picture")),
-    (re.compile(rb".{4}ftypavi", re.DOTALL), Sentence("an AVIF picture")),
-    (re.compile(rb".{4}ftyp", re.DOTALL), Sentence("a video")),
-    (re.compile(rb"\s*(<\?xml[^>]*>\s*)?<svg", re.IGNORECASE), Sentence("an SVG drawing")),
-    (re.compile(rb"%PDF"), Sentence("a PDF document")),
-)
-"""How files begin that people often take for a picture that can be read here; HEIC is what iPhones write."""
-
 _SAME_TO_ALL = ("RGB", "L", "P", "1")
 """Pillow modes that become RGB in one way only; 16-bit greys, CMYK and transparency do not."""
 
-_HASH_STEP_PIXELS = 4_000_000
-_PILLOW = threading.Lock()
+_LOSSY = (*JPEGS, HEIC, "AVIF")
+"""Photos' formats: encoded anew without loss, they would be ten times as large."""
 
 
 @dataclass(frozen=True)
 class CleanFile:
     """A file of one picture that is safe to keep and to show.
 
-    mime, data: the file; a JPEG that is turned says so in an EXIF segment that holds nothing else.
+    mime, data: the file; a JPEG that is turned says so in an EXIF segment that holds nothing else, and a picture
+    with colours beyond sRGB has a profile that holds nothing else.
     size_wh: of the picture, upright.
-    original: whether a model server may get it as it is: nothing was encoded anew, it is upright and not over 8 MB.
+    original: whether a model server may get it, without its profile: nothing was encoded anew, it is upright and not
+    over 8 MB.
+    note: what is to be said of how it was read.
     """
 
     mime: str
     data: bytes
     size_wh: tuple[int, int]
     original: bool
+    note: Note | None = None
 
 
 def read_photo(data: bytes, name: str = "") -> Photo:
-    """Decode the bytes of a JPEG, PNG, WebP, GIF, BMP or TIFF file: a `Photo` that holds its pixels.
+    """Decode the bytes of a file of a supported format: a `Photo` that holds its pixels.
 
     Raises PhotoError if they are no such file, damaged, over 32 MB or 100 megapixels, or under 2 pixels a side.
     """
-    with _opened(data) as image:
-        rgb = _upright(image)
-        file = _as_it_is(image, data)
+    check_bytes(len(data))
+    with open_door():
+        found = opened(data)
+        rgb, note = _upright(found)
+        profile = _profile(found)
+        file = _as_it_is(found, None)
         original = (file.mime, file.data) if file and file.original else None
-        return Photo(_id(rgb), display_name(name), rgb.size, InMemory(rgb, original))
+        return Photo(_id(rgb), display_name(name), rgb.size, InMemory(rgb, original, profile), note)
 
 
 def clean_file(data: bytes) -> CleanFile:
     """Check and clean a file that a person sent; see `CleanFile`.
 
-    Decodes it once. A JPEG or PNG keeps its coded pixels wherever they show the same to everybody, so that a
-    phone's photo takes a tenth of a second; everything else is encoded anew: upright, in RGB, without loss, but for
-    a JPEG by the rules of `encode_photo`. Raises PhotoError like `read_photo`.
+    A JPEG or PNG keeps its coded pixels wherever they show the same to everybody, so that a phone's photo takes a
+    tenth of a second; everything else is encoded anew: upright, in RGB, without loss, but for photos' formats by the
+    rules of `encode_photo`. Raises PhotoError like `read_photo`.
     """
-    with _opened(data) as image:
-        image.load()
-        file = _as_it_is(image, data)
+    check_bytes(len(data))
+    with open_door():
+        found = opened(data)
+        profile = _profile(found)
+        file = _as_it_is(found, profile)
         if file is not None:
             return file
-        rgb = _upright(image)
-    mime, anew = encode_image(rgb) if image.format in ("JPEG", "MPO") else encode_lossless(rgb)
-    return CleanFile(mime, anew, rgb.size, False)
+        rgb, note = _upright(found)
+    mime, anew = (encode_image if found.image.format in _LOSSY else encode_lossless)(rgb, profile)
+    return CleanFile(mime, anew, rgb.size, False, note)
 
 
 def pixels_of(data: bytes) -> Image.Image:
     """Decode a file: its picture in RGB, upright. Raises PhotoError like `read_photo`."""
-    with _opened(data) as image:
-        return _upright(image)
+    check_bytes(len(data))
+    with open_door():
+        return _upright(opened(data))[0]
+
+
+def profile_of(data: bytes) -> bytes | None:
+    """Return the colour profile of a file that `clean_file` made, or None for sRGB. Decodes no pixels."""
+    with open_door(), Image.open(BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
+        return kept_profile(image.info.get("icc_profile"), image.mode)
 
 
 def open_photo(path: str | PathLike[str]) -> Photo:
@@ -174,7 +154,7 @@ def _bytes_of(path: str | PathLike[str], name: str) -> bytes:
             raise PhotoError(
                 '"{name}" is a folder or a device, not a file.', "Choose a picture file.", name=name
             )
-        _check_bytes(status.st_size)
+        check_bytes(status.st_size)
         with Path(path).open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
@@ -185,114 +165,29 @@ def _bytes_of(path: str | PathLike[str], name: str) -> bytes:
         ) from error
 
 
-def photo_of(image: Image.Image, name: str = "") -> Photo:
+def photo_of(image: Image.Image, name: str = "", profile: bytes | None = None) -> Photo:
     """Make a `Photo` of a picture of any Pillow mode, for instance one that the program drew.
 
-    The image itself stays as it is. Raises PhotoError if it is over 100 megapixels or under 2 pixels a side.
+    profile: of a photo that it is a part of. The image itself stays as it is. Raises PhotoError if it is over 100
+    megapixels or under 2 pixels a side.
     """
-    with _pillow():
-        rgb = _upright(image)
-        return Photo(_id(rgb), display_name(name), rgb.size, InMemory(rgb))
+    with open_door():
+        check_size(image.size)
+        image.load()
+        rgb, note = _upright(Opened((image,), b"", orientation_of(image)))
+        return Photo(_id(rgb), display_name(name), rgb.size, InMemory(rgb, None, profile), note)
 
 
-@contextmanager
-def _opened(data: bytes) -> Iterator[Image.Image]:
-    """Open a picture's file, within limits; its pixels are not read yet. Holds the door to Pillow."""
-    if not data:
-        raise PhotoError("The file is empty.", CHOOSE_SUPPORTED)
-    _check_bytes(len(data))
-    with _pillow():
-        try:
-            image = Image.open(BytesIO(data), formats=FORMATS)
-        except UnidentifiedImageError:
-            raise _not_a_picture(data) from None
-        _check_size(image.size)
-        yield image
+def _profile(found: Opened) -> bytes | None:
+    return kept_profile(found.image.info.get("icc_profile"), found.image.mode)
 
 
-@contextmanager
-def _pillow() -> Iterator[None]:
-    """Open the one door to Pillow: inside it is strict and silent, and only PhotoError comes out.
-
-    Pillow's limits and Python's warning filters belong to the whole process, so they are set for the
-    moment only, and one picture at a time goes through; which also bounds the memory that decoding takes.
-    """
-    with _PILLOW, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        kept = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
-        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = MAX_PIXELS, False
-        try:
-            yield
-        except PhotoError:
-            raise
-        except Image.DecompressionBombError as error:
-            raise _too_many_pixels() from error
-        except MemoryError as error:
-            raise PhotoError(
-                "There is not enough memory to open the picture.", "Send a smaller one, or try again later."
-            ) from error
-        except Exception as error:  # Pillow's decoders raise whatever the bytes lead them to
-            raise PhotoError(
-                "The picture is damaged or incomplete.",
-                "Save it again as JPEG or PNG, or choose another picture.",
-            ) from error
-        finally:
-            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = kept
-
-
-def _check_bytes(count: int) -> None:
-    if count > MAX_BYTES:
-        raise PhotoError(
-            "The file is larger than {limit} MB.",
-            "Make the picture smaller or save it as JPEG, and send it again.",
-            limit=MAX_BYTES // 1024 // 1024,
-        )
-
-
-def _check_size(size_wh: tuple[int, int]) -> None:
-    width, height = size_wh
-    if width * height > MAX_PIXELS:
-        raise _too_many_pixels()
-    if min(width, height) < MIN_SIDE_PX:
-        raise PhotoError(
-            "The picture is only {width} x {height} pixels.",
-            "Choose one with at least {least} pixels on each side.",
-            width=width,
-            height=height,
-            least=MIN_SIDE_PX,
-        )
-
-
-def _too_many_pixels() -> PhotoError:
-    return PhotoError(
-        "The picture has more than {most} megapixels.",
-        "Scale it down and send it again.",
-        most=MAX_PIXELS // 1_000_000,
-    )
-
-
-def _not_a_picture(data: bytes) -> PhotoError:
-    """For bytes that no decoder wanted."""
-    for beginning, kind in _OTHER_KINDS:
-        if beginning.match(data):
-            return PhotoError(
-                "The file is {kind}, which cannot be read here.",
-                "Save it as {formats}.",
-                kind=kind,
-                formats=SUPPORTED,
-            )
-    return PhotoError(
-        "The file is not a picture of a supported format, or it is damaged.",
-        CHOOSE_SUPPORTED,
-    )
-
-
-def _as_it_is(image: Image.Image, data: bytes) -> CleanFile | None:
-    """Return a loaded image's file with nothing but its picture, if every reader of it sees what is seen here."""
-    if image.mode not in _SAME_TO_ALL:
+def _as_it_is(found: Opened, profile: bytes | None) -> CleanFile | None:
+    """Return a file with nothing but its picture, and the profile given, if every reader sees what is seen here."""
+    if found.image.mode not in _SAME_TO_ALL:
         return None
-    orientation, (width, height) = _orientation(image), image.size
-    clean = cleaned(data, orientation)
+    orientation, (width, height) = found.orientation, found.image.size
+    clean = cleaned(found.data, orientation, profile)
     if clean is None:
         return None
     return CleanFile(
@@ -300,76 +195,24 @@ def _as_it_is(image: Image.Image, data: bytes) -> CleanFile | None:
         clean,
         (height, width) if orientation in _ON_ITS_SIDE else (width, height),
         orientation == 1 and len(clean) <= ORIGINAL_MAX_BYTES,
+        found.note,
     )
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Turn any image into an RGB one, upright. Behind the door only."""
-    _check_size(image.size)
-    image.load()
-    rgb = _rgb(image)
-    turn = _UPRIGHT.get(_orientation(image))
+def _upright(found: Opened) -> tuple[Image.Image, Note | None]:
+    """Return a picture in RGB, upright, with what is to be said of it. Behind the door only."""
+    rgb, note = in_rgb(found.images, found.numbers, found.size_wh)
+    turn = _UPRIGHT.get(found.orientation)
     if turn is not None:
         rgb = rgb.transpose(turn)
     rgb.info = {}
-    return rgb
-
-
-def _orientation(image: Image.Image) -> int:
-    """Return how a loaded image is turned, 1 to 8; a TIFF is turned by Pillow while it loads, and says so."""
-    try:
-        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
-        return int(orientation) if orientation in _UPRIGHT else 1
-    except Exception:  # noqa: BLE001  whatever broken EXIF raises, it does not spoil a good picture
-        return 1
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    """Return a loaded image of any mode as a new one in RGB, transparency laid on white."""
-    if image.mode.startswith(("I", "F")):
-        image = _grey(image)
-    if image.mode == "La":  # premultiplied; Pillow knows only this way out
-        image = image.convert("LA")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    rgba = image.convert("RGBA")
-    canvas = Image.new("RGB", image.size, "white")
-    canvas.paste(rgba, mask=rgba)
-    return canvas
-
-
-def _grey(image: Image.Image) -> Image.Image:
-    """I;16, I or F -> L, which Pillow itself would clip at 255. The module's opening has the rules."""
-    if image.mode.startswith("I;16"):
-        wide, low, high = image.convert("I"), 0.0, 65535.0
-    else:
-        wide, (low, high) = image, _range(image)
-    scale = 255 / (high - low) if high > low else 1.0
-    offset = 0.5 - low * scale  # half a step: the conversion to L cuts the fraction off
-    grey = wide.point(lambda value: value * scale + offset).convert("L")
-    grey.info.pop("transparency", None)  # counted in the wide values
-    return grey
-
-
-def _range(image: Image.Image) -> tuple[float, float]:
-    """Return the values of an I or F image that become black and white."""
-    extrema = image.getextrema()
-    low, high = float(extrema[0]), float(extrema[1])  # type: ignore[arg-type]  # one band
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError("values that are not numbers")
-    if low >= 0 and high <= 255:
-        return 0.0, 1.0 if image.mode == "F" and high <= 1 else 255.0
-    return low, high
+    return rgb, found.note or note
 
 
 def _id(rgb: Image.Image) -> str:
-    """sha256 of size and pixels, some rows at a time: a copy of all pixels would take 300 MB."""
+    """Return sha256 of size and pixels."""
     width, height = rgb.size
-    digest = sha256(f"{width}x{height} RGB\n".encode())
-    rows = max(1, _HASH_STEP_PIXELS // width)
-    for top in range(0, height, rows):
-        digest.update(rgb.crop((0, top, width, min(top + rows, height))).tobytes())
-    return digest.hexdigest()
+    return digest(rgb, f"{width}x{height} RGB\n".encode())
 
 
 def display_name(name: str) -> str:

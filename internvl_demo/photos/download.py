@@ -25,7 +25,8 @@ from urllib.parse import unquote
 import httpx
 
 from internvl_demo.errors import DemoError
-from internvl_demo.photos.decode import MAX_BYTES, display_name
+from internvl_demo.photos.decode import display_name
+from internvl_demo.photos.door import MAX_BYTES
 
 MAX_REDIRECTS = 3
 TOTAL_S = 20.0

@@ -16,6 +16,9 @@ from typing import Protocol
 
 from PIL import Image
 
+from internvl_demo.errors import Sentence
+from internvl_demo.photos.colour import in_srgb
+
 PNG_MAX_PIXELS = 2_000_000
 """Up to here a picture is encoded without loss (see `encode_photo`)."""
 
@@ -43,13 +46,27 @@ class PhotoSource(Protocol):
         """Return MIME type and bytes of a file that shows the same to everybody and tells nothing else, or None."""
         ...
 
+    @property
+    def profile(self) -> bytes | None:
+        """Return the colour profile by which people are shown the pixels (see `colour`), or None for sRGB."""
+        ...
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a person should know of a picture that was taken; nothing is wrong. Two sentences, as an error has."""
+
+    what: Sentence
+    next_step: Sentence
+
 
 @dataclass(frozen=True)
 class InMemory:
-    """Hold a picture's pixels, and its original if there is one."""
+    """Hold a picture's pixels, its original if there is one, and its colour profile if it has one of its own."""
 
     image: Image.Image
     original: tuple[str, bytes] | None = None
+    profile: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -60,17 +77,32 @@ class Photo:
         random bits, in hex.
     name: file name for display, without folders and control characters, at most 80 characters; may be "".
     size_wh: width and height in pixels, upright.
+    note: what is to be said of how it was read, when it is read; not kept.
     """
 
     id: str
     name: str
     size_wh: tuple[int, int] = field(compare=False)
     source: PhotoSource = field(compare=False, repr=False)
+    note: Note | None = field(default=None, compare=False, repr=False)
 
     @property
     def image(self) -> Image.Image:
-        """Return the pixels: RGB, upright, not to be changed. Raises PhotoError when they cannot be had."""
+        """Return the pixels as the model takes them: RGB, upright, not to be changed, their profile not applied.
+
+        Raises PhotoError when they cannot be had.
+        """
         return self.source.image
+
+    @property
+    def shown(self) -> Image.Image:
+        """Return the pixels as people are shown them: in sRGB. Raises PhotoError like `image`."""
+        return in_srgb(self.source.image, self.source.profile)
+
+    @property
+    def profile(self) -> bytes | None:
+        """Return the colour profile by which people are shown the pixels, or None. Raises PhotoError like `image`."""
+        return self.source.profile
 
     @property
     def original(self) -> tuple[str, bytes] | None:
@@ -91,8 +123,8 @@ def encode_photo(photo: Photo) -> tuple[str, bytes]:
     return encode_image(photo.image)
 
 
-def encode_image(image: Image.Image) -> tuple[str, bytes]:
-    """Encode an RGB picture by the rules of `encode_photo`."""
+def encode_image(image: Image.Image, profile: bytes | None = None) -> tuple[str, bytes]:
+    """Encode an RGB picture by the rules of `encode_photo`, with a colour profile if one is given."""
     width, height = image.size
     lossless = (
         width * height <= PNG_MAX_PIXELS
@@ -101,16 +133,16 @@ def encode_image(image: Image.Image) -> tuple[str, bytes]:
     )
     file = BytesIO()
     if lossless:
-        image.save(file, "PNG")
+        image.save(file, "PNG", icc_profile=profile)
         return "image/png", file.getvalue()
-    image.save(file, "JPEG", quality=95, subsampling="4:4:4")
+    image.save(file, "JPEG", quality=95, subsampling="4:4:4", icc_profile=profile)
     return "image/jpeg", file.getvalue()
 
 
-def encode_lossless(image: Image.Image) -> tuple[str, bytes]:
-    """Encode an RGB picture as PNG."""
+def encode_lossless(image: Image.Image, profile: bytes | None = None) -> tuple[str, bytes]:
+    """Encode an RGB picture as PNG, with a colour profile if one is given."""
     file = BytesIO()
-    image.save(file, "PNG", compress_level=_PNG_EFFORT)
+    image.save(file, "PNG", compress_level=_PNG_EFFORT, icc_profile=profile)
     return "image/png", file.getvalue()
 
 

@@ -115,14 +115,15 @@ def marked(photo: Photo, box_1000: Box4) -> Photo:
         if min(right - left, bottom - top) <= 2 * inset:
             break  # a picture smaller than the lines
         draw.rectangle((left + inset, top + inset, right - 1 - inset, bottom - 1 - inset), outline=colour)
-    return photo_of(copy, _named(photo.name, "marked"))
+    return photo_of(copy, _named(photo.name, "marked"), photo.profile)
 
 
 def cropped(photo: Photo, box_1000: Box4, margin: float = MARGIN) -> Crop:
     """Return the region's original pixels, grown by `margin` of its side on each side, and to a side of at least
     28 pixels; never beyond the picture."""
     xyxy_px = crop_px(box_1000, photo.size_wh, margin)
-    return Crop(photo_of(photo.image.crop(xyxy_px), _named(photo.name, "crop")), xyxy_px)
+    part = photo_of(photo.image.crop(xyxy_px), _named(photo.name, "crop"), photo.profile)
+    return Crop(part, xyxy_px)
 
 
 def crop_px(box_1000: Box4, size_wh: tuple[int, int], margin: float = MARGIN) -> Box4:

@@ -19,7 +19,8 @@ from PIL import Image
 
 from internvl_demo.errors import PhotoError
 from internvl_demo.photos.cache import DECODED
-from internvl_demo.photos.decode import CleanFile, pixels_of
+from internvl_demo.photos.decode import CleanFile, pixels_of, profile_of
+from internvl_demo.photos.passthrough import cleaned
 
 
 @dataclass(frozen=True)
@@ -139,8 +140,16 @@ class FromFile:
 
     @property
     def original(self) -> tuple[str, bytes] | None:
-        """Return MIME type and bytes of the file, if it may be sent as it is. Raises PhotoError like `image`."""
-        return (self.file.mime, self.files.read(self.file)) if self.file.original else None
+        """Return MIME type and bytes of the file without its profile, if it may be sent. Raises PhotoError."""
+        if not self.file.original:
+            return None
+        data = self.files.read(self.file)
+        return self.file.mime, cleaned(data) or data
+
+    @property
+    def profile(self) -> bytes | None:
+        """Return the file's colour profile, or None. Raises PhotoError like `image`."""
+        return profile_of(self.files.read(self.file))
 
 
 _SEND_AGAIN = "Send it again in a new conversation."

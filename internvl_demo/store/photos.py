@@ -44,10 +44,10 @@ def prepared(data: bytes | Photo, name: str | None) -> tuple[CleanFile, str]:
             if not shown or shown in error.what:
                 raise
             raise called(shown, error) from error
-    original = data.original
-    mime, content = original or encode_lossless(data.image)
+    original = None if data.profile else data.original
+    mime, content = original or encode_lossless(data.image, data.profile)
     shown = well_formed(data.name if name is None else name)
-    return CleanFile(mime, content, data.size_wh, original is not None), shown
+    return CleanFile(mime, content, data.size_wh, original is not None, data.note), shown
 
 
 def check_quota(db: sqlite3.Connection, owner: str, now: float) -> None:

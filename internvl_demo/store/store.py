@@ -17,6 +17,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -105,7 +106,7 @@ class Store:
                     self._files.settle(kept, staged)  # within, so that nobody removes it between the two
             finally:
                 staged.unlink(missing_ok=True)
-        return photo
+        return replace(photo, note=file.note)
 
     def photo(self, owner: str, photo_id: str) -> Photo:
         """Return the owner's photo, light: no file is read. Raises GoneError."""

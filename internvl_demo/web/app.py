@@ -30,7 +30,7 @@ from internvl_demo.answering.queue import AnswerQueue
 from internvl_demo.errors import SetupError
 from internvl_demo.models import options_of
 from internvl_demo.models.base import Backend, ModelInfo
-from internvl_demo.photos.decode import MAX_BYTES
+from internvl_demo.photos.door import MAX_BYTES
 from internvl_demo.settings import NANO_CHECKPOINT, Settings, asset
 from internvl_demo.store import open_store
 from internvl_demo.web.ask import add_ask

@@ -35,6 +35,7 @@ class _Unseen:
         raise PhotoError("The picture is not here.", "Add it again.")
 
     original = None
+    profile = None
 
 
 class AccessError(DemoError):

@@ -176,7 +176,7 @@ def test_a_corrupt_file_is_told_in_both(page: Page) -> None:
     switch(page, "zh")
     attach(page, BROKEN)
     expect(page.locator("#tray .problem")).to_have_text(
-        "broken.png：文件不是支持的图片格式，或已损坏。 请选择 JPEG、PNG、WebP、GIF、BMP 或 TIFF 格式的图片。"
+        "broken.png：文件不是支持的图片格式，或已损坏。 请选择 JPEG、PNG、WebP、GIF、BMP、TIFF、HEIC 或 AVIF 格式的图片。"
     )
     switch(page, "en")
     expect(page.locator("#tray .problem")).to_contain_text("broken.png: The file is not a picture")
@@ -226,9 +226,13 @@ def test_its_own_words_turn_with_the_page(page: Page, tmp_path: Path) -> None:
     switch(page, "zh")
     page.evaluate(DROP, [[1, 2, 3], "notes.txt", "text/plain"])
     told = page.locator("#tray .problem")
-    expect(told).to_have_text("notes.txt 不是图片。 请选择 PNG、JPEG、WebP、GIF、BMP 或 TIFF 文件。")
+    expect(told).to_have_text(
+        "notes.txt 不是图片。 请选择 JPEG、PNG、WebP、GIF、BMP、TIFF、HEIC 或 AVIF 文件。"
+    )
     switch(page, "en")
-    expect(told).to_have_text("notes.txt is not a picture. Choose PNG, JPEG, WebP, GIF, BMP or TIFF files.")
+    expect(told).to_have_text(
+        "notes.txt is not a picture. Choose JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF files."
+    )
     large = tmp_path / "large.png"
     with large.open("wb") as file:
         file.truncate(33 * 1024 * 1024)

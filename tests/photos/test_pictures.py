@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from internvl_demo.photos import decode
+from internvl_demo.photos import opening
 from internvl_demo.photos import photo as photo_module
 from internvl_demo.photos.decode import photo_of, read_photo
 from internvl_demo.photos.photo import encode_photo
@@ -248,7 +248,7 @@ def test_the_id_does_not_depend_on_how_many_rows_are_read_at_a_time(
     step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = photo_of(picture()).id
-    monkeypatch.setattr(decode, "_HASH_STEP_PIXELS", step)
+    monkeypatch.setattr(opening, "_DIGEST_STEP_PIXELS", step)
     assert photo_of(picture()).id == expected
 
 

@@ -2,10 +2,12 @@
 
 import struct
 import zlib
+from collections.abc import Mapping, Sequence
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image
+from pillow_heif import from_pillow
 
 Colour = tuple[int, ...]
 
@@ -33,6 +35,16 @@ def saved(image: Image.Image, format: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
+def heic(image: Image.Image, *others: Image.Image, **options: Any) -> bytes:
+    """An HEIC file; `primary_index` says which of several pictures is the main one."""
+    pictures = from_pillow(image)
+    for other in others:
+        pictures.add_from_pillow(other)
+    file = BytesIO()
+    pictures.save(file, **{"quality": 95, "chroma": 444, **options})
+    return file.getvalue()
+
+
 def pixels(image: Image.Image) -> list[Colour]:
     width, height = image.size
     raw = image.convert("RGB").tobytes()
@@ -57,6 +69,70 @@ def png(
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + more + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
+class Page(NamedTuple):
+    """A page of a TIFF written by hand: its tags (whole numbers; text as bytes), and its pixels in strips or tiles."""
+
+    tags: Mapping[int, int | Sequence[int] | bytes]
+    strips: Sequence[bytes]
+
+
+def tiff(*pages: Page, order: str = "<") -> bytes:
+    """A TIFF written by hand, for what no encoder here would write. Its pixels come first."""
+    places, body = [], b""
+    for page in pages:
+        places.append(
+            [8 + len(body) + sum(map(len, page.strips[:number])) for number in range(len(page.strips))]
+        )
+        body += b"".join(page.strips)
+    body += b"\0" * (len(body) % 2)
+    at, directories = 8 + len(body), b""
+    for number, (page, strips) in enumerate(zip(pages, places, strict=True)):
+        where, long = (324, 325) if 322 in page.tags else (273, 279), struct.Struct(f"{order}I")
+        fields = {
+            tag: value
+            if isinstance(value, bytes)
+            else b"".join(map(long.pack, [value] if isinstance(value, int) else value))
+            for tag, value in {**page.tags, where[0]: strips, where[1]: [*map(len, page.strips)]}.items()
+        }
+        values_at, values, entries = at + len(directories) + 6 + 12 * len(fields), b"", b""
+        for tag, field in sorted(fields.items()):
+            kind = 2 if isinstance(page.tags.get(tag), bytes) else 4
+            place = long.pack(values_at + len(values)) if len(field) > 4 else field.ljust(4, b"\0")
+            values += field if len(field) > 4 else b""
+            entries += struct.pack(f"{order}HHI", tag, kind, len(field) // (4 if kind == 4 else 1)) + place
+        last = number == len(pages) - 1
+        next_at = 0 if last else values_at + len(values) + len(values) % 2
+        directories += struct.pack(f"{order}H", len(fields)) + entries + struct.pack(f"{order}I", next_at)
+        directories += values + b"\0" * (len(values) % 2)
+    beginning = b"II*\0" if order == "<" else b"MM\0*"
+    return beginning + struct.pack(f"{order}I", at) + body + directories
+
+
+def page(
+    width: int,
+    height: int,
+    bits: int,
+    strip: bytes,
+    *,
+    photometric: int = 1,
+    kind: int = 1,
+    samples: int = 1,
+    **more: Any,
+) -> Page:
+    """One strip of pixels, uncompressed unless told. more: further tags, `t259=5` for number 259."""
+    tags = {
+        256: width, 257: height, 258: [bits] * samples, 259: 1, 262: photometric, 277: samples, 278: height,
+        339: [kind] * samples,
+    }  # fmt: skip
+    return Page({**tags, **{int(tag[1:]): value for tag, value in more.items()}}, [strip])
+
+
+def packed(values: Sequence[int], bits: int) -> bytes:
+    """Values of any number of bits side by side, as TIFF writes a row."""
+    row = "".join(f"{value:0{bits}b}" for value in values)
+    return int(row.ljust(-(-len(row) // 8) * 8, "0"), 2).to_bytes(-(-len(row) // 8))
+
+
 def noise(width: int, height: int) -> Image.Image:
     return Image.merge("RGB", [Image.effect_noise((width, height), 90) for _ in "RGB"])
 
@@ -73,6 +149,10 @@ FILES: dict[str, bytes] = {
     "tiff": saved(picture(block_px=5), "TIFF"),
     "lzw tiff": saved(picture(block_px=5), "TIFF", compression="tiff_lzw"),
     "deflate tiff": saved(picture(block_px=5), "TIFF", compression="tiff_adobe_deflate"),
+    "12-bit tiff": tiff(page(6, 2, 12, packed([0, 819, 1638, 2457, 3276, 4095] * 2, 12))),
+    "float tiff": saved(Image.linear_gradient("L").resize((9, 7)).convert("F"), "TIFF"),
+    "heic": heic(picture(block_px=5), quality=60),
+    "avif": saved(picture(block_px=5), "AVIF"),
 }
 """A small good file of every kind."""
 
