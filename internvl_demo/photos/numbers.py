@@ -12,7 +12,7 @@ each is shown, some rows at a time, so that a large picture needs little memory 
 Where the file says that 0 is white, all of it counts down. Not here: which values a file has (`tiff`), transparency.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,6 +36,8 @@ BITS: dict[Kind, frozenset[int]] = {
 
 _FIXED_BITS = 24
 """Unsigned values up to here use their range; with more they are measurements."""
+
+_TABLE_BITS = 16
 
 _STEP_VALUES = 2_000_000
 """Values that are worked on at a time."""
@@ -82,8 +84,9 @@ def in_8_bits(
     low, high, stretched = _range(images, numbers, size_wh)
     mode = _MODES[numbers.colours, numbers.alpha]
     result = Image.new(mode, size_wh)
+    shade = _shades(low, high, numbers)
     for top, values in _steps(images, numbers, size_wh):
-        bands = [_grey(values[..., band], low, high, numbers) for band in range(numbers.colours)]
+        bands = [shade(values[..., band]) for band in range(numbers.colours)]
         if numbers.alpha:
             full = replace(numbers, white_is_zero=False, no_data=None)
             most = 1.0 if numbers.kind == "f" else float(2 ** (numbers.bits - (numbers.kind == "i")) - 1)
@@ -122,15 +125,25 @@ def _is_measured(values: "NDArray[np.float64]", numbers: Numbers) -> "NDArray[np
     return counts if numbers.no_data is None else counts & (values != numbers.no_data)
 
 
+def _shades(low: float, high: float, numbers: Numbers) -> "Callable[[Values], NDArray[np.uint8]]":
+    """Return the function from values to greys: a table, where there are few values."""
+    if numbers.kind != "u" or numbers.bits > _TABLE_BITS:
+        return lambda values: _grey(values, low, high, numbers)
+    import numpy as np
+
+    table = _grey(np.arange(2**numbers.bits), low, high, numbers)
+    return lambda values: table[values]
+
+
 def _grey(values: "Values", low: float, high: float, numbers: Numbers) -> "NDArray[np.uint8]":
     """Return 0 for low and 255 for high, or the other way round; black for what is no number."""
     import numpy as np
 
     wide = values.astype(np.float64)
     unknown = np.isnan(wide) if numbers.no_data is None else np.isnan(wide) | (wide == numbers.no_data)
-    scale = 1 / (high / 2 - low / 2) if high > low else 0.0  # by halves: their difference may be no double
+    span = (high / 2 - low / 2) or 1.0  # by halves: the whole may be too large for a float
     with np.errstate(over="ignore", invalid="ignore"):
-        grey = np.clip((wide / 2 - low / 2) * scale, 0, 1)
+        grey = np.clip((wide / 2 - low / 2) / span, 0, 1)
     if numbers.white_is_zero:
         grey = 1 - grey
     grey[unknown | np.isnan(grey)] = 0

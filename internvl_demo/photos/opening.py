@@ -120,7 +120,7 @@ def _attempt_tiff(data: bytes) -> Opened:
     picture = read_tiff(data)
     check_size(picture.size_wh)
     try:
-        images = tuple(_loaded(file) for file in picture.files)
+        images = tuple(_loaded(file, of_values=picture.numbers is None) for file in picture.files)
     except UnidentifiedImageError:
         raise unreadable_values() from None
     told = orientation_of(images[0]) if picture.numbers is None else picture.orientation
@@ -128,11 +128,14 @@ def _attempt_tiff(data: bytes) -> Opened:
     return Opened(images, data, orientation, picture.numbers, picture.size_wh, _pages_note(picture))
 
 
-def _loaded(data: bytes) -> Image.Image:
+def _loaded(data: bytes, *, of_values: bool = True) -> Image.Image:
+    """Decode a file. of_values: its size is a picture's, not that of rows of bytes, which Pillow limits by itself."""
     image = _heic(data) if _is_heic(data) else Image.open(BytesIO(data), formats=FORMATS)
-    check_size(image.size)
+    if of_values:
+        check_size(image.size)
     image.load()
-    check_size(image.size)
+    if of_values:
+        check_size(image.size)  # an HEIC's may be another by now
     return image
 
 

@@ -36,7 +36,7 @@ MOST_ENTRY_BYTES = 4 * 1024 * 1024
 THUMBNAIL_PART = 3
 """A first page is a thumbnail of a later one of the same shape that is at least so many times as wide."""
 
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _STRIPS, _ORIENTATION, _SAMPLES, _STRIP_BYTES, _PLANES, _PREDICTOR = 273, 274, 277, 279, 284, 317
 _ROWS, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 278, 322, 323, 324, 325
 _EXTRA, _FORMAT, _JPEG = 338, 339, 513
@@ -92,8 +92,10 @@ _LOSSLESS = (1, 5, 8, 32773, 32946)
 """Compressions that give the bytes back as they were: none, LZW, deflate, PackBits, deflate's old number."""
 _KINDS: dict[int, Kind] = {1: "u", 2: "i", 3: "f", 4: "u"}
 """SampleFormat; 4 says nothing."""
-_GREYS_OF_PILLOW = {("u", 16), ("i", 16), ("u", 32), ("i", 32), ("f", 32)}
-"""Greys that Pillow unpacks right, too, if not always what they mean."""
+_GREYS_OF_PILLOW = {
+    (*each, order) for each in (("u", 16), ("i", 16), ("i", 32), ("f", 32)) for order in "<>"
+} | {("u", 32, "<")}
+"""Greys that Pillow unpacks right, if not always what they mean."""
 
 
 @dataclass(frozen=True)
@@ -303,9 +305,14 @@ def _numbers(page: _Page) -> Numbers | None:
         raise unreadable_values()
     (depth,) = bits
     in_row = 1 if separate else samples
-    packed = page.one(_PREDICTOR, 1) == 1 and page.one(_COMPRESSION, 1) in _LOSSLESS
+    packed = (
+        in_row > 1
+        or (kind, depth, page.layout.order) not in _GREYS_OF_PILLOW
+        or page.one(_FILL_ORDER, 1) != 1
+    )
     whole_tiles = page.one(_TILE_WIDTH, 8) * in_row * depth % 8 == 0
-    if not (packed and whole_tiles) and not (in_row == 1 and (kind, depth) in _GREYS_OF_PILLOW):
+    as_bytes = page.one(_PREDICTOR, 1) == 1 and page.one(_COMPRESSION, 1) in _LOSSLESS and whole_tiles
+    if packed and not as_bytes:
         raise unreadable_values()
     alpha = extra[0] if samples > colours and extra and extra[0] in (1, 2) else 0
     no_data = _no_data(page)
@@ -349,9 +356,7 @@ def _directories(page: _Page, numbers: Numbers | None) -> Iterator[dict[int, _En
             entries[tag] = longs(ceil(page.one(tag, 0) * numbers.samples * numbers.bits / 8))
         entries[_BITS] = longs(8)
     else:
-        entries[_BITS] = longs(numbers.bits)
-        if _FORMAT in entries:
-            entries[_FORMAT] = longs(page.one(_FORMAT, 1))
+        entries |= {_BITS: longs(numbers.bits), _FORMAT: longs({"u": 1, "i": 2, "f": 3}[numbers.kind])}
     if numbers.samples == samples:
         yield entries
         return
