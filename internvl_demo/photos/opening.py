@@ -119,6 +119,8 @@ def _attempt(data: bytes, *, trusted: bool) -> Opened:
 def _attempt_tiff(data: bytes) -> Opened:
     picture = read_tiff(data)
     check_size(picture.size_wh)
+    if picture.is_cut:
+        raise OSError("pixels are missing")
     try:
         images = tuple(_loaded(file, of_values=picture.numbers is None) for file in picture.files)
     except UnidentifiedImageError:

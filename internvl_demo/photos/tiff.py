@@ -104,7 +104,7 @@ class TiffPicture:
 
     size_wh: as stored, before it is turned. files: one for Pillow, or one for each plane. numbers: how to read the
     values, with the orientation that the page has then, 1 to 8; None: Pillow does both. pages: those that are
-    pictures of their own.
+    pictures of their own. is_cut: pixels are missing at the end, where Pillow would read the new directory for them.
     """
 
     size_wh: tuple[int, int]
@@ -112,6 +112,7 @@ class TiffPicture:
     numbers: Numbers | None
     orientation: int
     pages: int
+    is_cut: bool
 
 
 @dataclass(frozen=True)
@@ -221,11 +222,10 @@ def read_tiff(data: bytes) -> TiffPicture:
     whole = [page for page in pictures if not page.is_copy] or [max(pictures, key=lambda page: page.size_wh)]
     main = next((page for page in whole if _is_thumbnail(whole[0], page)), whole[0])
     numbers = _numbers(main)
-    if _pixels_end(main) > len(data):
-        raise ValueError("pixels are cut off")  # or the new directory would be read for them
+    is_cut = _pixels_end(main) > len(data)
     files = tuple(_file(data, layout, entries) for entries in _directories(main, numbers))
     orientation = main.one(_ORIENTATION, 1) if numbers else 1
-    return TiffPicture(main.size_wh, files, numbers, orientation, len(whole) - whole.index(main))
+    return TiffPicture(main.size_wh, files, numbers, orientation, len(whole) - whole.index(main), is_cut)
 
 
 def raw_camera_file() -> PhotoError:
