@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.page_hands import CAT, DROP, FETCH_FILE, drawn, picture, send, wait_answer, write
+from tests.support.pictures import FILES
 from tests.support.scripted_model import ScriptedModel
 from tests.support.uploads import png
 from tests.support.viewer_hands import box
@@ -78,6 +79,30 @@ def test_a_dropped_picture_is_sent(page: Page, scripted: ScriptedModel) -> None:
     send(page, "What is this?")
     wait_answer(page, "Hello.")
     assert [image.photo.name for image in scripted.asked[-1].images] == ["dropped.png"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "type"),
+    [
+        ("heic", "IMG_0001.heic", ""), ("tiff", "scan.tif", ""), ("jpeg", "photo.jfif", ""),
+        ("avif", "without an ending", "application/octet-stream"), ("png", "", ""),
+    ],
+)  # fmt: skip
+def test_a_dropped_picture_of_no_known_type_is_taken(page: Page, kind: str, name: str, type: str) -> None:
+    page.evaluate(DROP, [list(FILES[kind]), name, type])
+    expect(page.locator("#tray .line")).to_have_count(1)
+    expect(page.locator("#tray .line .head .name")).to_have_text(name)
+    expect(page.locator("#tray .problem")).to_have_count(0)
+
+
+def test_files_of_no_known_type_can_be_chosen(page: Page) -> None:
+    offered = page.get_attribute("#composer input[type=file]", "accept") or ""
+    assert {"image/*", ".heic", ".heif", ".avif", ".tif", ".tiff", ".jfif"} <= set(offered.split(","))
+
+
+def test_the_server_names_what_is_no_picture(page: Page) -> None:
+    page.evaluate(DROP, [list(b"%PDF-1.7 and so on"), "report.pdf", "application/pdf"])
+    expect(page.locator("#tray .problem")).to_contain_text("report.pdf: The file is a PDF document")
 
 
 def test_a_taken_picture_is_sent(page: Page, scripted: ScriptedModel) -> None:

@@ -74,6 +74,19 @@ def test_a_chip_moves_and_keeps_its_mode(page: Page, at: int, to: int, order: li
     assert [one["photo"] for one in moved] == order and chip(B, 40) in moved
 
 
+@pytest.mark.parametrize(
+    "type",
+    ["", "image/png", "image/heic", "image/svg+xml", "application/octet-stream", "application/pdf", "binary"],
+)
+def test_the_server_looks_at_what_may_be_a_picture(page: Page, type: str) -> None:
+    assert call(page, "mayBePicture", {"name": "IMG_0001", "type": type})
+
+
+@pytest.mark.parametrize("type", ["text/plain", "video/quicktime", "audio/mpeg", "font/woff2"])
+def test_what_is_surely_no_picture_is_not_sent(page: Page, type: str) -> None:
+    assert not call(page, "mayBePicture", {"name": "a.png", "type": type})
+
+
 DEEDS = st.lists(
     st.fixed_dictionaries(
         {

@@ -151,7 +151,7 @@ FILES: dict[str, bytes] = {
     "deflate tiff": saved(picture(block_px=5), "TIFF", compression="tiff_adobe_deflate"),
     "12-bit tiff": tiff(page(6, 2, 12, packed([0, 819, 1638, 2457, 3276, 4095] * 2, 12))),
     "float tiff": saved(Image.linear_gradient("L").resize((9, 7)).convert("F"), "TIFF"),
-    "heic": heic(picture(block_px=5), quality=60),
+    "heic": heic(picture(block_px=5), quality=60, chroma=420),
     "avif": saved(picture(block_px=5), "AVIF"),
 }
 """A small good file of every kind."""

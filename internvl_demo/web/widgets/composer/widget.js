@@ -2,7 +2,7 @@
 // is built once; what a person types or adds while something else happens stays.
 import mountContextBar from '../context_bar/widget.js'
 import { button, clamp, make, set } from '../lib/dom.js'
-import { MOST_TILES } from '../lib/draft.js'
+import { MOST_TILES, PICTURE_FILES } from '../lib/draft.js'
 import { addFiles, focusComposer, newConversation, on, page, retry, runningAnswer, send, setMode, setText, stop } from '../lib/page.js'
 import { onLanguage, words } from '../lib/words.js'
 import { takeFilesAnywhere } from './dropping.js'
@@ -44,7 +44,7 @@ export default function mount(element) {
 
 function makeMessage() {
   const area = make('textarea', { rows: 1 })
-  const field = make('input', { type: 'file', accept: 'image/*', multiple: true, tabindex: '-1', hidden: true, 'aria-hidden': 'true' })
+  const field = make('input', { type: 'file', accept: PICTURE_FILES, multiple: true, tabindex: '-1', hidden: true, 'aria-hidden': 'true' })
   const node = make('div', { id: 'composer' }, area, field)
   const choose = () => field.click()
   const focus = () => area.focus({ preventScroll: true })

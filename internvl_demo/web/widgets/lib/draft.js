@@ -7,6 +7,8 @@
 export const MOST_CHIPS = 16 // the server takes no more
 export const MOST_TILES = 40
 export const MOST_MB = 32 // of one file; the server takes no more
+export const PICTURE_FILES = 'image/*,.heic,.heif,.hif,.avif,.tif,.tiff,.jfif,.jpe' // systems name no type for some
+const NO_PICTURES = /^(text|audio|video|font)\//
 const TILES = { low: 1, standard: 12, high: 40 }
 
 // 'low' | 'standard' | 'high' | 1..40 -> the most tiles
@@ -16,6 +18,12 @@ export function mostTiles(mode) {
 
 export function isTiles(value) {
   return Number.isInteger(value) && value >= 1 && value <= MOST_TILES
+}
+
+// Whether the server should look at a file: at all but what is surely something else. Many systems know no type of
+// an HEIC, TIFF or JFIF file, or a wrong one.
+export function mayBePicture({ type }) {
+  return !NO_PICTURES.test(type)
 }
 
 // With more pictures at the end; one that waits already is not added twice.

@@ -2,7 +2,7 @@
 // It is kept for a reload of this tab, and the pictures are looked for again then.
 import { Problem, call, exists, problemOf, upload } from './api.js'
 import { imagesOf } from './conversation.js'
-import { MOST_CHIPS, MOST_MB, added, applyAction, fixed, joined, joinedText } from './draft.js'
+import { MOST_CHIPS, MOST_MB, added, applyAction, fixed, joined, joinedText, mayBePicture } from './draft.js'
 import { emit, keep, kept, on, page } from './state.js'
 import { onLanguage } from './words.js'
 
@@ -96,13 +96,12 @@ function giveUp(photo) {
 export async function addFiles(files) {
   page.trouble = null
   const room = Math.max(0, MOST_CHIPS - page.draft.chips.length - pending.size)
-  const isPicture = ({ type }) => !type || type.startsWith('image/')
   const isLarge = ({ size }) => size > MOST_MB * 1024 * 1024
-  const pictures = files.filter((file) => isPicture(file) && !isLarge(file))
+  const pictures = files.filter((file) => mayBePicture(file) && !isLarge(file))
   const other = files.find((file) => !pictures.includes(file))
   const taken = pictures.slice(0, room)
   if (pictures.length > room) warn(problemOf('too_many', { most: MOST_CHIPS }))
-  else if (other && isPicture(other)) warn(problemOf('too_large', { name: other.name, limit: MOST_MB }))
+  else if (other && mayBePicture(other)) warn(problemOf('too_large', { name: other.name, limit: MOST_MB }))
   else if (other) warn(problemOf('not_picture', { name: other.name }))
   const sent = []
   await Promise.all(taken.map((file, place) => adding(upload(file), (photo) => {
