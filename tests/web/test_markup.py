@@ -17,21 +17,38 @@ from tests.support.hostile_texts import HOSTILE_ANSWERS
 TAGS: dict[str, set[str]] = {
     **{
         tag: set()
-        for tag in ("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "strong", "em", "s", "pre", "br", "hr")
+        for tag in (
+            "h1",
+            "h2",
+            "h3",
+            "h4",
+            "h5",
+            "h6",
+            "ul",
+            "strong",
+            "em",
+            "s",
+            "sup",
+            "sub",
+            "pre",
+            "br",
+            "hr",
+        )
     },
     **{tag: set() for tag in ("blockquote", "table", "thead", "tbody", "tr")},
     **{tag: {"align"} for tag in ("th", "td")},
-    **{tag: {"class"} for tag in ("div", "code")},
+    **{tag: {"class"} for tag in ("div", "code", "p")},
     "ol": {"start"},
-    "li": {"value"},
-    "a": {"href", "target", "rel"},
+    "li": {"value", "class"},
+    "a": {"href", "title", "target", "rel"},
     "span": {"class", "data-phrase", "data-boxes"},
     **{tag: set(attributes) for tag, attributes in _ELEMENTS.items()},
 }
 """All that may come out."""
 VALUES = {
-    "class": r"wide|formula|ground-phrase|tok-[ckfsm]|language-[a-z0-9_+#-]{1,30}",
+    "class": r"wide|formula|ground-phrase|numbered|number|info|tok-[ckfsm]|language-[a-z0-9_+#-]{1,30}",
     "href": r"(?i:https?://|mailto:).+",
+    "title": r".+",
     "target": "_blank",
     "rel": "noopener noreferrer",
     "align": "left|center|right",
@@ -41,7 +58,7 @@ VALUES = {
     "data-boxes": r"\d+(,\d+)*",
 }
 BLOCKS = {"p", "ul", "ol", "li", "blockquote", "pre", "div", "table", "hr", *(f"h{n}" for n in range(1, 7))}
-ONLY_TEXT_IN = {"p", "a", "span", "em", "strong", "s", "code", *(f"h{n}" for n in range(1, 7))}
+ONLY_TEXT_IN = {"p", "a", "span", "em", "strong", "s", "sup", "sub", "code", *(f"h{n}" for n in range(1, 7))}
 
 
 class Page(HTMLParser):
@@ -106,7 +123,8 @@ def test_no_markup_of_a_model_is_live(said: str) -> None:
 
 
 WORDS = (
-    "`` ``` ~~~ $$ \\( \\) \\[ \\] [x] (http://a) ![ ](javascript:x) <b> <img/src=x> <!-- --> &lt; &#60; html"
+    "`` ``` ~~~ $$ \\( \\) \\[ \\] [x] (http://a) ![ ](javascript:x) <b> <img/src=x> <!-- --> &lt; &#60; html "
+    "<sup> </sup> <sub> </sub> <br> <SUP> <sup/> <br/onload=x> <sup/onclick=x> \\begin{align} \\end{align} \\\\"
 )
 PIECES = st.sampled_from(
     [
@@ -124,7 +142,7 @@ PIECES = st.sampled_from(
             "| a | b |\n|---|---|\n",
             "[x](http://a) ",
         ),
-        *(r"$\frac{1}{2}$", r"\text{", "\\begin{align}", "<http://a.example>", "```python\n", "](", "---\n"),
+        *(r"$\frac{1}{2}$", r"\text{", "<http://a.example>", "```python\n", "](", "---\n"),
     ]
 )
 NASTY = st.lists(PIECES, max_size=25).map("".join)
@@ -139,40 +157,6 @@ def test_only_our_tags_come_out(events: list[Event]) -> None:
     Page(content)
     content.encode()
     assert not re.search("[\0\ufdd0-\ufdef]", content)
-
-
-DIGITS = st.lists(
-    st.sampled_from(
-        [
-            *"123456789 \n\t`$*_~|#<>()[]-+=:a%",
-            *(
-                "\\",
-                "**",
-                "- ",
-                "\n\n",
-                "> ",
-                "1. ",
-                "9. ",
-                "| 1 | 2 |\n|--|--|\n",
-                "    ",
-                "$$",
-                "```",
-                "\\(",
-                "\\)",
-            ),
-            *(r"\frac{1}{2}", "^2", "x_1", "{", "}", r"\text{ 5%}", "[6](http://a.example/7)"),
-        ]
-    ),
-    max_size=30,
-).map("".join)
-
-
-@given(DIGITS)
-def test_digits_are_never_lost_or_changed(said: str) -> None:
-    said = re.sub(r"(`{3,}|~{3,})[^\n]*", r"\1", said)  # what stands behind a fence is not shown
-    page = Page(shown(said))
-    reached = "".join([*page.text, *page.numbers, *page.addresses])
-    assert sorted(filter(str.isdigit, reached)) == sorted(filter(str.isdigit, said))
 
 
 @pytest.mark.parametrize(

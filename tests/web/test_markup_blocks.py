@@ -80,6 +80,8 @@ BETWEEN = [
     "A *b*\n\\[\nx\n\\] c\n\\[\ny\n\\]\n$$\nz\n$$d\n",
     "A *b*\n\\[\nx y\\] c\n\n",
     "A *b*\n$$\nx y$$ c\n\n",
+    "A *b*\n\\begin{align}\nx\n\\end{align} c\n\\begin{align}\n- y\n\\end{align}\nd\n",
+    "*a*\n\n\\end{align}\n\\boxed{b}\n\n| *c* | d\n|--|--|\n| e\n\n| f |\ng\n",
     "*a*\n1. b\n2\n3) c\n3.5\n",
     "*a*\n```b`\n```\nc\n````\n```\nd",
     "| a | b |\n|--|--|c\n\n| a |\n|--|\nd\n",
@@ -173,8 +175,8 @@ def test_a_complete_block_is_told_once() -> None:
         "<p>6</p>",
     ]
     told = [(block.index, block.length) for block in reader.told]
-    assert told == [(0, 12), (1, 18), (2, 21), (2, 26), (3, 35), (4, 36)], (
-        "the heading was open, then complete"
+    assert told == [(0, 9), (0, 12), (1, 18), (2, 21), (2, 26), (3, 35), (4, 36)], (
+        "the first and the heading were open, then complete"
     )
     assert reader.take(final=True) == []
 
@@ -324,6 +326,30 @@ PATHOLOGICAL = [
         "&a",
         "\\",
     ),
+    *(
+        "<sup>",
+        "<sup>a</sub>",
+        "<sup>a</sup>",
+        "<br>",
+        "__a__",
+        "__a_",
+        "a*b",
+        "*_~~",
+        "：**",
+        "5$",
+        "$5 ",
+        "$a-$b",
+    ),
+    *(
+        "\\begin{",
+        "\\begin{a}",
+        "\\begin{a}&",
+        "\\begin{a}\n",
+        "\\begin{a}\n\n",
+        "\\end{a}",
+        "\\begin{a}b\\end{a}",
+    ),
+    *("| a ", "| a\n", "| a\n\n", "\n| a\n|-|"),
     *("$", "$a ", "$$\n", "$x$ ", "\\(", "\\[\n", "\\[\na\n", "\\[" * 100 + "\n\\]\n", "> \\[\n"),
     *("> ", "> a\n", "- ", "- - - ", "- a\n", "- a\n\n", "1. a\n", "#\n", "|", "|a|\n|-|\n", "a|b\n"),
     *("```\n", "```c\n", "a\n\n", "\n", " ", "\t", "\r", "\r\n"),
@@ -359,7 +385,9 @@ def test_any_text_takes_linear_time(unit: str) -> None:
 def test_what_is_parsed_is_linear_in_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[int] = []
     real = answer.split
-    monkeypatch.setattr(answer, "split", lambda text: (parsed.append(len(text)), real(text))[1])
+    monkeypatch.setattr(
+        answer, "split", lambda text, **open: (parsed.append(len(text)), real(text, **open))[1]
+    )
     items = "".join(f"{number}. The **thing** is red and lies there.\n\n" for number in range(1, 150))
     for said in (items, f"```python\n{items}```\n\n{items}", "A word. " * 900, f"{'A word. ' * 60}\n\n" * 20):
         parsed.clear()

@@ -27,6 +27,8 @@ BLOCK_CHARS = 8_000
 """The longest block that is read as Markdown: the worst takes 0.15 s. A full answer has some 5,000 characters."""
 LEAST_GROWTH = 16
 """New characters that an open block waits for."""
+MOST_WORK = 10
+"""How often each character may be parsed, on average, so that a mark is drawn as soon as it comes."""
 QUICK_CHARS = 2_000
 """A box redraws an open block of this length at once; in a longer one it waits for the next growth."""
 
@@ -39,12 +41,13 @@ _NEXT_BLOCK = re.compile(r"\n[ \t]*\n(?=[^\s\-+*>\d]|\*\*)|\n(?=#{1,6} )", re.AS
 _LETTER = r"(?:[^\W_]|[^\x00-\x7f])"
 _DECIDED = re.compile(
     rf"""[ \t>]*+(?:(?:[-+*]|\d{{1,9}}[.)])[ \t]+[ \t>]*+)*+   # quotes and list items; then a paragraph begins:
-        (?:[^\s\#>\-+*_=~`|:$\\\d]|\#{{1,6}}[^\#$\\]|[-+*_]{{1,3}}{_LETTER}|~~{_LETTER}|`{{1,2}}[^`\s$\\]
-        |\|[ \t]*{_LETTER}|\$[^$\s\\]|\\[^\[\]\s$\\]|\d+(?:[^\d.)$\\]|[.)][^\s$\\]))""",
+        (?:[^\s\#>\-+*_=~`|:$\\\d]|\#{{1,6}}[^\#$\\]|-{{1,3}}{_LETTER}|[+*_]{{1,3}}[^\s+*_$\\]|~~{_LETTER}
+        |`{{1,2}}[^`\s$\\]|\|[ \t]*[^\s|:$\\-]|\$[^$\s\\]|\\[^\[\]\s$\\be]
+        |\d+(?:[^\d.)$\\]|[.)][^\s$\\]))""",
     re.ASCII | re.VERBOSE,
 )
 """Matches the beginning of a line whose kind is certain, whatever follows in it."""
-_MAY_END_FORMULA = re.compile(r"\$\$|\\\]")
+_MAY_END_FORMULA = re.compile(r"\$\$|\\\]|\\end\{")
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ class AnswerRenderer:
         self._seen = 0  # how much of it was searched for reasons to parse it
         self._to_draw = False
         self._box_came = False
+        self._fed = 0  # characters that came
+        self._work = 0  # characters that were parsed
         self._fence = ""  # what ends the code that the open block is
 
     def feed(self, events: Iterable[Event]) -> None:
@@ -111,6 +116,7 @@ class AnswerRenderer:
 
     def _add(self, text: str) -> None:
         text = self._return + text
+        self._fed += len(text)
         self._return = "\r" if text.endswith("\r") else ""
         text = text.removesuffix("\r")
         self._pieces.append(text.replace("\r\n", " \n").replace("\r", "\n") if "\r" in text else text)
@@ -141,8 +147,11 @@ class AnswerRenderer:
         seen, self._seen = self._seen, max(end, self._seen)
         if end <= seen:
             return self._to_draw and grown and end > self._parsed
-        self._to_draw = self._to_draw or bool(_TO_DRAW.search(self._open, seen, end))
+        is_new = bool(_TO_DRAW.search(self._open, seen, end))
+        self._to_draw = self._to_draw or is_new
         if self._to_draw and grown:
+            return True
+        if is_new and not self._fence and self._work + end <= MOST_WORK * self._fed:
             return True
         line = max(0, self._open.rfind("\n", 0, max(0, self._open.rfind("\n", 0, seen))))
         ends = re.compile(rf"\n[ ]{{0,3}}{self._fence}+[ \t]*\n") if self._fence else _NEXT_BLOCK
@@ -156,7 +165,7 @@ class AnswerRenderer:
                 window = self._open.rfind("\n", 0, BLOCK_CHARS) + 1 or BLOCK_CHARS
                 yield from self._close([(window, render_plain(self._open[:window], self._spans))])
             end = len(self._open) if final else self._decided()
-        complete, rest = self._parse(end)
+        complete, rest = self._parse(end, is_open=not final)
         if final:
             complete, rest = complete + rest, []
         yield from self._close([(block.end, render(block.tokens, self._spans)) for block in complete])
@@ -165,16 +174,18 @@ class AnswerRenderer:
         self._fence = _closing_fence(rest)
         self._box_came = False
         if rest and self._to_draw:
-            html = "".join(render(block.tokens, self._spans) for block in rest)
+            html = "".join(render(block.tokens, self._spans) for block in rest[:-1])
+            html += render(rest[-1].tokens, self._spans, is_open=True)
             yield from self._changed(Block(self._closed, html, self._length(self._parsed)))
 
     def _is_overfull(self) -> bool:
         """Tell whether the open text is longer than a block may be; spaces do not count, for a box may follow them."""
         return len(self._open) > BLOCK_CHARS and not self._open[BLOCK_CHARS:].isspace()
 
-    def _parse(self, end: int) -> tuple[list[TopBlock], list[TopBlock]]:
+    def _parse(self, end: int, *, is_open: bool = False) -> tuple[list[TopBlock], list[TopBlock]]:
         """Return the blocks that are complete in the open text up to there, and the others."""
-        blocks, undecided = split(self._open[:end])
+        self._work += end
+        blocks, undecided = split(self._open[:end], is_open=is_open)
         complete = [block for block in blocks[:-1] if block.end <= undecided]
         return complete, blocks[len(complete) :]
 

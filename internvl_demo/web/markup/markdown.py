@@ -6,16 +6,21 @@ struck words, without raw HTML; what else is ours, and why:
     no reference definitions   a later line could change a block that is shown already; a definition would vanish
     images are links           an image's address could carry off what was said, without anybody's click
     links                      to the web and by mail only
-    numbers of lists           each as the model wrote it: `3.` after `1.` stays 3
+    numbers of lists           each as the model wrote it: `3.` after `1.` stays 3, and `007.` stays 007
+    code                       what stands behind the language of a fence is its caption
     tables                     a row keeps all its cells; a short row is not filled up
+    emphasis                   in languages without spaces too, and not in arithmetic: `emphasis`
+    formulas                   with and without dollars; prices are none: `formulas`, `environments`
+    tags                       `<br>`, `<sup>` and `<sub>` become ours: `tags`
+    an open end                is drawn as what it is going to be: `unfinished`
     deep nesting               is text from level 20 on: the parser would leave out the rest of the answer
 
 `split` finds top-level blocks, `render` writes them. Both are linear in the length of the text.
 """
 
 import re
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock, paragraph
@@ -24,16 +29,20 @@ from markdown_it.token import Token
 
 from internvl_demo.web.markup import marks
 from internvl_demo.web.markup.code import colour
+from internvl_demo.web.markup.emphasis import emphasis_rule
+from internvl_demo.web.markup.environments import environment_block_rule, environment_rule
 from internvl_demo.web.markup.formulas import formula_block_rule, formula_rule, render_formula, render_source
 from internvl_demo.web.markup.marks import Spans, escape, escape_code
 from internvl_demo.web.markup.tables import table_rule
+from internvl_demo.web.markup.tags import pair_tags, tag_rule
+from internvl_demo.web.markup.unfinished import close_unfinished, unfinished_rule
 
 MAX_DEPTH = 20
 FORMULAS_PER_BLOCK = 200
 """More of them are shown as their sources: a conversion takes a tenth of a millisecond."""
 
 _ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
-_LANGUAGE = re.compile(r"[\w+#-]{1,30}", re.ASCII)
+_LANGUAGE = re.compile(r"[a-z][\w+#-]{0,29}", re.ASCII)
 
 
 class TopBlock(NamedTuple):
@@ -44,13 +53,14 @@ class TopBlock(NamedTuple):
     tokens: list[Token]
 
 
-def split(text: str) -> tuple[list[TopBlock], int]:
+def split(text: str, *, is_open: bool = False) -> tuple[list[TopBlock], int]:
     """Return the top-level blocks of a marked text, and the place from which more text could change their kind.
 
-    More text changes the last block only, and blocks that reach beyond that place: a formula may begin there.
+    More text changes the last block only, and blocks that reach to that place without an empty line before it: a
+    formula may begin there. is_open: the text is still written, and the last block is what it is going to be.
     """
     tokens: list[Token] = []
-    env: dict[str, int] = {}
+    env: dict[str, Any] = {"open": True} if is_open else {}
     _PARSER.block.parse(text, _PARSER, env, tokens)
     lines = [0, *(found.end() for found in re.finditer("\n", text)), len(text)]
     groups, depth = [], 0
@@ -62,14 +72,20 @@ def split(text: str) -> tuple[list[TopBlock], int]:
         depth += token.nesting
     ends = [start for start, _ in groups[1:]] + [len(text)]
     blocks = [TopBlock(start, end, group) for (start, group), end in zip(groups, ends, strict=False)]
-    return blocks, lines[env["undecided"]] if "undecided" in env else len(text)
+    if "undecided" not in env:
+        return blocks, len(text)
+    undecided = lines[env["undecided"]]
+    before = text[:undecided].rstrip(" \t\n")
+    stands_alone = not before or text.count("\n", len(before), undecided) > 1
+    return blocks, undecided if stands_alone else undecided - 1
 
 
-def render(tokens: Iterable[Token], spans: Spans) -> str:
-    """Return the HTML of a block's tokens."""
+def render(tokens: Sequence[Token], spans: Spans, *, is_open: bool = False) -> str:
+    """Return the HTML of a block's tokens; is_open: its end is still written."""
     page = _Html(spans)
-    for token in tokens:
-        page.add(token)
+    last = max((n for n, token in enumerate(tokens) if token.type == "inline"), default=-1) if is_open else -1
+    for index, token in enumerate(tokens):
+        page.add(token, is_open=index == last)
     return "".join(page.parts)
 
 
@@ -80,8 +96,8 @@ def render_plain(text: str, spans: Spans) -> str:
 
 
 _TAGS = {
-    **{f"{name}_open": f"<{tag}>" for name, tag in (("em", "em"), ("strong", "strong"), ("s", "s"))},
-    **{f"{name}_close": f"</{tag}>" for name, tag in (("em", "em"), ("strong", "strong"), ("s", "s"))},
+    **{f"{tag}_open": f"<{tag}>" for tag in ("em", "strong", "s", "sup", "sub")},
+    **{f"{tag}_close": f"</{tag}>" for tag in ("em", "strong", "s", "sup", "sub")},
     **{f"{tag}_open": f"<{tag}>" for tag in ("blockquote", "thead", "tbody", "tr")},
     **{f"{tag}_close": f"</{tag}>" for tag in ("blockquote", "thead", "tbody", "tr", "th", "td")},
     "paragraph_open": "<p>",
@@ -105,10 +121,11 @@ class _Html:
         self._links: list[bool] = []  # of each open link: whether it has a tag
         self._formulas = 0
 
-    def add(self, token: Token) -> None:
+    def add(self, token: Token, *, is_open: bool = False) -> None:
         if token.type == "inline":
             children: list[Token] = []
-            _PARSER.inline.parse(token.content, _PARSER, {}, children)
+            env = {"open": token.content.rfind("\n") + 1} if is_open else {}
+            _PARSER.inline.parse(token.content, _PARSER, env, children)
             for child in children:
                 self.add(child)
         elif not token.hidden:
@@ -124,6 +141,10 @@ class _Html:
                 return self._code(token)
             case "formula" | "formula_block":
                 return self._formula(token)
+            case "source":
+                return render_source(token.content, self._spans)
+            case "source_block":
+                return f"<p>{render_source(token.content, self._spans)}</p>"
             case "heading_open":
                 return f"<{token.tag}>"
             case "heading_close":
@@ -148,16 +169,19 @@ class _Html:
         raise ValueError(f"No HTML is known for {token.type}.")
 
     def _code(self, token: Token) -> str:
-        found = _LANGUAGE.match(marks.unmark(token.info).strip().lower())
+        info = token.info.strip()
+        found = _LANGUAGE.match(marks.unmark(info).lower())
+        caption = "" if found and found[0] == info.lower() else escape_code(info, self._spans)
         code = None if marks.is_marked(token.content) or not found else colour(token.content, found[0])
-        opening = f'<pre><code class="language-{found[0]}">' if found else "<pre><code>"
+        opening = f'<p class="info">{caption}</p>' if caption else ""
+        opening += f'<pre><code class="language-{found[0]}">' if found else "<pre><code>"
         return f"{opening}{escape_code(token.content, self._spans) if code is None else code}</code></pre>"
 
     def _formula(self, token: Token) -> str:
         self._formulas += 1
         if self._formulas > FORMULAS_PER_BLOCK:
-            return render_source(token.content)
-        shown = render_formula(token.content, display=bool(token.info))
+            return render_source(token.content, self._spans)
+        shown = render_formula(token.content, self._spans, display=bool(token.info))
         wide = {"formula_block": "div", "formula": "span" if token.info else ""}[token.type]
         return f'<{wide} class="wide">{shown}</{wide}>' if wide else shown
 
@@ -169,16 +193,19 @@ class _Html:
     def _item(self, token: Token) -> str:
         number = int(token.info) if token.info else self._next_numbers[-1]
         expected, self._next_numbers[-1] = self._next_numbers[-1], number + 1
-        return "<li>" if number == expected else f'<li value="{number}">'
+        opening = "<li>" if number == expected else f'<li value="{number}">'
+        if token.info in ("", str(number)):
+            return opening
+        written = f'<span class="number">{token.info}{token.markup}</span> '
+        return opening.replace("<li", '<li class="numbered"') + written
 
     def _link(self, token: Token) -> str:
         address = str(token.attrGet("href") or "")
         self._links.append(bool(_ADDRESS.match(address)) and not any(self._links))
-        return (
-            f'<a href="{escape(address)}" target="_blank" rel="noopener noreferrer">'
-            if self._links[-1]
-            else ""
-        )
+        if not self._links[-1]:
+            return ""
+        title = f' title="{escape(str(token.attrGet("title")))}"' if token.attrGet("title") else ""
+        return f'<a href="{escape(address)}"{title} target="_blank" rel="noopener noreferrer">'
 
 
 def _deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
@@ -235,7 +262,17 @@ def _parser() -> _Parser:
     parser.block.ruler.before(
         "fence", "formula", formula_block_rule, {"alt": ["paragraph", "blockquote", "list"]}
     )
+    parser.block.ruler.before(
+        "formula", "environment", environment_block_rule, {"alt": ["paragraph", "blockquote", "list"]}
+    )
     parser.inline.ruler.before("escape", "formula", formula_rule)
+    parser.inline.ruler.before("formula", "environment", environment_rule)
+    parser.inline.ruler.before("environment", "unfinished", unfinished_rule)
+    parser.inline.ruler.before("autolink", "tag", tag_rule)
+    parser.inline.ruler.at("emphasis", emphasis_rule)
+    parser.inline.ruler.disable("strikethrough")
+    parser.inline.ruler2.after("balance_pairs", "unfinished", close_unfinished)
+    parser.inline.ruler2.before("fragments_join", "tag", pair_tags)
     parser.inline.ruler.before("formula", "phrase", _phrase)
     parser.inline.ruler.at("link", _link)
     parser.inline.add_terminator_char(marks.OPEN)

@@ -14,6 +14,8 @@ _BAR = re.compile(r"(?<!\\)\|")
 
 def table_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """Take a table as GitHub reads it, but with all the cells of each row and no others."""
+    if start + 1 == end == state.lineMax and _is_awaited(state, start):
+        return silent or _push_table(state, start, [], _cells(_line(state, start)), [])
     if start + 2 > end or state.sCount[start + 1] < state.blkIndent:
         return False
     if state.is_code_block(start) or state.is_code_block(start + 1) or "|" not in _line(state, start):
@@ -21,11 +23,23 @@ def table_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     header, alignments = _cells(_line(state, start)), _alignments(_line(state, start + 1))
     if not header or len(header) != len(alignments):
         return False
-    if silent:
-        return True
-    rows = _rows(state, start + 2, end)
+    return silent or _push_table(state, start, _rows(state, start + 2, end), header, alignments)
+
+
+def _is_awaited(state: StateBlock, start: int) -> bool:
+    """Tell whether the last line of a text that is still written is a table's head, as far as one can know."""
+    if "open" not in state.env or state.is_code_block(start) or not _line(state, start).startswith("| "):
+        return False
+    state.env["undecided"] = min(start, state.env.get("undecided", start))
+    return True
+
+
+def _push_table(
+    state: StateBlock, start: int, rows: list[list[str]], header: list[str], alignments: list[str]
+) -> bool:
     table = state.push("table_open", "table", 1)
-    table.map = [start, start + 2 + len(rows)]
+    state.line = min(start + 2 + len(rows), state.lineMax)
+    table.map = [start, state.line]
     state.push("thead_open", "thead", 1)
     _push_row(state, "th", header, alignments)
     state.push("thead_close", "thead", -1)
@@ -35,7 +49,6 @@ def table_rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
             _push_row(state, "td", row, alignments)
         state.push("tbody_close", "tbody", -1)
     state.push("table_close", "table", -1)
-    state.line = start + 2 + len(rows)
     return True
 
 

@@ -1,0 +1,123 @@
+r"""Draw the end of an answer that is still being written as what it is going to be.
+
+In: `A **bold wo`; out: the tokens of `A`, strong_open, `bold wo`, strong_close. Used for the last paragraph, cell or
+item of an open block only; the final blocks never see it. On its last line
+
+    stars, tildes, tags    that were opened are closed; marks that open nothing yet are not shown
+    code, formulas         go on to the end
+    `[text](http://exam`   is `text`
+    `<su`, `\`             are not shown: they may become a tag or a formula
+
+`env["open"]` of the inline parser says where that line begins; without it the rules do nothing.
+"""
+
+import re
+
+from markdown_it.rules_inline import StateInline
+from markdown_it.rules_inline.state_inline import Delimiter
+from markdown_it.token import Token
+
+from internvl_demo.web.markup.formulas import CLOSERS, may_open
+
+_BACKTICKS = re.compile("`+")
+_FORMULA = re.compile(r"\$\$?(?![\s\d$])|\\[(\[](?!\Z)")
+_WRITTEN_SOON = ("<br/>", "<br />", "<sup>", "</sup>", "<sub>", "</sub>", "\\(", "\\[")
+_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s()<>]*", re.IGNORECASE)
+_SCHEMES = ("https://", "http://", "mailto:")
+_UNDERSCORE = ord("_")
+
+
+def unfinished_rule(state: StateInline, silent: bool) -> bool:
+    """Take code, a formula, a link or a tag that has no end yet, up to the end."""
+    if silent or not _is_open(state):
+        return False
+    rest = state.src[state.pos :]
+    if any(rest != mark and mark.startswith(rest.lower()) for mark in _WRITTEN_SOON):
+        state.pos = state.posMax
+        return True
+    match rest[0]:
+        case "`":
+            return _code(state, rest)
+        case "[":
+            return _link(state, rest)
+        case "\\" | "$":
+            return _formula(state, rest)
+    return False
+
+
+def close_unfinished(state: StateInline) -> None:
+    """Close what was opened on the last line; leave out marks at the very end that belong to nothing yet."""
+    if "open" not in state.env:
+        return
+    closers = {one.end for one in state.delimiters}
+    while (
+        state.delimiters
+        and _is_last(state.delimiters[-1], state)
+        and len(state.delimiters) - 1 not in closers
+    ):
+        state.tokens.pop()
+        state.tokens_meta.pop()
+        state.delimiters.pop()
+    line = max((n for n, token in enumerate(state.tokens) if _ends_line(token)), default=-1)
+    for opener in [one for one in state.delimiters if one.open and one.end < 0 and one.token > line][::-1]:
+        if opener.marker == _UNDERSCORE and opener.length == 2:
+            continue  # it may become `__init__`
+        state.push("text", "", 0)
+        token = len(state.tokens) - 1
+        opener.end = len(state.delimiters)
+        state.delimiters.append(Delimiter(opener.marker, opener.length, token, -1, open=False, close=True))
+
+
+def _is_open(state: StateInline) -> bool:
+    """Tell whether this place is on the last line of what is still written, and in no phrase or link of it."""
+    if "open" not in state.env or state.src[state.pos] not in "`[<\\$":
+        return False
+    return state.pos >= state.env["open"] and state.posMax == len(state.src)
+
+
+def _is_last(delimiter: Delimiter, state: StateInline) -> bool:
+    return delimiter.token == len(state.tokens) - 1 and state.tokens_meta[-1] is None and delimiter.end < 0
+
+
+def _ends_line(token: Token) -> bool:
+    return token.type in ("softbreak", "hardbreak") and not token.markup
+
+
+def _code(state: StateInline, rest: str) -> bool:
+    opening = _BACKTICKS.match(rest)
+    if not opening or re.search(rf"(?<!`){opening[0]}(?!`)", rest[opening.end() :]):
+        return False
+    return _take(state, "code_inline", rest[opening.end() :].rstrip("`"))
+
+
+def _formula(state: StateInline, rest: str) -> bool:
+    opening = _FORMULA.match(rest)
+    if not opening:
+        return False
+    source = rest[opening.end() :]
+    if rest[0] == "$" and (not may_open(state.src, state.pos) or "$" in source.rstrip("$")):
+        return False
+    if rest[0] == "\\" and CLOSERS[opening[0]] in source:
+        return False
+    return _take(state, "source", source.rstrip("$\\"))
+
+
+def _take(state: StateInline, kind: str, content: str) -> bool:
+    if content.strip():
+        state.push(kind, "", 0).content = content
+    state.pos = state.posMax
+    return True
+
+
+def _link(state: StateInline, rest: str) -> bool:
+    end = rest.find("](")
+    if end < 0 or "[" in rest[1:end] or "]" in rest[1:end]:
+        return False
+    address = rest[end + 2 :]
+    if not _ADDRESS.fullmatch(address) and not any(scheme.startswith(address.lower()) for scheme in _SCHEMES):
+        return False
+    whole = state.posMax
+    state.pos, state.posMax = state.pos + 1, state.pos + end
+    state.md.inline.tokenize(state)
+    state.pos = state.posMax = whole
+    return True
