@@ -28,6 +28,8 @@ _COLOURS = (b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC", b"wtpt")
 _ADAPTED = b"chad"
 _PARAMETERS = (1, 3, 4, 5, 7)
 """Of the kinds 0 to 4 of a parametric curve."""
+_MOST_CAST = 24
+"""How far black and white may move."""
 _CUBE = (0, 51, 102, 153, 204, 255)
 
 
@@ -62,17 +64,17 @@ def _srgb() -> ImageCms.ImageCmsProfile:
 def _kept(profile: bytes) -> bytes | None:
     try:
         written = _written_anew(profile)
-        return written if len(written) <= MOST_BYTES and _is_visible(written) else None
+        return written if len(written) <= MOST_BYTES and _is_sound(written) else None
     except (ValueError, struct.error, OSError, ImageCms.PyCMSError):
         return None
 
 
-def _is_visible(profile: bytes) -> bool:
-    cube = [(red, green, blue) for red in _CUBE for green in _CUBE for blue in _CUBE]
-    before = b"".join(map(bytes, cube))
-    image = Image.frombytes("RGB", (len(cube), 1), before)
-    after = in_srgb(image, profile).tobytes()
-    return max(abs(one - other) for one, other in zip(before, after, strict=True)) >= VISIBLE
+def _is_sound(profile: bytes) -> bool:
+    """Whether it changes what is seen, and leaves black and white what they are, as every profile of pictures does."""
+    before = b"".join(bytes((red, green, blue)) for red in _CUBE for green in _CUBE for blue in _CUBE)
+    after = in_srgb(Image.frombytes("RGB", (len(before) // 3, 1), before), profile).tobytes()
+    moved = [abs(one - other) for one, other in zip(before, after, strict=True)]
+    return max(moved) >= VISIBLE and max(*moved[:3], *moved[-3:]) <= _MOST_CAST
 
 
 def _written_anew(profile: bytes) -> bytes:
@@ -81,16 +83,14 @@ def _written_anew(profile: bytes) -> bytes:
         raise ValueError("not a profile of RGB by primaries")
     (count,) = struct.unpack_from(">I", profile, _HEADER_BYTES)
     at = _HEADER_BYTES + 4
-    places = {
-        tag: (start, size)
-        for tag, start, size in struct.iter_unpack(">4sII", profile[at : at + 12 * min(count, _MOST_TAGS)])
-    }
+    end = at + 12 * min(count, _MOST_TAGS, (len(profile) - at) // 12)
+    places = {tag: start for tag, start, _ in struct.iter_unpack(">4sII", profile[at:end])}
     version = b"\4\x30\0\0" if profile[8] == 4 else b"\2\x10\0\0"
-    elements = {tag: _element(profile[places[tag][0] :]) for tag in _COLOURS if tag in places}
+    elements = {tag: _element(profile[places[tag] :]) for tag in _COLOURS if tag in places}
     if len(elements) < len(_COLOURS):
         raise ValueError("colours are missing")
     if _ADAPTED in places:
-        elements[_ADAPTED] = _element(profile[places[_ADAPTED][0] :])
+        elements[_ADAPTED] = _element(profile[places[_ADAPTED] :])
     elements |= {b"desc": _name(version), b"cprt": _text(version)}
     header = b"\0\0\0\0\0\0\0\0" + version + b"mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(28)
     header += struct.pack(">III", 0xF6D6, 0x10000, 0xD32D)  # the white of all profiles, D50

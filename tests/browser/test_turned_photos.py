@@ -8,18 +8,7 @@ from playwright.sync_api import Browser
 
 from internvl_demo.photos.decode import clean_file
 from tests.support.pictures import BLOCKS, as_stored, saved
-
-SHOWN = """async (url) => {
-    const image = new Image();
-    image.src = url;
-    await image.decode();
-    const canvas = document.createElement('canvas');
-    [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
-    const context = canvas.getContext('2d');
-    context.drawImage(image, 0, 0);
-    const at = (x, y) => Array.from(context.getImageData(16 * x + 8, 16 * y + 8, 1, 1).data.slice(0, 3));
-    return [image.naturalWidth, image.naturalHeight, [0, 1].map((y) => [0, 1, 2].map((x) => at(x, y)))];
-}"""
+from tests.support.shown import SHOWN
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
