@@ -389,7 +389,13 @@ def test_what_is_parsed_is_linear_in_the_answer(monkeypatch: pytest.MonkeyPatch)
         answer, "split", lambda text, **open: (parsed.append(len(text)), real(text, **open))[1]
     )
     items = "".join(f"{number}. The **thing** is red and lies there.\n\n" for number in range(1, 150))
-    for said in (items, f"```python\n{items}```\n\n{items}", "A word. " * 900, f"{'A word. ' * 60}\n\n" * 20):
+    for said in (
+        items,
+        f"```python\n{items}```\n\n{items}",
+        "A word. " * 900,
+        f"{'A word. ' * 60}\n\n" * 20,
+        "A **b** " * 900,
+    ):
         parsed.clear()
         reader = Reader()
         for start in range(0, len(said), 5):

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from internvl_demo.grounding.parser import Box, Event, Phrase, Text
-from internvl_demo.web.markup.markdown import TopBlock, render, render_plain, split
+from internvl_demo.web.markup.markdown import TopBlock, render, render_open, render_plain, split
 from internvl_demo.web.markup.marks import CLOSE, OPEN, clean, length_utf16, mark
 
 BLOCK_CHARS = 8_000
@@ -33,7 +33,7 @@ QUICK_CHARS = 2_000
 """A box redraws an open block of this length at once; in a longer one it waits for the next growth."""
 
 _TO_DRAW = re.compile(
-    rf"[`*_~\[<>&$\\|#{OPEN}]|(?:^|\n)[ \t]*(?:[-+=]|\d{{1,9}}[.)])|(?:^|\n)(?:[ ]{{4}}|\t)", re.ASCII
+    rf"[`*_~\[\]<>&$\\|#{OPEN}]|(?:^|\n)[ \t]*(?:[-+=]|\d{{1,9}}[.)])|(?:^|\n)(?:[ ]{{4}}|\t)", re.ASCII
 )
 """Finds what Markdown may change; without it a block looks like its text."""
 _NEXT_BLOCK = re.compile(r"\n[ \t]*\n(?=[^\s\-+*>\d]|\*\*)|\n(?=#{1,6} )", re.ASCII)
@@ -88,6 +88,7 @@ class AnswerRenderer:
         self._seen = 0  # how much of it was searched for reasons to parse it
         self._to_draw = False
         self._box_came = False
+        self._is_cut = False  # whether what was drawn ends before its text does
         self._fed = 0  # characters that came
         self._work = 0  # characters that were parsed
         self._fence = ""  # what ends the code that the open block is
@@ -147,11 +148,12 @@ class AnswerRenderer:
         seen, self._seen = self._seen, max(end, self._seen)
         if end <= seen:
             return self._to_draw and grown and end > self._parsed
-        is_new = bool(_TO_DRAW.search(self._open, seen, end))
+        line_end = self._open.startswith("\n", seen - 1) if seen else 0  # it belongs to the mark of a list
+        is_new = bool(_TO_DRAW.search(self._open, seen - line_end, end))
         self._to_draw = self._to_draw or is_new
         if self._to_draw and grown:
             return True
-        if is_new and not self._fence and self._work + end <= MOST_WORK * self._fed:
+        if (is_new or self._is_cut) and not self._fence and self._work + end <= MOST_WORK * self._fed:
             return True
         line = max(0, self._open.rfind("\n", 0, max(0, self._open.rfind("\n", 0, seen))))
         ends = re.compile(rf"\n[ ]{{0,3}}{self._fence}+[ \t]*\n") if self._fence else _NEXT_BLOCK
@@ -172,11 +174,11 @@ class AnswerRenderer:
         self._parsed = self._seen = end - (complete[-1].end if complete else 0)
         self._to_draw = bool(_TO_DRAW.search(self._open, 0, self._parsed))
         self._fence = _closing_fence(rest)
-        self._box_came = False
+        self._box_came = self._is_cut = False
         if rest and self._to_draw:
             html = "".join(render(block.tokens, self._spans) for block in rest[:-1])
-            html += render(rest[-1].tokens, self._spans, is_open=True)
-            yield from self._changed(Block(self._closed, html, self._length(self._parsed)))
+            end_html, self._is_cut = render_open(rest[-1].tokens, self._spans)
+            yield from self._changed(Block(self._closed, html + end_html, self._length(self._parsed)))
 
     def _is_overfull(self) -> bool:
         """Tell whether the open text is longer than a block may be; spaces do not count, for a box may follow them."""

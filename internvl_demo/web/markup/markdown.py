@@ -80,13 +80,21 @@ def split(text: str, *, is_open: bool = False) -> tuple[list[TopBlock], int]:
     return blocks, undecided if stands_alone else undecided - 1
 
 
-def render(tokens: Sequence[Token], spans: Spans, *, is_open: bool = False) -> str:
-    """Return the HTML of a block's tokens; is_open: its end is still written."""
+def render(tokens: Sequence[Token], spans: Spans) -> str:
+    """Return the HTML of a block's tokens."""
     page = _Html(spans)
-    last = max((n for n, token in enumerate(tokens) if token.type == "inline"), default=-1) if is_open else -1
+    for token in tokens:
+        page.add(token)
+    return "".join(page.parts)
+
+
+def render_open(tokens: Sequence[Token], spans: Spans) -> tuple[str, bool]:
+    """Return the HTML of a block that is still written, and whether it ends before its text does."""
+    page = _Html(spans)
+    last = max((n for n, token in enumerate(tokens) if token.type == "inline"), default=-1)
     for index, token in enumerate(tokens):
         page.add(token, is_open=index == last)
-    return "".join(page.parts)
+    return "".join(page.parts), page.is_cut
 
 
 def render_plain(text: str, spans: Spans) -> str:
@@ -120,12 +128,14 @@ class _Html:
         self._next_numbers: list[int] = []  # of each open list
         self._links: list[bool] = []  # of each open link: whether it has a tag
         self._formulas = 0
+        self.is_cut = False
 
     def add(self, token: Token, *, is_open: bool = False) -> None:
         if token.type == "inline":
             children: list[Token] = []
-            env = {"open": token.content.rfind("\n") + 1} if is_open else {}
+            env: dict[str, Any] = {"open": token.content.rfind("\n") + 1} if is_open else {}
             _PARSER.inline.parse(token.content, _PARSER, env, children)
+            self.is_cut = "cut" in env
             for child in children:
                 self.add(child)
         elif not token.hidden:

@@ -8,7 +8,8 @@ item of an open block only; the final blocks never see it. On its last line
     `[text](http://exam`   is `text`
     `<su`, `\`             are not shown: they may become a tag or a formula
 
-`env["open"]` of the inline parser says where that line begins; without it the rules do nothing.
+`env["open"]` of the inline parser says where that line begins; without it the rules do nothing. `env["cut"]` is set
+if something is not shown: what follows would look wrong behind it.
 """
 
 import re
@@ -20,9 +21,9 @@ from markdown_it.token import Token
 from internvl_demo.web.markup.formulas import CLOSERS, may_open
 
 _BACKTICKS = re.compile("`+")
-_FORMULA = re.compile(r"\$\$?(?![\s\d$])|\\[(\[](?!\Z)")
-_WRITTEN_SOON = ("<br/>", "<br />", "<sup>", "</sup>", "<sub>", "</sub>", "\\(", "\\[")
-_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s()<>]*", re.IGNORECASE)
+_FORMULA = re.compile(r"\$\$?(?![\s\d$])|\\[(\[]")
+_WRITTEN_SOON = ("<br/>", "<br />", "<sup>", "</sup>", "<sub>", "</sub>", "\\(", "\\[", "~~")
+_ADDRESS = re.compile(r'(?:https?://|mailto:)[^\s()<>]*(?: +"[^"]*"?)?', re.IGNORECASE)
 _SCHEMES = ("https://", "http://", "mailto:")
 _UNDERSCORE = ord("_")
 
@@ -33,8 +34,7 @@ def unfinished_rule(state: StateInline, silent: bool) -> bool:
         return False
     rest = state.src[state.pos :]
     if any(rest != mark and mark.startswith(rest.lower()) for mark in _WRITTEN_SOON):
-        state.pos = state.posMax
-        return True
+        return _cut(state, state.posMax)
     match rest[0]:
         case "`":
             return _code(state, rest)
@@ -70,7 +70,7 @@ def close_unfinished(state: StateInline) -> None:
 
 def _is_open(state: StateInline) -> bool:
     """Tell whether this place is on the last line of what is still written, and in no phrase or link of it."""
-    if "open" not in state.env or state.src[state.pos] not in "`[<\\$":
+    if "open" not in state.env or state.src[state.pos] not in "`[<\\$~":
         return False
     return state.pos >= state.env["open"] and state.posMax == len(state.src)
 
@@ -119,5 +119,11 @@ def _link(state: StateInline, rest: str) -> bool:
     whole = state.posMax
     state.pos, state.posMax = state.pos + 1, state.pos + end
     state.md.inline.tokenize(state)
-    state.pos = state.posMax = whole
+    return _cut(state, whole)
+
+
+def _cut(state: StateInline, end: int) -> bool:
+    """Go on at the end without what is left, and note that."""
+    state.env["cut"] = True
+    state.pos = state.posMax = end
     return True
