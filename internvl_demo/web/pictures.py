@@ -1,6 +1,7 @@
 """The commands on pictures that wait for their question: keep an upload, fetch an address, cut out a region.
 
-    await pictures.add(owner, data, "a.png")    -> {"id": ..., "name": "a.png", "size_wh": [640, 480], "url": ..., ...}
+    await pictures.add(owner, data, "a.gif")
+    -> {"id": ..., "name": "a.gif", "size_wh": [640, 480], "url": ..., "note": Note("The file is an animation ..."), ...}
 
 A picture belongs to one owner, and waits for a day. What reads files or pixels runs beside the event loop.
 """
@@ -22,8 +23,13 @@ class Pictures:
         self._store = store
 
     async def add(self, owner: str, data: bytes, name: str) -> Json:
-        """Keep a picture that was uploaded. Raises PhotoError, StoreError."""
-        return await run_blocking(lambda: photo_data(self._store.add_photo(owner, data, name)))
+        """Keep a picture that was uploaded; with a `Note` if there is one. Raises PhotoError, StoreError."""
+
+        def keep() -> Json:
+            photo = self._store.add_photo(owner, data, name)
+            return {**photo_data(photo), "note": photo.note}
+
+        return await run_blocking(keep)
 
     async def add_from(self, owner: str, url: str) -> Json:
         """Fetch a picture from a public web address and keep it. Raises PhotoError, StoreError."""

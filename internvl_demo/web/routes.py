@@ -17,7 +17,8 @@ from starlette.exceptions import HTTPException
 from internvl_demo import __version__
 from internvl_demo.answering.queue import QueueFull
 from internvl_demo.errors import BackendError, ContextError, DemoError, PhotoError
-from internvl_demo.store.faults import BusyError, GoneError, StoreError
+from internvl_demo.photos.photo import Note
+from internvl_demo.store.faults import BusyError, GoneError, StoreError, told_of_disk
 from internvl_demo.web.follow import Follower
 from internvl_demo.web.inputs import (
     AccessError,
@@ -86,14 +87,16 @@ def _photos(service: ChatService) -> APIRouter:
     router = APIRouter(prefix="/photos", tags=["photos"])
 
     @router.post("", status_code=201)
-    async def add_photo(owner: Owner, file: Annotated[UploadFile, File()]) -> dict[str, Any]:
-        """Keep a picture; it waits a day for its question."""
-        return await service.pictures.add(owner, await file.read(), file.filename or "")
+    async def add_photo(
+        request: Request, owner: Owner, file: Annotated[UploadFile, File()]
+    ) -> dict[str, Any]:
+        """Keep a picture; it waits a day for its question. `note`: what is to be said of how it was read, or null."""
+        return _noted(request, await service.pictures.add(owner, await file.read(), file.filename or ""))
 
     @router.post("/address", status_code=201)
-    async def add_photo_from(owner: Owner, address: AddressIn) -> dict[str, Any]:
+    async def add_photo_from(request: Request, owner: Owner, address: AddressIn) -> dict[str, Any]:
         """Fetch a picture from a public web address and keep it."""
-        return await service.pictures.add_from(owner, address.url)
+        return _noted(request, await service.pictures.add_from(owner, address.url))
 
     @router.post("/{photo}/regions", status_code=201)
     async def add_region(owner: Owner, photo: str, region: RegionIn) -> dict[str, Any]:
@@ -237,6 +240,12 @@ def _looks(service: ChatService, title: str, miniature: bool) -> APIRouter:
     return router
 
 
+def _noted(request: Request, added: dict[str, Any]) -> dict[str, Any]:
+    """Return an added picture with its note in the reader's language, in the form of an error."""
+    note: Note | None = added["note"]
+    return {**added, "note": note and error_data(DemoError(note.what, note.next_step), request.headers)}
+
+
 def _started(started: Started) -> dict[str, str]:
     return {"conversation": started.conversation, "question": started.question, "answer": started.answer}
 
@@ -267,6 +276,8 @@ async def _tell_invalid(request: Request, error: Exception) -> Response:
 
 async def _tell_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if isinstance(cause := error.__cause__, OSError):  # of the temporary file that an upload is kept in meanwhile
+        return _problem(request, told_of_disk(cause), 507)
     told = DemoError(
         "There is nothing here for this request.", "GET /api/openapi.json describes what there is."
     )

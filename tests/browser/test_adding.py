@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.page_hands import CAT, DROP, FETCH_FILE, drawn, picture, send, wait_answer, write
-from tests.support.pictures import FILES
+from tests.support.pictures import FILES, saved
+from tests.support.pictures import picture as drawn_picture
 from tests.support.scripted_model import ScriptedModel
 from tests.support.uploads import png
 from tests.support.viewer_hands import box
@@ -93,6 +94,30 @@ def test_a_dropped_picture_of_no_known_type_is_taken(page: Page, kind: str, name
     expect(page.locator("#tray .line")).to_have_count(1)
     expect(page.locator("#tray .line .head .name")).to_have_text(name)
     expect(page.locator("#tray .problem")).to_have_count(0)
+
+
+def test_what_was_taken_of_a_file_stands_with_it_in_both_languages(
+    page: Page, scripted: ScriptedModel
+) -> None:
+    frames = [drawn_picture(), drawn_picture().rotate(180)]
+    page.evaluate(
+        DROP, [list(saved(frames[0], "GIF", save_all=True, append_images=frames[1:])), "cat.gif", "image/gif"]
+    )
+    page.evaluate(DROP, [list(png()), "plain.png", "image/png"])
+    expect(page.locator("#tray .line")).to_have_count(2)
+    notes = page.locator("#tray .line .note")
+    expect(notes.nth(0)).to_have_text(
+        "The file is an animation; its first picture was taken. For another moment, send a screenshot of it."
+    )
+    expect(notes.nth(1)).to_be_empty()
+    expect(page.locator("#tray .problem")).to_have_count(0)
+    page.click("#switch-language")
+    expect(notes.nth(0)).to_have_text("文件是动画，已采用它的第一帧。 如需其他画面，请截图后发送。")
+    page.click("#switch-language")
+    send(page, "What is this?")
+    wait_answer(page, "Hello.")
+    expect(notes).to_have_count(0)
+    assert len(scripted.asked[-1].images) == 2
 
 
 def test_files_of_no_known_type_can_be_chosen(page: Page) -> None:

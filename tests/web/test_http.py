@@ -7,12 +7,15 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from PIL import Image
 
 from internvl_demo.errors import BackendError
 from tests.support.http_client import Client
+from tests.support.pictures import FILES, page, picture, saved, tiff
 from tests.support.scripted_model import ScriptedModel
 from tests.support.uploads import png
 
+ANIMATION = saved(picture(), "GIF", save_all=True, append_images=[picture().rotate(180)])
 BOXED = "Image-1: <ref>the cat</ref><box>[[100, 200, 300, 400]]</box>."
 
 
@@ -159,6 +162,48 @@ def test_a_picture_keeps_its_address_and_no_metadata(me: Client, scripted_url: s
     assert shown.status_code == 200 and shown.headers["content-type"] == "image/png"
     assert shown.headers["x-content-type-options"] == "nosniff"
     assert me.upload(png((640, 480)), "my cat.png")["id"] == photo["id"]
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (FILES["png"], None),
+        (FILES["heic"], None),
+        (ANIMATION, "The file is an animation; its first picture was taken."),
+        (saved(Image.new("RGBA", (9, 9), (255, 255, 255, 0)), "PNG"), None),
+        (tiff(*[page(4, 4, 8, bytes(16))] * 3), "The file has 3 pages; the first was taken."),
+        (tiff(page(2, 2, 16, bytes(range(8)), kind=2)), "The picture's values have no usual range;"),
+    ],
+)
+def test_what_was_taken_of_a_picture_is_said_once(me: Client, data: bytes, what: str | None) -> None:
+    for _ in range(2):
+        photo = me.upload(data, "a.gif")
+        assert photo["note"] is None if what is None else photo["note"]["what"].startswith(what)
+    started = me.ask("What is this?", photo)
+    told = me.call("GET", f"/api/conversations/{started['conversation']}")["questions"][0]["images"][0]
+    assert told["id"] == photo["id"] and not told.get("note")
+
+
+def test_what_was_taken_is_said_in_the_readers_language(scripted_url: str) -> None:
+    client = Client(scripted_url, "zh")
+    assert client.upload(ANIMATION)["note"] == {
+        "what": "文件是动画，已采用它的第一帧。",
+        "next_step": "如需其他画面，请截图后发送。",
+    }
+    client.http.headers["Prefer"] = "languages"
+    assert set(client.upload(ANIMATION)["note"]["also"]) == {"en", "zh"}
+    client.http.close()
+
+
+def test_a_fetched_picture_is_told_of_like_an_uploaded_one(
+    me: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fetched(_: str) -> tuple[str, bytes]:
+        return "a.gif", ANIMATION
+
+    monkeypatch.setattr("internvl_demo.web.pictures.fetch_file", fetched)
+    photo = me.call("POST", "/api/photos/address", {"url": "https://example.org/a.gif"})
+    assert photo["note"]["what"].startswith("The file is an animation")
 
 
 def test_an_answer_comes_as_numbered_deltas(me: Client, scripted: ScriptedModel) -> None:

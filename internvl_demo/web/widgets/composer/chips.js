@@ -2,7 +2,7 @@
 // neither the focus nor an open choice.
 import { button, clamp, icon, make, pictured } from '../lib/dom.js'
 import { MOST_TILES, mostTiles } from '../lib/draft.js'
-import { words } from '../lib/words.js'
+import { language, words } from '../lib/words.js'
 
 const CUSTOM_TILES = 6 // where a choice of one's own begins
 const MODES = [['mode_low', 1], ['mode_standard', 12], ['mode_high', MOST_TILES]]
@@ -15,6 +15,12 @@ function drawnGrid([columns, rows]) {
   drawing.style.aspectRatio = `${columns} / ${rows}`
   for (let tile = 0; tile < columns * rows; tile++) drawing.append(make('i'))
   return drawing
+}
+
+// What the server said of how it read the picture: nothing is wrong.
+function noteText({ note }) {
+  const { what, next_step } = note?.also?.[language()] ?? note ?? {}
+  return what ? `${what} ${next_step}` : ''
 }
 
 // act(action): an action for `applyAction` of lib/draft.js.
@@ -32,6 +38,7 @@ export function makeChip(act) {
   const name = make('span', { class: 'name' })
   const remove = button({ class: 'bare remove' }, () => tell({ do: 'remove' }), icon('remove'))
   const cost = make('div', { class: 'cost' })
+  const note = make('div', { class: 'note', role: 'status' })
   const mode = make('select')
   const tiles = make('input', { type: 'number', min: 1, max: MOST_TILES, step: 1, hidden: true })
   const earlier = button({ class: 'bare earlier' }, move(-1), icon('earlier'))
@@ -40,6 +47,7 @@ export function makeChip(act) {
     make('div', { class: 'about' },
       make('div', { class: 'head' }, caption, name, remove),
       cost,
+      note,
       make('div', { class: 'acts' }, mode, tiles, make('span', { class: 'moves' }, earlier, later))))
 
   const options = [['', ''], ...MODES.map(([key, most]) => [words(key), String(most)]), [words('mode_custom'), 'custom']]
@@ -75,6 +83,7 @@ export function makeChip(act) {
     caption.textContent = image
     name.textContent = name.title = chip.photo.name
     cost.textContent = chip.cost
+    note.textContent = noteText(chip.photo)
     if (String(before?.grid) !== String(chip.grid)) drawing.replaceChildren(drawnGrid(chip.grid))
     mode.options[0].textContent = words('tray_default', { count: mostTiles(pageMode) })
     for (const [control, key] of [[mode, 'mode'], [tiles, 'tiles'], [remove, 'remove'], [earlier, 'earlier'], [later, 'later']]) {
