@@ -126,6 +126,9 @@ def ask(
 
     most = max_tiles_of(mode)
     attached = tuple(Attachment(open_photo(path), most) for path in image or [])
+    for photo in (each.photo for each in attached):
+        if photo.note:
+            print(f"{photo.name}: {photo.note.what} {photo.note.next_step}", file=sys.stderr)
     conversation = Conversation().ask(question, attached)
     result = asyncio.run(_ask(conversation, read_settings(endpoint=endpoint, checkpoint=checkpoint), overlay))
     if as_json:
@@ -300,7 +303,7 @@ async def _ask(conversation: "Conversation", settings: "Settings", overlay: Path
     finally:
         await backend.close()
     if overlay and conversation.images:
-        draw_overlay([image.photo.image for image in conversation.images], list(last.pinned)).save(
+        draw_overlay([image.photo.shown for image in conversation.images], list(last.pinned)).save(
             overlay, "PNG"
         )
     return report(conversation, last)

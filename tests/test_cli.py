@@ -11,7 +11,9 @@ from PIL import Image
 from internvl_demo.evaluate.exam.marks import iou
 from internvl_demo.nano.world.scenes import draw_scene
 from internvl_demo.nano.world.vocabulary import kinds
+from internvl_demo.photos.decode import open_photo
 from tests.support.commands import run
+from tests.support.profiles import profile
 
 
 @pytest.fixture
@@ -126,3 +128,18 @@ def test_ask_answers_about_the_right_image_and_draws_the_box(tmp_path: Path) -> 
     assert said["usage"]["encoded_views"] == 2
     assert said["timing"]["ttft_s"] > 0
     assert Image.open(overlay).size[0] > 800
+
+
+def test_ask_tells_people_what_was_taken_and_shows_its_colours(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (448, 448), colour) for colour in ((200, 30, 40), (30, 50, 210))]
+    wide, film, overlay = tmp_path / "wide.png", tmp_path / "film.png", tmp_path / "overlay.png"
+    frames[0].save(wide, icc_profile=profile("Display P3"))
+    frames[0].save(film, save_all=True, append_images=frames[1:])
+    said = run("ask", "--image", film, "What is this?", "--mode", "low", "--json")
+    assert json.loads(said.stdout)["tiles"] == [1]
+    assert "film.png: The file is an animation; its first picture was taken." in said.stderr
+    said = run("ask", "--image", wide, "What is this?", "--mode", "low", "--overlay", overlay)
+    assert said.stderr == ""
+    shown = Image.open(overlay).convert("RGB").getpixel((440, 440))
+    expected = open_photo(wide).shown.getpixel((440, 440))
+    assert shown == expected and expected != (200, 30, 40)
