@@ -11,7 +11,7 @@ from tests.support.sources import imports
 ROOT = Path(__file__).parents[1] / "internvl_demo"
 FLOORS = {
     **dict.fromkeys(("__init__", "errors"), 0),
-    **dict.fromkeys(("settings", "photos"), 1),
+    **dict.fromkeys(("settings", "environment", "photos"), 1),
     "conversation": 2,
     "grounding": 3,
     "nano": 4,

@@ -35,6 +35,8 @@ class Database:
 
     def __init__(self, folder: Path, patience_s: float, file_bytes: Callable[[str, str], int]):
         self._folder = folder
+        self.starting = True
+        """Whether what fails is told to whoever starts the demo, rather than to people on the page."""
         self._lock = threading.RLock()
         self._closed = False
         with plainly(folder, starting=True):
@@ -54,7 +56,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Hold the database for one thread alone; what happens inside happens whole or not at all."""
-        with self._lock, plainly(self._folder):
+        with self._lock, plainly(self._folder, starting=self.starting):
             self._connection.execute("BEGIN")
             try:
                 yield self._connection
@@ -92,7 +94,7 @@ class Database:
         if version > len(MIGRATIONS):
             raise StoreError(
                 f"The conversations in {self._folder} were written by a newer version of the demo.",
-                "Update the demo, or choose another directory with INTERNVL_DATA_DIR.",
+                "Update the demo, or choose another directory with --data-dir (INTERNVL_DATA_DIR).",
             )
         ask("PRAGMA journal_mode = WAL")
         ask("PRAGMA synchronous = NORMAL")  # a power cut may take the last second, and breaks nothing

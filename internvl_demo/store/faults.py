@@ -33,21 +33,27 @@ class DamagedError(StoreError):
 _LOG = logging.getLogger(__name__)
 _FULL, _FORBIDDEN, _IN_USE, _DAMAGED, _OTHER = "full", "forbidden", "in use", "damaged", "other"
 
-_ELSEWHERE = "choose another directory with INTERNVL_DATA_DIR"
+_ELSEWHERE = "choose another directory with --data-dir (INTERNVL_DATA_DIR)"
 
 _STARTING = {
     _FULL: ("There is no space left in {folder}.", f"Free some there, or {_ELSEWHERE}."),
     _FORBIDDEN: ("{folder} cannot be written.", f"Let this user write there, or {_ELSEWHERE}."),
-    _IN_USE: ("{folder} is in use by another running demo.", f"End that one, or {_ELSEWHERE}."),
+    _IN_USE: (
+        "{folder} is in use by another running demo.",
+        "End that one, or start this one with a --data-dir (INTERNVL_DATA_DIR) and a port of its own.",
+    ),
     _DAMAGED: ("The conversations in {folder} are damaged.", f"Start the demo again, or {_ELSEWHERE}."),
     _OTHER: ("{folder} cannot be used: {error}.", f"See what is wrong there, or {_ELSEWHERE}."),
 }
 """For whoever starts the demo."""
 
 _TELL = Sentence("Copy what you need from this page, and tell whoever runs the demo.")
+_DELETE = Sentence(
+    "Copy what you need from this page, then delete conversations you no longer need, or tell whoever runs the demo."
+)
 
 _RUNNING = {
-    _FULL: (Sentence("The server's disk is full, so the conversation could not be kept."), _TELL),
+    _FULL: (Sentence("The server's disk is full, so nothing more can be kept."), _DELETE),
     _FORBIDDEN: (
         Sentence("The server cannot write its files, so the conversation could not be kept."),
         _TELL,
@@ -69,6 +75,7 @@ _SQLITE = {
 }
 _DISK = {
     errno.ENOSPC: _FULL,
+    errno.EFBIG: _FULL,
     errno.EDQUOT: _FULL,
     errno.EACCES: _FORBIDDEN,
     errno.EPERM: _FORBIDDEN,
@@ -85,6 +92,11 @@ def plainly(folder: Path, *, starting: bool = False) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError) as error:
         raise _plain(error, folder, _STARTING if starting else _RUNNING) from error
+
+
+def told_of_disk(error: OSError) -> StoreError:
+    """Return what people on the page are told of what the disk did."""
+    return _plain(error, Path(error.filename or "a temporary file"), _RUNNING)
 
 
 def _plain(

@@ -16,7 +16,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -34,6 +34,7 @@ from internvl_demo.store.database import Database
 from internvl_demo.store.faults import BusyError, GoneError, StoreError, plainly
 from internvl_demo.store.files import PhotoFiles, StoredFile, stored_file
 from internvl_demo.store.records import Entry, Failure, Question, Record, State
+from internvl_demo.store.reserve import Reserve
 from internvl_demo.store.rows import check_owner, hashed, last_question, well_formed
 
 Check = Callable[[Record], None]
@@ -59,15 +60,18 @@ class Store:
         with plainly(folder, starting=True):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._files = PhotoFiles(folder / "photos")
-        self._db = Database(folder, patience_s, self._files.size)
-        try:
-            with self._db.transaction() as db:
-                look(db, self._seen, self._keep_s)
-                writes.interrupt(db, self._seen)
-            self._sweep(strays_before=inf)  # nobody else writes files yet
-        except BaseException:
-            self.close()
-            raise
+        self._reserve = Reserve(folder)
+        with self._reserve.given_up():
+            self._db = Database(folder, patience_s, self._files.size)
+            try:
+                with self._db.transaction() as db:
+                    look(db, self._seen, self._keep_s)
+                    writes.interrupt(db, self._seen)
+                self._sweep(strays_before=inf)  # nobody else writes files yet
+            except BaseException:
+                self.close()
+                raise
+        self._db.starting = False
 
     def close(self) -> None:
         """Give the folder back, and the memory of decoded photos. No other method may be called afterwards."""
@@ -179,7 +183,7 @@ class Store:
         Raises GoneError, BusyError, PhotoError when it is too much for one message.
         """
         check_message([image.photo for image in images])
-        with self._removing(owner, wipe=False) as (db, now):
+        with self._removing(owner, wipe=False, frees=False) as (db, now):
             if conversation_id is None:
                 conversation_id = Conversation().id
                 row = (conversation_id, hashed(owner), None, now, now, now)
@@ -205,7 +209,7 @@ class Store:
 
         Otherwise like `ask`.
         """
-        with self._removing(owner) as (db, now):
+        with self._removing(owner, frees=False) as (db, now):
             self._change(db, owner, conversation_id, now)
             writes.rewrite_question(db, conversation_id, question_id, text)
             return self._begun(db, owner, conversation_id, version_id, model, options, check, now)
@@ -303,7 +307,8 @@ class Store:
 
     def sweep(self) -> None:
         """Remove what its time to live has ended for; see the module's opening."""
-        self._sweep(strays_before=self._clock() - HOUR_S)
+        with self._reserve.given_up():
+            self._sweep(strays_before=self._clock() - HOUR_S)
 
     def _sweep(self, strays_before: float) -> None:
         with self._db.alone():
@@ -316,7 +321,7 @@ class Store:
                 )
                 gone = photos.release(db, now)
                 kept = [rows.stored(row) for row in db.execute("SELECT * FROM photos")]
-            with plainly(self._folder):  # files last: a row always has its file
+            with plainly(self._folder, starting=self._db.starting):  # files last: a row always has its file
                 self._files.remove(gone)
                 self._files.remove_strays(kept, strays_before)
         if old.rowcount or gone:
@@ -335,19 +340,22 @@ class Store:
                 yield db, now
 
     @contextmanager
-    def _removing(self, owner: str, *, wipe: bool = True) -> Iterator[tuple[sqlite3.Connection, float]]:
+    def _removing(
+        self, owner: str, *, wipe: bool = True, frees: bool = True
+    ) -> Iterator[tuple[sqlite3.Connection, float]]:
         """Hold a transaction after which photos go that nothing keeps any longer.
 
-        wipe: what was deleted goes out of the write-ahead log, too.
+        wipe: what was deleted goes out of the write-ahead log, too. frees: it may use the reserve.
         """
-        with self._db.alone():
-            with self._dated() as (db, now):
-                yield db, now
-                gone = photos.release(db, now, owner)
-            self._remove(gone)
-        if wipe:
-            with suppress(StoreError):  # which is in the log by now; the next one tries again
-                self._db.checkpoint()
+        with self._reserve.given_up() if frees else nullcontext():
+            with self._db.alone():
+                with self._dated() as (db, now):
+                    yield db, now
+                    gone = photos.release(db, now, owner)
+                self._remove(gone)
+            if wipe:
+                with suppress(StoreError):  # which is in the log by now; the next one tries again
+                    self._db.checkpoint()
 
     def _remove(self, files: list[StoredFile]) -> None:
         """Remove files that no row names; one that cannot be removed waits for the next sweep."""
