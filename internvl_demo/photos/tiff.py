@@ -222,7 +222,7 @@ def read_tiff(data: bytes) -> TiffPicture:
     whole = [page for page in pictures if not page.is_copy] or [max(pictures, key=lambda page: page.size_wh)]
     main = next((page for page in whole if _is_thumbnail(whole[0], page)), whole[0])
     numbers = _numbers(main)
-    is_cut = _pixels_end(main) > len(data)
+    is_cut = _is_cut(main, len(data))
     files = tuple(_file(data, layout, entries) for entries in _directories(main, numbers))
     orientation = main.one(_ORIENTATION, 1) if numbers else 1
     return TiffPicture(main.size_wh, files, numbers, orientation, len(whole) - whole.index(main), is_cut)
@@ -258,26 +258,25 @@ def _pages(data: bytes, layout: _Layout) -> Iterator[_Page]:
         waiting += [page.next_at, *reversed(page.all(_INNER_PAGES)[:MOST_PAGES])]
 
 
-def _pixels_end(page: _Page) -> int:
-    """Return where the last of a page's pixels end: by their size, or by what the file says of compressed ones."""
-    tiles = _TILES in page.entries
-    places = page.all(_TILES if tiles else _STRIPS)
+def _is_cut(page: _Page, file_bytes: int) -> bool:
+    """Whether places of pixels are missing, or end behind the file: by their size, or as is said of compressed ones."""
+    tiled, separate, (width, height) = _TILES in page.entries, page.one(_PLANES, 1) == 2, page.size_wh
+    places = page.all(_TILES if tiled else _STRIPS)
+    across = page.one(_TILE_WIDTH, 0) if tiled else width
+    rows = page.one(_TILE_HEIGHT, 0) if tiled else min(page.one(_ROWS, height) or height, height)
+    if not places or not across or not rows:
+        return _JPEG not in page.entries
+    down = ceil(height / rows)
+    if len(places) < ceil(width / across) * down * (page.one(_SAMPLES, 1) if separate else 1):
+        return True
     if page.one(_COMPRESSION, 1) != 1:
-        counts = page.all(_TILE_BYTES if tiles else _STRIP_BYTES)
-        return max((place + count for place, count in zip(places, counts, strict=False)), default=0)
-    (width, height), separate = page.size_wh, page.one(_PLANES, 1) == 2
+        counts = page.all(_TILE_BYTES if tiled else _STRIP_BYTES)
+        return any(place + count > file_bytes for place, count in zip(places, counts, strict=False))
     bits = page.all(_BITS) or (1,)
     pixel_bits = bits[0] if separate else sum(bits) if len(bits) > 1 else bits[0] * page.one(_SAMPLES, 1)
-    if tiles:
-        size = ceil(page.one(_TILE_WIDTH, 1) * pixel_bits / 8) * page.one(_TILE_HEIGHT, 1)
-        return max(places, default=0) + size
-    rows = min(page.one(_ROWS, height), height) or height
-    strips = ceil(height / rows)
-    left = (min(rows, height - number % strips * rows) for number in range(len(places)))
-    return max(
-        (place + ceil(width * pixel_bits / 8) * each for place, each in zip(places, left, strict=True)),
-        default=0,
-    )
+    row_bytes = ceil(across * pixel_bits / 8)
+    left = (rows if tiled else min(rows, height - number % down * rows) for number in range(len(places)))
+    return any(place + row_bytes * each > file_bytes for place, each in zip(places, left, strict=True))
 
 
 def _is_thumbnail(small: _Page, large: _Page) -> bool:

@@ -1,7 +1,7 @@
 """The commands on pictures that wait for their question: keep an upload, fetch an address, cut out a region.
 
     await pictures.add(owner, data, "a.gif")
-    -> {"id": ..., "name": "a.gif", "size_wh": [640, 480], "url": ..., "note": Note("The file is an animation ..."), ...}
+    -> {"id": ..., "name": "a.gif", "size_wh": [640, 480], "url": ..., "note": Note("The file is an animation; ...")}
 
 A picture belongs to one owner, and waits for a day. What reads files or pixels runs beside the event loop.
 """

@@ -276,6 +276,13 @@ CUT = {
     "BMP": bmp(78)[:-100],
     "GIF": saved(noise(40, 40).quantize(64), "GIF")[:-300],
     "TIFF": tiff(page(48, 32, 8, picture().tobytes()[:-200], photometric=2, samples=3)),
+    "TIFF, strips that are not there": tiff(page(9, 10_000_000, 8, bytes(63), t278=7)),
+    "TIFF, tiles that are not there": tiff(
+        Page({**page(64, 48, 8, b"").tags, 322: 16, 323: 16}, [bytes(256)] * 11)
+    ),
+    "TIFF, planes that are not there": tiff(
+        Page({**page(4, 2, 16, b"", photometric=2, samples=3).tags, 284: 2}, [bytes(16)] * 2)
+    ),
     "TIFF, said to be longer": tiff(page(48, 32, 8, zlib.compress(bytes(1536))[:-8], t259=8)),
     "HEIC": heic(noise(64, 64))[:-200],
     "AVIF": saved(noise(64, 64), "AVIF")[:-200],
