@@ -3,7 +3,12 @@
 This is what `make demo` and a Hugging Face Space run.
 """
 
-from internvl_demo.cli import serve_main
+import sys
 
 if __name__ == "__main__":
-    serve_main()
+    try:
+        from internvl_demo.cli import serve_main
+
+        serve_main()
+    except KeyboardInterrupt:  # while it is loaded
+        sys.exit(130)

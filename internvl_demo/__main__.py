@@ -1,6 +1,11 @@
 """`python -m internvl_demo`: see `cli`."""
 
-from internvl_demo.cli import main
+import sys
 
 if __name__ == "__main__":
-    main()
+    try:
+        from internvl_demo.cli import main
+
+        main()
+    except KeyboardInterrupt:  # while it is loaded
+        sys.exit(130)

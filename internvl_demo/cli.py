@@ -9,6 +9,8 @@ standard error, two sentences, exit code 2. What a command does not need is not 
 import asyncio
 import json
 import sys
+from collections.abc import Callable
+from contextlib import closing, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,10 +18,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from internvl_demo.bench.commands import bench
-from internvl_demo.errors import DemoError
+from internvl_demo.environment import (
+    as_typed,
+    check_certificates,
+    check_file,
+    check_folder,
+    console,
+    print_json,
+    refused_by_system,
+)
+from internvl_demo.errors import DemoError, SetupError
 from internvl_demo.settings import NANO_CHECKPOINT, read_settings
 
 if TYPE_CHECKING:
+    from internvl_demo.answering.stream import Answer
     from internvl_demo.conversation.turns import Conversation
     from internvl_demo.settings import Settings
 
@@ -99,7 +111,7 @@ def plan(
             }
         )
     if as_json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        print_json(rows)
         return
     for row in rows:
         thumbnail = " + thumbnail" if row["thumbnail"] else ""
@@ -119,24 +131,34 @@ def ask(
     overlay: Annotated[Path | None, typer.Option(help="Draw the answer's boxes into this PNG file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Ask one question about images."""
+    """Ask one question about images. What had come of an answer that breaks off is printed before the error."""
+    from internvl_demo.answering.stream import report
     from internvl_demo.conversation.tiling import max_tiles_of
     from internvl_demo.conversation.turns import Attachment, Conversation
     from internvl_demo.photos.decode import open_photo
 
+    check_certificates()
+    if overlay:
+        check_file(overlay, (".png",))
     most = max_tiles_of(mode)
     attached = tuple(Attachment(open_photo(path), most) for path in image or [])
     for photo in (each.photo for each in attached):
         if photo.note:
             print(f"{photo.name}: {photo.note.what} {photo.note.next_step}", file=sys.stderr)
-    conversation = Conversation().ask(question, attached)
-    result = asyncio.run(_ask(conversation, read_settings(endpoint=endpoint, checkpoint=checkpoint), overlay))
+    conversation = Conversation().ask(_question(question), attached)
+    given, failure = asyncio.run(_ask(conversation, read_settings(endpoint=endpoint, checkpoint=checkpoint)))
+    result = report(conversation, given)
     if as_json:
-        print(json.dumps(result, indent=2, ensure_ascii=False))
-        return
-    print(result["text"])
-    for box in result["boxes"]:
-        print(f"  {box['label'] or 'box'}: Image-{box['image']} {box['xyxy_px']} px")
+        error = {"error": {"what": failure.what, "next_step": failure.next_step}} if failure else {}
+        print_json(result | error)
+    elif given.raw or not failure:
+        print(result["text"])
+        for box in result["boxes"]:
+            print(f"  {box['label'] or 'box'}: Image-{box['image']} {box['xyxy_px']} px")
+    if overlay and attached:
+        _draw(conversation, given, overlay)
+    if failure:
+        raise failure
 
 
 @app.command()
@@ -158,6 +180,9 @@ def train(
     export: Annotated[Path | None, typer.Option(help="Write the finished model to this directory.")] = None,
 ) -> None:
     """Train the miniature, stage by stage. A stopped stage resumes where it was."""
+    check_folder(run)
+    if export:
+        check_folder(export)
     from internvl_demo.nano.training.train import export_model
     from internvl_demo.nano.training.train import train as train_stage
 
@@ -188,6 +213,9 @@ def exam(
     as_json: Json = False,
 ) -> None:
     """Ask a model about fresh pictures whose truth is known, skill by skill, in English and Chinese."""
+    check_certificates()
+    if page:
+        check_file(page)
     from internvl_demo.evaluate.exam.page import exam_page
     from internvl_demo.evaluate.exam.run import Result, chosen_skills, scores, sit, table
     from internvl_demo.models import open_backend
@@ -208,7 +236,9 @@ def exam(
 
 @app.command()
 def capacity(
-    gpu_memory: Annotated[float, typer.Option(min=1, help="GB of each GPU, as it is sold.")],
+    gpu_memory: Annotated[
+        str, typer.Option(help="GB of each GPU, as it is sold; or MiB, as nvidia-smi tells it.")
+    ],
     tp: Annotated[int, typer.Option(help="Number of GPUs over which the model is split.")] = 1,
     awq: Annotated[bool, typer.Option("--awq", help="Weights in 4 bits.")] = False,
     kv: Annotated[KV, typer.Option(help="KV cache in 16 bits, or quantised to 8.")] = KV.auto,
@@ -217,15 +247,17 @@ def capacity(
     """Compute how many conversations with the 26B fit into GPUs."""
     from internvl_demo.models.lmdeploy.capacity import (
         capacity_of,
+        gpu_gb,
         refuse_if_too_small,
         report,
         summary,
         usable_gib,
     )
 
-    found = capacity_of(usable_gib(gpu_memory), tp, awq=awq, kv=kv.value)
+    card_gb = gpu_gb(gpu_memory)
+    found = capacity_of(usable_gib(card_gb), tp, awq=awq, kv=kv.value)
     if as_json:
-        print(json.dumps(report(found, gpu_memory), indent=2))
+        print(json.dumps(report(found, card_gb), indent=2))
         return
     refuse_if_too_small(found)
     print(summary(found))
@@ -280,33 +312,50 @@ def serve(
 ) -> None:
     """Serve the page. Every flag can also be set as INTERNVL_... in the environment."""
     from internvl_demo.models import open_backend
-    from internvl_demo.web.app import launch
+    from internvl_demo.store import open_store
+    from internvl_demo.web.address import address_of, without_proxies
 
     served = {"serve": serve, "tp": tp, "awq": awq, "lmdeploy_arg": lmdeploy_arg or None}
     kept = {"data_dir": data_dir, "keep_days": keep_days}
     settings = read_settings(
         endpoint=endpoint, checkpoint=checkpoint, host=host, port=port, device=device, **served, **kept
     )
-    launch(open_backend(settings), settings)
+    check_certificates()
+    with closing(open_store(settings)) as store:
+        address_of(settings)  # said now, before a model is loaded
+        with without_proxies():  # some of which Gradio does not bear
+            from internvl_demo.web.app import launch
+        launch(open_backend(settings), settings, store)
 
 
-async def _ask(conversation: "Conversation", settings: "Settings", overlay: Path | None) -> dict[str, Any]:
-    from internvl_demo.answering.stream import answer, report
-    from internvl_demo.grounding.overlay import draw_overlay
+def _question(argument: str) -> str:
+    from internvl_demo.conversation.turns import is_blank
+
+    question = as_typed(argument)
+    if is_blank(question):
+        raise SetupError(
+            "There is no question.", 'Write one in quotation marks, such as "Where is the cat?".'
+        )
+    return question
+
+
+async def _ask(conversation: "Conversation", settings: "Settings") -> "tuple[Answer, DemoError | None]":
+    from internvl_demo.answering.stream import collect
     from internvl_demo.models import open_backend, options_of
 
     backend = open_backend(settings)
     try:
         await backend.ready()
-        async for progress in answer(backend, conversation, options_of(settings)):
-            last = progress
+        return await collect(backend, conversation, options_of(settings))
     finally:
         await backend.close()
-    if overlay and conversation.images:
-        draw_overlay([image.photo.shown for image in conversation.images], list(last.pinned)).save(
-            overlay, "PNG"
-        )
-    return report(conversation, last)
+
+
+def _draw(conversation: "Conversation", given: "Answer", overlay: Path) -> None:
+    from internvl_demo.grounding.overlay import draw_overlay
+
+    picture = draw_overlay([image.photo.shown for image in conversation.images], list(given.pinned))
+    picture.save(overlay, "PNG")
 
 
 def _tokens_per_tile() -> int:
@@ -318,9 +367,14 @@ def _times(size_wh: list[int]) -> str:
     return f"{size_wh[0]} x {size_wh[1]}"
 
 
-def _guarded(command: Any) -> None:
+def _guarded(command: Callable[[], Any]) -> None:
     try:
-        command()
-    except DemoError as error:
-        print(f"{error.what}\n{error.next_step}", file=sys.stderr)
+        with console():
+            command()
+    except (DemoError, OSError) as error:
+        told = error if isinstance(error, DemoError) else refused_by_system(error)
+        with suppress(OSError):  # nobody reads it
+            print(f"{told.what}\n{told.next_step}", file=sys.stderr)
         raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

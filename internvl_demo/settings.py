@@ -4,6 +4,10 @@ Flags win over `INTERNVL_*` environment variables, which win over the defaults. 
 reads nothing; `Settings()` does.
 """
 
+import os
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,11 +28,15 @@ def asset(name: str) -> Path:
 NANO_CHECKPOINT = asset("nano")
 """The miniature that comes with the repository."""
 
+_PREFIX = "INTERNVL_"
+_KUBERNETES = re.compile(r"INTERNVL(_\w+)?_(SERVICE_(HOST|PORT)|PORT(_\d+_|$))", re.IGNORECASE)
+"""What Kubernetes puts into the environment where a service is called internvl."""
+
 
 class Settings(BaseSettings):
     """Every choice that a host of the demo can make."""
 
-    model_config = SettingsConfigDict(env_prefix="INTERNVL_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
 
     endpoint: str | None = Field(None, description="an OpenAI-compatible server, such as LMDeploy's")
     api_key: str | None = Field(None, description="the server's API key", repr=False)
@@ -70,14 +78,32 @@ class Settings(BaseSettings):
 def read_settings(**flags: Any) -> Settings:
     """Return the settings: given flags win over the environment, and that over the defaults.
 
-    Raises SetupError on a value that cannot be used.
+    Raises SetupError on a value that cannot be used, and on a variable INTERNVL_... that is no setting.
     """
+    given = {name: value for name, value in flags.items() if value is not None}
+    _check_names(os.environ)
     try:
-        return Settings(**{name: value for name, value in flags.items() if value is not None})
+        return Settings(**given)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise SetupError(
-            f"The setting {name} is not usable: {first['msg']}.",
-            f"Correct --{name} or INTERNVL_{name.upper()}.",
-        ) from error
+        raise _unusable(error.errors()[0], given) from error
+
+
+def _check_names(environment: Iterable[str]) -> None:
+    known = {f"{_PREFIX}{name}".upper() for name in Settings.model_fields}
+    for name in environment:
+        if name.upper().startswith(_PREFIX) and name.upper() not in known and not _KUBERNETES.match(name):
+            near = get_close_matches(name.upper(), known, 1)
+            meant = f", or set {near[0]} if that is meant" if near else ""
+            raise SetupError(
+                f"There is no setting {name}.", f"Unset it{meant}; docs/settings.md lists the settings."
+            )
+
+
+def _unusable(problem: Mapping[str, Any], given: Mapping[str, Any]) -> SetupError:
+    field = str(problem["loc"][0])
+    name = f"--{field.replace('_', '-')}" if field in given else f"{_PREFIX}{field.upper()}"
+    value = "" if field == "api_key" else f" ({problem['input']!r})"
+    return SetupError(
+        f"{name} is not usable{value}: {problem['msg'][:1].lower()}{problem['msg'][1:]}.",
+        f"Correct {name}, or leave it out; docs/settings.md tells what it may be.",
+    )

@@ -18,6 +18,7 @@ from typing import Any
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.tiling import plan_tiles
 from internvl_demo.conversation.turns import Conversation
+from internvl_demo.errors import DemoError
 from internvl_demo.grounding.attribution import Attribution, Part, Pinned
 from internvl_demo.grounding.parser import Event, GroundingParser, visible_text
 from internvl_demo.models.base import Backend, Piece, Timing, Usage
@@ -130,6 +131,21 @@ async def answer(
                 yield builder.answer()
     builder.finish()
     yield builder.answer()
+
+
+async def collect(
+    backend: Backend, conversation: Conversation, options: Options
+) -> tuple[Answer, DemoError | None]:
+    """Answer the conversation's last question; return the answer, or what came of it and the error that ended it."""
+    builder, failure = AnswerBuilder(conversation), None
+    try:
+        async with aclosing(backend.stream(conversation, options)) as pieces:
+            async for piece in pieces:
+                builder.add(piece)
+    except DemoError as error:
+        failure = error
+    builder.finish()
+    return builder.answer(), failure
 
 
 def report(conversation: Conversation, given: Answer) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from internvl_demo.environment import check_file, check_folder
 from internvl_demo.settings import NANO_CHECKPOINT, read_settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -15,6 +16,9 @@ Endpoint = Annotated[str | None, typer.Option(help="An OpenAI-compatible server,
 Checkpoint = Annotated[
     str | None, typer.Option(help="Directory or hub id of a checkpoint to run in process.")
 ]
+
+FIGURES = (".png", ".svg")
+"""How a figure's file may end."""
 
 
 class BenchPart(StrEnum):
@@ -44,6 +48,8 @@ def resolution(
     as_json: Json = False,
 ) -> None:
     """Measure the accuracy of fine print, signs and descriptions at 1, 6, 12, 24 and 40 tiles."""
+    if figure:
+        check_file(figure, FIGURES)
     from internvl_demo.bench.figures import draw_resolution
     from internvl_demo.bench.resolution import measure_resolution
     from internvl_demo.models import open_backend
@@ -65,6 +71,7 @@ def curves(
     figure: Annotated[Path, typer.Option(help="PNG or SVG file to draw.")] = Path("curves.png"),
 ) -> None:
     """Draw the losses of a training run."""
+    check_file(figure, FIGURES)
     from internvl_demo.bench.figures import draw_curves
 
     draw_curves(run / "log.jsonl", figure)
@@ -101,8 +108,10 @@ def turbomind(
     layers: Annotated[int | None, typer.Option(help="Decoder layers, instead of all that fit.")] = None,
     work: Annotated[Path | None, typer.Option(help="A folder for up to 52 GB of weights.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and say what would be done.")] = False,
-    gpu_memory: Annotated[float, typer.Option(help="With --dry-run: GiB of the GPU.")] = 79.2,
-    disk: Annotated[float, typer.Option(help="With --dry-run: GiB of free disk.")] = 64,
+    gpu_memory: Annotated[
+        float, typer.Option(min=1, max=1024, help="With --dry-run: GiB of the GPU.")
+    ] = 79.2,
+    disk: Annotated[float, typer.Option(min=1, max=1e6, help="With --dry-run: GiB of free disk.")] = 64,
 ) -> None:
     """Measure LMDeploy's TurboMind on this machine's GPU, against transformers on the same weights."""
     from dataclasses import replace
@@ -114,6 +123,8 @@ def turbomind(
     if dry_run:
         print(json.dumps(plan(shape, gpu_memory, disk), indent=2))
         return
+    if work:
+        check_folder(work)
     print(json.dumps(asyncio.run(measure(part.value, scenes, shape, work)), indent=2))
 
 

@@ -7,6 +7,7 @@ raw answer. Image numbers run over the whole conversation: `Image-1` is the firs
     Conversation().ask("How many cats?", (Attachment(photo, 12),)).answered("There are 2 cats.")
 """
 
+import unicodedata
 import uuid
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -14,6 +15,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from internvl_demo.photos.photo import Photo
     from internvl_demo.photos.regions import Origin
+
+_UNSEEN = ("Zs", "Zl", "Zp", "Cc", "Cf")
+"""Unicode's categories of spaces, ends of lines, and characters that nobody sees."""
+
+
+def is_blank(text: str) -> bool:
+    """Return whether there is nothing to see in a question."""
+    return all(unicodedata.category(character) in _UNSEEN for character in text)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ from internvl_demo.models import options_of
 from internvl_demo.models.base import Backend, ModelInfo
 from internvl_demo.photos.door import MAX_BYTES
 from internvl_demo.settings import NANO_CHECKPOINT, Settings, asset
-from internvl_demo.store import open_store
+from internvl_demo.store import Store, open_store
+from internvl_demo.web.address import address_of, without_proxies
 from internvl_demo.web.ask import add_ask
 from internvl_demo.web.layout import CSS, WEB, lay_out, theme
 from internvl_demo.web.limits import MAX_BODY_BYTES, BodyLimit
@@ -93,22 +94,24 @@ def build_page(service: ChatService) -> gr.Blocks:
     return page
 
 
-def build_service(backend: Backend, info: ModelInfo, settings: Settings, observer: Observer) -> ChatService:
-    """Return the store, the queue and the model behind commands. Raises StoreError."""
+def build_service(
+    backend: Backend, info: ModelInfo, settings: Settings, observer: Observer, store: Store
+) -> ChatService:
+    """Return the store, the queue and the model behind commands."""
     running = settings.running or (_RUNNING_BY_A_SERVER if settings.endpoint or settings.serve else 1)
     queue = AnswerQueue(running, settings.waiting)
-    store = open_store(settings)
     return ChatService(backend, info, options_of(settings), queue, store, observer, how_of(settings, info))
 
 
-def launch(backend: Backend, settings: Settings, *, wait: bool = True) -> Served:
+def launch(backend: Backend, settings: Settings, store: Store | None = None, *, wait: bool = True) -> Served:
     """Serve the page until the process is told to end, or return it running when not told to `wait`.
 
-    Raises BackendError when the model cannot be reached, SetupError when the port is taken.
+    store: the one that the settings ask for, if it is open already.
+    Raises BackendError when the model cannot be reached, SetupError when nobody can listen there, StoreError.
     """
     observer, folder = Observer(), use_own_folder()
     info = asyncio.run(backend.describe())
-    service = build_service(backend, info, settings, observer)
+    service = build_service(backend, info, settings, observer, store or open_store(settings))
     page = build_page(service)
     miniature = not (settings.endpoint or settings.serve) and settings.checkpoint == str(NANO_CHECKPOINT)
     api = http_interface(service, title=info.name, miniature=miniature)
@@ -136,29 +139,33 @@ def launch(backend: Backend, settings: Settings, *, wait: bool = True) -> Served
     if wait:
         log_to_stderr()
         told = _listen_for_the_end()
+    address = address_of(settings)
     try:
-        page.launch(
-            server_name=settings.host,
-            server_port=settings.port,
-            prevent_thread_lock=True,
-            quiet=not wait,
-            max_threads=_THREADS,
-            max_file_size=MAX_BYTES + 1,
-            state_session_capacity=256,
-            footer_links=[],
-            run_history=False,
-            enable_monitoring=False,
-            ssr_mode=False,
-            theme=theme(),
-            css_paths=CSS,
-            app_kwargs=kwargs,
-        )
-    except OSError as error:
+        with without_proxies():
+            page.launch(
+                server_name=address.name,
+                server_port=address.port,
+                prevent_thread_lock=True,
+                quiet=True,
+                max_threads=_THREADS,
+                max_file_size=MAX_BYTES + 1,
+                state_session_capacity=256,
+                footer_links=[],
+                run_history=False,
+                enable_monitoring=False,
+                ssr_mode=False,
+                theme=theme(),
+                css_paths=CSS,
+                app_kwargs=kwargs,
+            )
+    except Exception as error:  # Gradio's libraries raise what they like
         raise SetupError(
-            f"The page cannot be served: {error}", "Choose another port with --port (or PORT= for make demo)."
+            f"The page does not come up at {address.url}: {error}",
+            "Start it again; if that fails, choose another --host or --port.",
         ) from error
     served = Served(page, service)
     if told:
+        print(f"* Running on local URL:  {address.url}", flush=True)
         while not told.wait(3600):
             pass
         served.close()

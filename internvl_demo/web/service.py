@@ -22,7 +22,7 @@ from internvl_demo.answering.queue import AnswerQueue
 from internvl_demo.answering.stream import AnswerBuilder, report
 from internvl_demo.conversation.budget import Budget
 from internvl_demo.conversation.options import Options
-from internvl_demo.conversation.turns import Attachment, Conversation
+from internvl_demo.conversation.turns import Attachment, Conversation, is_blank
 from internvl_demo.errors import DemoError
 from internvl_demo.models.base import Backend, ModelInfo
 from internvl_demo.photos.limits import MESSAGE_PICTURES, check_message
@@ -361,7 +361,7 @@ def _checked(text: str, images: int) -> str:
     if len(text) > MAX_QUESTION_CHARS:
         raise too_long()
     text = text.strip()
-    if not text:
+    if is_blank(text):
         raise DemoError("There is no question yet.", "Write what you want to know, then send.")
     if images > MESSAGE_PICTURES:
         raise DemoError(

@@ -13,18 +13,26 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from internvl_demo.environment import check_folder, check_temporary_folder
+
 MAX_AGE_S = 600.0
 MAX_BYTES = 512 * 1024 * 1024
 LOOK_S = 5.0
 
 
 def use_own_folder() -> Path:
-    """Give Gradio's uploads a folder that goes with the process, unless GRADIO_TEMP_DIR names one; return it."""
-    if "GRADIO_TEMP_DIR" not in os.environ:
-        folder = tempfile.mkdtemp(prefix="internvl_demo-uploads-")
-        os.environ["GRADIO_TEMP_DIR"] = folder
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(os.environ["GRADIO_TEMP_DIR"])
+    """Give Gradio's uploads a folder that goes with the process, unless GRADIO_TEMP_DIR names one; return it.
+
+    Raises SetupError when nothing can be written there.
+    """
+    if not os.environ.get("GRADIO_TEMP_DIR"):
+        check_temporary_folder()
+        own = tempfile.mkdtemp(prefix="internvl_demo-uploads-")
+        os.environ["GRADIO_TEMP_DIR"] = own
+        atexit.register(shutil.rmtree, own, ignore_errors=True)
+    folder = Path(os.environ["GRADIO_TEMP_DIR"])
+    check_folder(folder, "GRADIO_TEMP_DIR")
+    return folder
 
 
 def remove_old(folder: Path, now: float) -> None:

@@ -13,6 +13,7 @@ Not measured on a GPU yet: `bench turbomind` does that.
 """
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -37,6 +38,9 @@ _CARDS_GIB = {24: 23.6, 40: 39.4, 48: 44.4, 80: 79.2}
 """GB on the box -> GiB that a program gets, of the least generous card of that name (48: L40S)."""
 _USABLE = 0.975
 """The same for any other card."""
+_MEMORY = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,3})?)\s?(gi?b?|mi?b?|)", re.IGNORECASE | re.ASCII)
+_MOST_GB = 1024
+"""More than a card has; a larger number without a unit is MiB."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +179,23 @@ class Capacity:
 def conversation_tokens(tiles: int, shape: Shape = V1_5) -> int:
     """Return the tokens of a conversation about one image of `tiles` tiles."""
     return (tiles + (tiles > 1)) * shape.tokens_per_tile + TEXT_TOKENS
+
+
+def gpu_gb(text: str) -> float:
+    """Return a card's memory in GB, as sold, of "80", "80 GB", or the MiB of nvidia-smi, "81559 MiB" or "81559".
+
+    Raises SetupError on what no card has.
+    """
+    found = _MEMORY.fullmatch(text.strip())
+    number, unit = (float(found[1]), found[2].lower()) if found else (0.0, "")
+    in_mib = unit.startswith("m") or (not unit and number > _MOST_GB)
+    gb = math.ceil(number / 1024) if in_mib else number  # a little less than it is sold as
+    if not 1 <= gb <= _MOST_GB:
+        raise SetupError(
+            f"{text!r} is not the memory of a GPU.",
+            "Set --gpu-memory to its GB, such as 80, or to the MiB that nvidia-smi shows, such as 81920MiB.",
+        )
+    return gb
 
 
 def usable_gib(card_gb: float) -> float:

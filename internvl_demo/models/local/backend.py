@@ -30,7 +30,7 @@ from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.prompt import STOP_STRINGS, ImageSlot, prompt_segments
 from internvl_demo.conversation.tiling import crop_tiles, pixel_values, plan_tiles
 from internvl_demo.conversation.turns import Conversation
-from internvl_demo.errors import BackendError, CheckpointError, ContextError, DemoError
+from internvl_demo.errors import BackendError, CheckpointError, ContextError, DemoError, SetupError
 from internvl_demo.models.base import Backend, FinishReason, ModelInfo, Piece, Usage
 from internvl_demo.models.local.steps import StepReader, can_step
 
@@ -62,11 +62,12 @@ class LocalBackend(Backend):
     """Answer with a checkpoint in this process."""
 
     def __init__(self, checkpoint: str, device: str = "auto"):
-        """Load `checkpoint`, a directory or hub id. Raises CheckpointError when it is no InternVL checkpoint."""
+        """Load `checkpoint`, a directory or hub id. Raises CheckpointError when it is no InternVL checkpoint.
+
+        Raises SetupError when this machine has no such device.
+        """
         self.name = Path(checkpoint).name
-        self.device = torch.device(
-            ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        )
+        self.device = _device(device)
         self.model, self.tokenizer = _load(checkpoint, self.device)
         config = self.model.config
         side = config.vision_config.image_size[0] // config.vision_config.patch_size[0]
@@ -343,6 +344,21 @@ def _stop_ids(tokenizer: Any) -> set[int]:
     vocabulary = tokenizer.get_vocab()
     ids = {vocabulary[text] for text in STOP_STRINGS if text in vocabulary}
     return ids | ({tokenizer.eos_token_id} if tokenizer.eos_token_id is not None else set())
+
+
+def _device(name: str) -> torch.device:
+    """Return the device of that name; `auto` is a GPU if there is one. Raises SetupError."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise SetupError(
+            f"This machine cannot compute on {name!r}.",
+            "Set --device (INTERNVL_DEVICE) to cpu, cuda or auto.",
+        ) from error
+    return device
 
 
 def _load(checkpoint: str, device: torch.device) -> tuple[InternVLForConditionalGeneration, Any]:
