@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.accessibility import serious
 from tests.support.hostile_texts import HOSTILE_ANSWERS
-from tests.support.page_hands import send
+from tests.support.page_hands import attach, picture, send
 from tests.support.scripted_model import ScriptedModel
 
 DESKTOP = {"width": 1440, "height": 900}
@@ -213,3 +213,137 @@ def test_wide_answers_move_on_a_phone(clean: Tab, scheme: str) -> None:
     finally:
         clean.page.set_viewport_size(DESKTOP)
         clean.page.emulate_media(color_scheme="light")
+
+
+ARABIC = """**ملاحظة:** في الصورة <ref>قطة حمراء</ref><box>[[100, 100, 500, 500]]</box> بجانب a red ball.
+
+- القطة *hungry* تنام.
+- The ball is blue.
+
+1. أولا
+
+| الاسم | Price |
+|---|---|
+| شاي | 3.50$ |
+
+> اقتباس
+
+```python
+print("مرحبا")
+```
+
+And this is English.
+"""
+HEBREW = """## כותרת
+
+בתמונה יש <ref>חתול</ref><box>[[10, 20, 300, 400]]</box> ליד a *small* dog.
+
+1. `x` אחת
+2. שתיים
+"""
+
+
+def direction(place: Locator) -> str:
+    return str(place.evaluate("(node) => getComputedStyle(node).direction"))
+
+
+def test_text_reads_from_its_own_side(clean: Tab) -> None:
+    attach(clean.page, picture())
+    answer = clean.ask(ARABIC)
+    for part in ("p", "li", "ul", "ol", "table", "th", "td", "blockquote"):
+        assert direction(answer.locator(part).first) == "rtl", part
+    assert direction(answer.get_by_text("The ball is blue.")) == "ltr"
+    assert direction(answer.get_by_text("And this is English.")) == "ltr"
+    assert direction(answer.locator("pre code")) == "ltr"
+    assert direction(answer.get_by_text("3.50$")) == "ltr"
+    log, first = clean.page.locator("#conversation .log").bounding_box(), answer.locator("ul").bounding_box()
+    table = answer.locator("table").bounding_box()
+    assert log and first and table
+    assert table["x"] > log["x"] + log["width"] / 2, "a table stands on the right"
+    head, price = answer.locator("th").first.bounding_box(), answer.locator("th").last.bounding_box()
+    assert head and price and head["x"] > price["x"], "and begins there"
+    item = answer.locator("li").first.bounding_box()
+    assert item and item["x"] + item["width"] < first["x"] + first["width"] - 10, (
+        "room for the mark of the list"
+    )
+    expect(answer.locator(".ground-phrase")).to_have_text("قطة حمراء")
+    answer = clean.ask(HEBREW)
+    assert (
+        direction(answer.locator("h2"))
+        == direction(answer.locator(".md p"))
+        == direction(answer.locator("ol"))
+        == "rtl"
+    )
+
+
+def test_questions_read_from_their_own_side(clean: Tab) -> None:
+    clean.scripted.script = ["Yes."]
+    clean.page.locator("#composer textarea").fill("ما هذا؟")
+    assert direction(clean.page.locator("#composer textarea")) == "rtl"
+    send(clean.page, "ما هذا؟")
+    asked = clean.page.locator("#conversation .asked").last
+    expect(asked).to_have_text("ما هذا؟")
+    assert direction(asked) == "rtl"
+    expect(clean.page.locator("#conversation .bot .receipt").last).to_be_visible()
+    clean.page.locator("#conversation [data-act=edit]").last.click()
+    assert direction(clean.page.locator("#conversation .turn-edit textarea:visible")) == "rtl"
+    clean.page.keyboard.press("Escape")
+
+
+def test_numbers_and_small_letters_are_seen(clean: Tab) -> None:
+    answer = clean.ask(
+        '007. x<sup>2</sup>\n8. H<sub>2</sub>O\n\n``` 3 4\n5\n```\n\n[a](http://a.example "b 6")'
+    )
+    expect(answer.locator("li").first).to_have_text("007. x2")
+    assert answer.locator("li").first.evaluate("(node) => getComputedStyle(node).listStyleType") == "none"
+    expect(answer.locator("sup")).to_have_text("2")
+    expect(answer.locator("sub")).to_have_text("2")
+    expect(answer.locator(".info")).to_have_text("3 4")
+    expect(answer.get_by_role("link", name="a")).to_have_attribute("title", "b 6")
+
+
+def test_tables_are_aligned(clean: Tab) -> None:
+    answer = clean.ask("| a | b | c |\n|:-:|--:|---|\n| 1 | 2 | 3 |")
+    sides = answer.locator("td").evaluate_all(
+        "(cells) => cells.map((cell) => getComputedStyle(cell).textAlign)"
+    )
+    assert sides == ["center", "right", "start"]
+
+
+GROWING = [
+    ("There are **two", "There are two", "** cats"),
+    ("It is `code", "It is code", "` here"),
+    ("See [this", "See [this", "](http://a.example)."),
+    ("See [this](http://a.ex", "See this", "ample)."),
+    ("**A**\n\n- ", "A", "**b** c"),
+    ("**A**\n\n1", "A1", ". b"),
+    ("**A**\n\n1. ", "A", "b"),
+    ("**A**\n\n| b | c |\n|--", "Abc", "|--|\n| d | e |"),
+    ("**A**\n\n```pyt", "A", "hon\nb\n```"),
+    ("**A**\n\n\\begin{al", "A", "ign}b\\end{align}"),
+    ("x<su", "x", "p>2</sup>"),
+]
+
+
+@pytest.mark.parametrize(("begun", "seen", "rest"), GROWING)
+def test_no_mark_is_seen_while_an_answer_grows(clean: Tab, begun: str, seen: str, rest: str) -> None:
+    go_on: list[bool] = []
+    clean.scripted.script = [*begun, lambda: bool(go_on), rest]
+    send(clean.page, "Say it.")
+    answer = clean.page.locator("#conversation .bot").last.locator(".md")
+    expect(answer).to_have_text(re.compile(rf"^\s*{re.escape(seen)}\s*$"))
+    go_on.append(True)
+    expect(clean.page.locator("#send")).to_be_enabled()
+    expect(answer).not_to_have_text(re.compile(r"\*\*|`|\]\(|<sup|^\s*[|]"))
+
+
+@pytest.mark.parametrize("said", ["", " \n\n ", "\u200b"])
+def test_an_answer_of_nothing_says_so(clean: Tab, said: str) -> None:
+    clean.scripted.script = [said] if said else []
+    send(clean.page, "Say nothing.")
+    note = clean.page.locator("#conversation .bot .failure:visible")
+    expect(note).to_have_text("The model answered with nothing. Ask again, or in other words.")
+    clean.page.reload()
+    expect(note).to_have_text("The model answered with nothing. Ask again, or in other words.")
+    answer = clean.ask("Something.")
+    expect(answer.locator(".failure:visible")).to_have_count(0)

@@ -6,11 +6,16 @@ import { words } from '../lib/words.js'
 import { copyButton } from './copying.js'
 import { safe } from './safe.js'
 
+const LETTER = /\p{L}/u
+const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u
+// A line of which only marks have come: what it is going to be is not known yet.
+const ONLY_MARKS = /^[ \t>]*(?:[-+*_#=~`|:$\\ \t]+|\d{1,9}[.)][ \t]*|(?:`{3}|~{3}).*|\\[a-z]*\{?[a-z]*\*?\}?)$/
+
 export function makeAnswerText() {
   const node = make('div', { class: 'md' })
   const rest = document.createTextNode('')
   const tail = make('span', { class: 'tail' }, rest)
-  const paragraph = make('p') // for text that does not go on in the last block
+  const paragraph = make('p', { dir: 'auto' }) // for text that does not go on in the last block
   const blocks = [] // { html, node, wide: [node], phrases: [{ key, spans, boxes: [index] }] }
   const widths = new ResizeObserver((entries) => entries.forEach(({ target }) => reach(target)))
   let shown = { blocks: [], boxes: [], text: '' }
@@ -28,7 +33,9 @@ export function makeAnswerText() {
       })
     }
     if (before.boxes !== answer.boxes) for (const { phrases } of blocks) phrases.forEach(paint)
-    goOn(answer.text.slice(covered(answer)), moved)
+    const from = covered(answer)
+    const text = answer.text.slice(from)
+    goOn(answer.state === 'running' ? known(text, !from || answer.text[from - 1] === '\n') : text, moved)
   }
 
   function place(index, html) {
@@ -59,6 +66,7 @@ export function makeAnswerText() {
       return
     }
     const place = /^\s*\n\s*\n/.test(text) ? null : openEnd(blocks.at(-1)?.node)
+    if (place?.matches('th, td')) text = text.split(/[|\n]/, 1)[0]
     if (moved || !tail.isConnected || tail.parentNode !== (place ?? paragraph)) {
       if (place) place.append(tail)
       else {
@@ -111,9 +119,16 @@ export function makeAnswerText() {
   return { node, update, phraseAt, light, reveal, relabel }
 }
 
+// The text without a last line that is only marks so far.
+function known(text, atLine) {
+  const line = text.lastIndexOf('\n') + 1
+  return (line || atLine) && ONLY_MARKS.test(text.slice(line)) ? text.slice(0, line) : text
+}
+
 function blockOf(html) {
   const node = make('div', { class: 'block' })
   node.append(safe(html))
+  direct(node)
   const pres = [...node.querySelectorAll('pre')]
   const copies = pres.map((pre) => {
     const copy = copyButton('names_copy_code', { class: 'copy_code_button' }, () => pre.textContent)
@@ -129,6 +144,28 @@ function blockOf(html) {
     around.append(formula)
   }
   return { html, node, copies, wide: [...node.querySelectorAll('.wide, p:has(> math)'), ...pres], phrases: phrasesIn(node) }
+}
+
+// Each part reads from the side on which its own letters begin; lists, tables and quotes as their first part.
+function direct(node) {
+  for (const part of node.querySelectorAll('p, li, th, td, h1, h2, h3, h4, h5, h6')) part.dir = 'auto'
+  for (const part of node.querySelectorAll('pre, code, math')) part.dir = 'ltr'
+  for (const part of node.querySelectorAll('ul, ol, table, blockquote')) {
+    const first = firstLetter(part)
+    if (!first) continue
+    part.dir = RIGHT_TO_LEFT.test(first) ? 'rtl' : 'ltr'
+    if (part.matches('.wide > table')) part.parentElement.dir = part.dir
+  }
+}
+
+function firstLetter(node) {
+  const texts = document.createTreeWalker(node, NodeFilter.SHOW_TEXT)
+  while (texts.nextNode()) {
+    const { data, parentElement } = texts.currentNode
+    const letter = LETTER.exec(data)
+    if (letter && !parentElement.closest('pre, code, math')) return letter[0]
+  }
+  return ''
 }
 
 // A phrase that Markdown divides is several spans with one number; the first is the button.
@@ -157,6 +194,7 @@ function openEnd(block) {
   let node = block?.lastElementChild
   while (node) {
     if (node.matches('p, h1, h2, h3, h4, h5, h6')) return node
+    if (node.matches('.wide:has(> table)')) return [...node.querySelectorAll('th, td')].at(-1)
     if (node.matches('.code')) return node.querySelector('pre code') ?? node.querySelector('pre')
     if (node.matches('li') && !node.lastElementChild?.matches('ul, ol, p, blockquote')) return node
     if (!node.matches('ul, ol, li, blockquote')) return null

@@ -11,7 +11,7 @@ import { receiptText, stateText } from './receipts.js'
 
 export function makeQuestion() {
   let question = null
-  const text = make('div', { class: 'asked' })
+  const text = make('div', { class: 'asked', dir: 'auto' })
   const pictures = make('div', { class: 'pictures', hidden: true })
   const edit = act('edit', 'turns_edit', () => editor.open(question))
   const back = act('undo', 'turns_undo', () => undo().then(focusComposer))
@@ -70,8 +70,6 @@ export function makeAnswer() {
     node.dataset.turn = turn
     receipt.className = `receipt turn-${turn}`
     grow(answer)
-    failure.hidden = !(answer.failure && !answer.text)
-    failure.textContent = failure.hidden ? '' : `${answer.failure.what} ${answer.failure.next_step}`
     place(acts, foot, !busy && Boolean(answer.text))
     chooser.show(acts, versions, answer)
     choosing(page.shown, several)
@@ -83,7 +81,15 @@ export function makeAnswer() {
     node.classList.toggle('running', answer.state === 'running')
     set(node, { tabindex: answer.boxes.length ? '0' : null })
     text.update(answer)
+    tell()
     tick()
+  }
+
+  // Why there is nothing to see.
+  function tell() {
+    const said = nothingText(shown.answer)
+    failure.hidden = !said
+    if (failure.textContent !== said) failure.textContent = said
   }
 
   // Whether its boxes are those that the viewer shows.
@@ -107,11 +113,20 @@ export function makeAnswer() {
     text.relabel()
     copy.relabel()
     chooser.relabel()
-    if (shown) tick()
+    if (!shown) return
+    tell()
+    tick()
   }
 
   relabel()
   return { node, update, grow, choosing, tick, relabel, answer: () => shown.answer, phraseAt: text.phraseAt, light: text.light, reveal: text.reveal }
+}
+
+// What stands in place of an answer without text; nothing if it has some, or may still get it.
+function nothingText({ state, text, boxes, failure }) {
+  if (failure) return text ? '' : `${failure.what} ${failure.next_step}`
+  if (state !== 'complete' || boxes.length || /[^\s\p{C}]/u.test(text)) return ''
+  return `${words('answer_empty_what')} ${words('answer_empty_next')}`
 }
 
 // Through the versions of an answer, and all of them side by side.

@@ -42,7 +42,7 @@ function element(node, to, depth) {
   for (const { name: attribute, value } of node.attributes) {
     if (allowed(node.namespaceURI, attribute, value)) made.setAttribute(attribute, value)
   }
-  if (name === 'a') link(made, node.getAttribute('href') ?? '')
+  if (name === 'a') link(made, node.getAttribute('href') ?? '', node.getAttribute('title'))
   copy(node, made, depth + 1)
   to.append(made)
 }
@@ -52,9 +52,10 @@ function allowed(namespace, attribute, value) {
   return ATTRIBUTES.has(attribute) || (namespace === MATH && MATH_ATTRIBUTES.has(attribute))
 }
 
-function link(made, href) {
+function link(made, href, title) {
   if (!ADDRESS.test(href)) return
   made.setAttribute('href', href)
+  if (title) made.setAttribute('title', title)
   made.setAttribute('target', '_blank')
   made.setAttribute('rel', 'noopener noreferrer')
 }
