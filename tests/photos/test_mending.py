@@ -12,10 +12,11 @@ from PIL import Image
 from internvl_demo.errors import PhotoError
 from internvl_demo.photos.decode import clean_file, photo_of, pixels_of, read_photo
 from internvl_demo.photos.jpeg import endings
+from internvl_demo.photos.mending import mended
+from tests.support.linear_time import Family, assert_linear
 from tests.support.pictures import (
     BLUE,
     FILES,
-    GREY,
     WHITE,
     Page,
     as_stored,
@@ -296,6 +297,24 @@ def test_what_is_truly_cut_is_refused(name: str) -> None:
             read(CUT[name])
 
 
+@pytest.mark.parametrize(
+    ("head", "fill"),
+    [
+        (b"\0\0\0\x20ftypheic", b"infe\2"),
+        (b"\0\0\0\x20ftypheic", b"infe\2\0\0\0\0\1\0\0"),
+        (b"\x89PNG\r\n\x1a\n", b"\0\0\0\0teXt\0\0\0\0"),
+        (b"RIFF\0\0\0\0WEBP", b"VP8 \0\0\0\0"),
+        (b"\xff\xd8\xff\xda\0\2", b"\xff\xd0"),
+        (b"\xff\xd8", b"\xff\xe1\0\2"),
+        (b"BM" + bytes(8) + b"\xff\xff\xff\x7f\x10\0\0\0", b"\0"),
+    ],
+)
+def test_mending_takes_linear_time(head: bytes, fill: bytes) -> None:
+    hostile = Family(head.decode("latin-1"), fill.decode("latin-1") * 64)
+    for read in (mended, endings):
+        assert_linear(lambda text, read=read: read(text.encode("latin-1")), hostile)  # type: ignore[misc]
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     st.lists(
@@ -329,4 +348,3 @@ def test_masks_of_a_bmp_are_found_behind_any_header() -> None:
         header = (header + masks).ljust(size, b"\0") if size > 40 else header + masks
         data = b"BM" + struct.pack("<IHHI", 0, 0, 0, 14 + len(header)) + header + rows
         assert read_photo(data) == photo_of(blue), size
-    assert GREY
