@@ -1,5 +1,5 @@
 // A picture by its web address: a small dialog with one field. The server fetches it; here nothing is checked.
-import { button, make } from '../lib/dom.js'
+import { button, make, onEnter } from '../lib/dom.js'
 import { words } from '../lib/words.js'
 
 export function makeAddress(onFetch) {
@@ -15,6 +15,7 @@ export function makeAddress(onFetch) {
       button({ class: 'act cancel' }, () => dialog.close(), words('tray_cancel'))))
   const dialog = make('dialog', { class: 'address', 'aria-label': words('tray_address') }, form)
 
+  onEnter(field, () => form.requestSubmit())
   form.addEventListener('submit', (event) => {
     event.preventDefault()
     const typed = field.value.trim()

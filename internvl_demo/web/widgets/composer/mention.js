@@ -1,6 +1,6 @@
 // `@` in the question: a list of the images that it can name. The focus stays in the text all the time; the
 // list is the text's while it is open (the combobox pattern), and nothing of it is left when it is closed.
-import { make, pictured, set } from '../lib/dom.js'
+import { isComposing, make, pictured, set } from '../lib/dom.js'
 import { words } from '../lib/words.js'
 
 const OPENING = /(^|[^A-Za-z0-9_.+-])@([^\s@]{0,30})$/ // not inside an address such as a@b.org
@@ -86,7 +86,7 @@ export function makeMention(images, signal) {
   }
 
   function press(event) {
-    if (!area || event.isComposing || event.keyCode === 229 || event.ctrlKey || event.metaKey || event.altKey) return
+    if (!area || isComposing(event) || event.ctrlKey || event.metaKey || event.altKey) return
     if (event.key === 'ArrowDown') choose(active + 1)
     else if (event.key === 'ArrowUp') choose(active - 1)
     else if (event.key === 'Enter' && !event.shiftKey) insert(shown[active])

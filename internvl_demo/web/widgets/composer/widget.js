@@ -1,7 +1,7 @@
 // The composer's card: the message, the tray of pictures, the resolution, the context bar and the buttons. All of it
 // is built once; what a person types or adds while something else happens stays.
 import mountContextBar from '../context_bar/widget.js'
-import { button, clamp, make, set } from '../lib/dom.js'
+import { button, clamp, isComposing, make, onEnter, set } from '../lib/dom.js'
 import { MOST_TILES, PICTURE_FILES } from '../lib/draft.js'
 import { addFiles, focusComposer, newConversation, on, page, retry, runningAnswer, send, setMode, setText, stop } from '../lib/page.js'
 import { onLanguage, words } from '../lib/words.js'
@@ -37,13 +37,13 @@ export default function mount(element) {
   })
   document.addEventListener('keydown', (event) => {
     const elsewhere = event.defaultPrevented || document.querySelector('dialog[open]')
-    if (event.key === 'Escape' && !elsewhere && runningAnswer(page.conversation)) stop()
+    if (event.key === 'Escape' && !isComposing(event) && !elsewhere && runningAnswer(page.conversation)) stop()
   })
   if (hasKeys && document.activeElement === document.body) composer.focus()
 }
 
 function makeMessage() {
-  const area = make('textarea', { rows: 1 })
+  const area = make('textarea', { rows: 1, dir: 'auto' })
   const field = make('input', { type: 'file', accept: PICTURE_FILES, multiple: true, tabindex: '-1', hidden: true, 'aria-hidden': 'true' })
   const node = make('div', { id: 'composer' }, area, field)
   const choose = () => field.click()
@@ -53,11 +53,7 @@ function makeMessage() {
     setText(area.value)
     fit()
   })
-  area.addEventListener('keydown', (event) => {
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return
-    event.preventDefault()
-    send()
-  })
+  onEnter(area, send)
   field.addEventListener('change', () => {
     addFiles([...field.files])
     field.value = ''

@@ -1,6 +1,6 @@
 // What can be done with a message: small buttons under it, the box in which a question is edited, and the dialog with
 // the versions of an answer side by side.
-import { button, icon, make, set } from '../lib/dom.js'
+import { button, icon, isComposing, make, onEnter, set } from '../lib/dom.js'
 import { choose, edit, page } from '../lib/page.js'
 import { words } from '../lib/words.js'
 import { receiptText } from './receipts.js'
@@ -18,7 +18,7 @@ export function makeEditor(message, opener) {
   let question = null
   let open = false
   const note = make('p')
-  const area = make('textarea')
+  const area = make('textarea', { dir: 'auto' })
   const submit = make('button', { type: 'submit', class: 'main' })
   const cancel = button({}, leave)
   const form = make('form', { class: 'turn-edit' }, note, area, make('div', {}, submit, cancel))
@@ -35,13 +35,9 @@ export function makeEditor(message, opener) {
   })
   form.addEventListener('keydown', (event) => {
     event.stopPropagation()
-    if (event.isComposing || event.keyCode === 229) return
-    if (event.key === 'Escape') leave()
-    else if (event.key === 'Enter' && !event.shiftKey) {
-      event.preventDefault()
-      form.requestSubmit()
-    }
+    if (event.key === 'Escape' && !isComposing(event)) leave()
   })
+  onEnter(area, () => form.requestSubmit())
 
   function leave() {
     area.value = ''
@@ -88,7 +84,7 @@ export function compare(all, chosen, opener) {
   const close = button({ class: 'turn-close', 'aria-label': words('close') }, () => dialog.close(), '×')
   const columns = all.map((version, index) => make('section', { 'aria-current': index === chosen ? 'true' : null },
     make('h3', {}, `${index + 1}/${all.length}`),
-    make('p', { class: 'said' }, version.text),
+    make('p', { class: 'said', dir: 'auto' }, version.text),
     make('p', { class: 'note' }, receiptText(version, [], page.model)),
     button({ class: 'turn-choose', disabled: index === chosen }, () => { dialog.close(); choose(version.id) },
       words(index === chosen ? 'turns_chosen' : 'turns_choose'))))

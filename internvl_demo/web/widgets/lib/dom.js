@@ -53,6 +53,21 @@ export function button(attributes, act, ...children) {
   return node
 }
 
+// Whether a key is an input method's, which composes a word: its Enter takes the word, its Escape leaves it. Browsers
+// call such a key 229; Safari says first that the composition has ended.
+export function isComposing(event) {
+  return event.isComposing || event.keyCode === 229
+}
+
+// Enter in a field acts; with Shift it is a new line, and in the middle of a word the input method's.
+export function onEnter(field, act) {
+  field.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter' || event.shiftKey || isComposing(event)) return
+    event.preventDefault()
+    act()
+  })
+}
+
 // 'Zoom {percent} %', { percent: 50 } -> 'Zoom 50 %'
 export function fill(template, values) {
   return template.replace(/\{(\w+)\}/g, (_, key) => String(values[key] ?? ''))

@@ -1,6 +1,6 @@
 // The list of the person's conversations: open, rename, delete, begin a new one. It lies over the page, behind a button.
 // Titles are people's words, set as text.
-import { button, icon, make } from '../lib/dom.js'
+import { button, icon, isComposing, make, onEnter } from '../lib/dom.js'
 import { newConversation, on, openConversation, page, readEntries, remove, rename } from '../lib/page.js'
 import { language, onLanguage, words } from '../lib/words.js'
 
@@ -72,13 +72,14 @@ export default function mount(element) {
     field.value = naming.text
     field.addEventListener('input', () => { naming.text = field.value })
     field.addEventListener('keydown', (event) => {
-      if (event.key !== 'Escape') return
+      if (event.key !== 'Escape' || isComposing(event)) return
       event.preventDefault() // the list stays open
       event.stopPropagation()
       naming = null
       draw(`name ${id}`)
     })
     const node = make('form', {}, field, make('button', { type: 'submit', 'data-key': `done ${id}` }, words('panel_rename')))
+    onEnter(field, () => node.requestSubmit())
     node.addEventListener('submit', (event) => {
       event.preventDefault()
       naming = null
