@@ -11,9 +11,13 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import gradio as gr
-from openai import AsyncOpenAI
 
 from internvl_demo.bench.stream_server import MODEL
+
+try:
+    from openai import AsyncOpenAI
+except ImportError:  # `bench stream` shows the end of what a process of it said
+    sys.exit("The plain chat needs Python's openai package, which the page does not: pip install openai.")
 
 
 def chat_of(endpoint: str) -> gr.ChatInterface:

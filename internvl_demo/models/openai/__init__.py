@@ -5,8 +5,7 @@ In: a conversation. Out: the pieces of text that the server streams, then the us
 backend     sends the question, reads the stream, pauses by pace
 dialects    what differs between servers: a table, and what becomes of a conversation in each
 body        the request's body, photo files put in while it is sent
-transport   HTTP/1.1 with little work for each token
-chunked     HTTP's chunks -> bytes
+client      connections through aiohttp: key, proxy, certificates, time limits
 sse         bytes -> server-sent events
 completion  events -> text and usage, checked and bounded
 watchdog    how long to wait for a server that says nothing

@@ -204,7 +204,22 @@ def _own_status(body: object) -> int | None:
 
 def _cause(error: Exception) -> str:
     """Return the first cause in words: what the operating system said, rather than what was made of it."""
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the connection was closed without a response"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy said HTTP {error.status}"
     cause: BaseException = error
     while cause.__cause__:
         cause = cause.__cause__
+    if isinstance(error, aiohttp.ClientPayloadError) and not isinstance(cause, OSError):
+        return "the connection was closed in the middle of the response"
     return short(cause) or type(cause).__name__
+
+
+def _kind(error: Exception) -> str:
+    """Return what came in an answer's place."""
+    if type(error) is MalformedError:
+        return short(error)
+    if isinstance(error, aiohttp.ClientResponseError):
+        return short(error.message)
+    return type(error).__name__

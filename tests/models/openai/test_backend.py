@@ -45,7 +45,17 @@ from tests.support.scripted_server import (
 
 # --- bad cases --------------------------------------------------------------------------------------------
 
-NO_ADDRESSES = ["", " ", "localhost:80", "ftp://host", "http://", "http:///v1", "http://[::1", "http://ho st"]
+NO_ADDRESSES = [
+    "",
+    " ",
+    "localhost:80",
+    "ftp://host",
+    "http://",
+    "http:///v1",
+    "http://[::1",
+    "http://ho st",
+    "http://a..b",
+]
 NOT_OURS = ["http://host:99999", "http://host:port", "http://me:secret@h", "http://h/?key=1", "http://h/#v1"]
 
 
@@ -171,6 +181,15 @@ async def test_the_key_is_sent_and_never_another() -> None:
             environment.setenv("OPENAI_API_KEY", "of-somebody-else")
             await ask(server, HELLO)
         assert "of-somebody-else" not in str(server.headers)
+
+
+@in_a_loop
+async def test_a_question_is_json_and_its_answer_not_compressed() -> None:
+    async with serving() as server:
+        await ask(server, HELLO)
+        assert server.headers["content-type"] == "application/json"
+        assert server.headers["accept-encoding"] == "identity"
+        assert "authorization" not in server.headers and "transfer-encoding" not in server.headers
 
 
 @pytest.mark.parametrize("ending", ["", "/", "/v1", "/v1/", "//"])

@@ -1,10 +1,19 @@
 """What becomes of a model server's errors: one of ours, with a next step, on a real socket."""
 
+from typing import Any
+
+import aiohttp
 import pytest
 
 from internvl_demo.conversation.options import Options
 from internvl_demo.errors import BackendError, ContextError
-from internvl_demo.models.openai.errors import SAID_CHARS, refusal
+from internvl_demo.models.openai.errors import (
+    SAID_CHARS,
+    StatusError,
+    as_our_error,
+    is_connection_lost,
+    refusal,
+)
 from internvl_demo.models.openai.watchdog import SilenceLimits
 from tests.support.scripted_server import (
     CRASH,
@@ -73,7 +82,7 @@ BEFORE_THE_STREAM: dict[str, tuple[list[Step], str, str]] = {
     "plain text": ([whole(500, "text/plain", b"Internal Server Error")], "Internal Server", "fails again"),
     "no words": ([whole(500, "text/plain", b"")], "no reason", "fails again"),
     "hung up": ([], "connection", "INTERNVL_ENDPOINT"),
-    "reset": ([RESET], "connection", "INTERNVL_ENDPOINT"),
+    "reset": ([RESET], "Connection reset by peer", "INTERNVL_ENDPOINT"),
 }
 IN_THE_STREAM: dict[str, tuple[list[Step], str, str]] = {
     "too long": ([chunk(event({"error": LONG_FOR_THE_ENGINE})), DONE], "too long", "lower resolution"),
@@ -92,7 +101,7 @@ IN_THE_STREAM: dict[str, tuple[list[Step], str, str]] = {
     "no end": ([DONE], "broke off", "again"),
     "aborted": ([chunk(event(delta("", "abort"))), DONE], "abort", "again"),
     "gave up": ([chunk(event(delta("", "error"))), DONE], "error", "again"),
-    "reset": ([RESET], "connection", "INTERNVL_ENDPOINT"),
+    "reset": ([RESET], "Connection reset by peer", "INTERNVL_ENDPOINT"),
     "half an event": ([chunk(b'data: {"id')], "connection", "INTERNVL_ENDPOINT"),
     "half a character": ([chunk(event("猫".encode())[:-4])], "connection", "INTERNVL_ENDPOINT"),
     "an error with a code of its own": (
@@ -205,6 +214,32 @@ async def test_a_connection_lost_before_the_first_text_is_tried_once_more(lost: 
         heard = await ask(server, HELLO)
         assert (heard.text, heard.error) == ("I see", None)
         assert server.posts[0] == server.posts[1]
+
+
+def errors_of_aiohttp() -> list[Any]:
+    """One of each kind that the package has."""
+    kinds: list[Any] = [aiohttp.ClientError]
+    for kind in kinds:  # grows
+        kinds += [each for each in kind.__subclasses__() if each not in kinds]
+    errors = [kind.__new__(kind) for kind in kinds]
+    for error in errors:
+        error.message, error.status, error.__cause__ = "No.", 400, OSError(1, "No.")
+    return errors
+
+
+@pytest.mark.parametrize("error", errors_of_aiohttp(), ids=lambda error: type(error).__name__)
+def test_every_error_of_the_client_is_ours(error: aiohttp.ClientError) -> None:
+    ours = as_our_error(error, "http://host")
+    assert isinstance(ours, BackendError) and "http://host" in ours.what and "--endpoint" in ours.next_step
+    lost = isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError)
+    assert is_connection_lost(error) == (lost and not isinstance(error, TimeoutError))
+    if lost:
+        assert ("in time" if isinstance(error, TimeoutError) else "connection") in ours.what
+
+
+def test_a_body_that_cannot_be_parsed_is_text() -> None:
+    for body in (b"[" * 100_000, b"\xff", b"{"):
+        assert "HTTP 500: " in as_our_error(StatusError(500, body), "http://host").what
 
 
 # --- silence ------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from internvl_demo.conversation.options import Options
+from internvl_demo.errors import BackendError
 from internvl_demo.models.base import Usage
 from internvl_demo.models.openai.backend import ServerBackend
 from internvl_demo.models.openai.watchdog import SilenceLimits
@@ -14,12 +15,14 @@ from tests.support.scripted_server import (
     EVENTS,
     GREEDY,
     HELLO,
+    RESET,
     SICK,
     SILENCE,
     STOP,
     TEXT,
     WAIT,
     Scripted,
+    Step,
     backend_of,
     chunk,
     delta,
@@ -101,6 +104,31 @@ async def test_tokens_of_a_pause_come_as_one_piece() -> None:
         assert await anext(pieces) == "I see"
         server.go.set()
         assert [piece async for piece in pieces] == ["I see" * 5, Usage(123, 21, 64)]
+
+
+@pytest.mark.parametrize("end", [RESET, b"", b"no chunk\r\n"], ids=["reset", "hung up", "broken"])
+@in_a_loop
+async def test_text_of_a_pause_comes_before_the_loss(end: Step) -> None:
+    async with serving(EVENTS, TEXT, WAIT, TEXT, TEXT, end) as server, backend_of(server) as backend:
+        backend.pace_s = lambda: 0.3
+        pieces = backend.stream(HELLO, GREEDY)
+        assert await anext(pieces) == "I see"
+        server.go.set()
+        assert await anext(pieces) == "I see" * 2
+        with pytest.raises(BackendError):
+            await anext(pieces)
+
+
+@in_a_loop
+async def test_text_that_nobody_has_asked_for_comes_before_the_loss() -> None:
+    async with serving(EVENTS, TEXT, WAIT, TEXT, RESET) as server, backend_of(server) as backend:
+        pieces = backend.stream(HELLO, GREEDY)
+        assert await anext(pieces) == "I see"
+        server.go.set()
+        await asyncio.sleep(0.2)  # whoever reads is busy
+        assert await anext(pieces) == "I see"
+        with pytest.raises(BackendError):
+            await anext(pieces)
 
 
 @in_a_loop
