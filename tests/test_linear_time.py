@@ -5,6 +5,7 @@ derived from them), and its patterns. A pattern that stands in no row fails `tes
 """
 
 import ast
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from internvl_demo.grounding.parser import Box, GroundingParser, Text, parse
 from internvl_demo.models.convert.tokens import _normalizers, _SentencePiece
 from internvl_demo.models.lmdeploy import progress
 from internvl_demo.models.lmdeploy.launch import python_of
+from internvl_demo.models.openai.chunked import ChunkedDecoder, ChunkedError
 from internvl_demo.models.openai.dialects import request_fields
 from internvl_demo.models.openai.errors import refusal
 from internvl_demo.nano.world.vocabulary import kinds
@@ -59,6 +61,11 @@ def attributed(text: str) -> None:
         attribution.add(event)
 
 
+def decode_chunked(text: str) -> None:
+    with contextlib.suppress(ChunkedError):
+        ChunkedDecoder().feed(text.encode())
+
+
 def only_of(text: str) -> object:
     return marks.only_mark(text, "Only Image-1 shows a cat.")
 
@@ -69,6 +76,14 @@ def more_of(text: str) -> object:
 
 TAG = "< / quad >"
 GROUNDED = "<ref>cat</ref>** </b> 1. <box>[[1.5, 20], (300;400)]</box>"
+WRITTEN = (
+    TAG,
+    GROUNDED,
+    '<points x="1" y1=\'2',
+    '[{"a\\": {"box": [1, 2], "b": "c"}, "d": "e f',
+    "1) ```json\n{",
+    "`a` red **cat**[[1, 2",
+)
 READERS = {
     "neutralise": Reader(
         neutralise, ("< / img >", "<|im_end|>", "[UNUSED_TOKEN_145]"), ("conversation/prompt.py _CONTROL",)
@@ -80,21 +95,25 @@ READERS = {
     ),
     "parse": Reader(
         parse,
-        (TAG, GROUNDED),
-        tuple(
-            f"grounding/parser.py {name}"
-            for name in (
-                "_LEXEME",
-                "_ENDS_LIKE_TAG",
-                "_JOINS_TO_TAG",
-                "_PARTIAL_TAG",
-                "_NUMBER",
-                "_SPACE",
-                "_NO_WORD",
-            )
+        WRITTEN,
+        (
+            *(
+                f"grounding/parser.py {name}"
+                for name in (
+                    *("_LEXEME", "_ENDS_LIKE_TAG", "_JOINS_TO_TAG", "_PARTIAL_TAG", "_SPACE", "_NO_WORD"),
+                    "_ATTRIBUTE",
+                )
+            ),
+            *(
+                f"grounding/plain.py {name}"
+                for name in ("_SPECIAL", "_LINE_START", "_LISTS", "_INSIDE", "_WORDS", "_LITTLE")
+            ),
+            "grounding/json_boxes.py _SAID",
+            "grounding/numbers.py _NUMBER",
+            "grounding/numbers.py _SPACES",
         ),
     ),
-    "parse in pieces": Reader(fed_in_pieces, (TAG, GROUNDED)),
+    "parse in pieces": Reader(fed_in_pieces, (TAG, GROUNDED, '```\n[{"a": [1', "cat[[1,")),
     "images_named": Reader(
         lambda text: images_named(text, 9),
         (
@@ -168,6 +187,7 @@ READERS = {
         ("internvl-chat-v1-5",),
         ("models/openai/dialects.py _V1_5",),
     ),
+    "decode_chunked": Reader(decode_chunked, ("1a \t;name=value\r\n",), ("models/openai/chunked.py _SIZE",)),
     "converted tokenizer": Reader(
         normalizers.Sequence(list(_normalizers(_SentencePiece([])))).normalize_str,
         ("  two  words  ",),

@@ -4,14 +4,18 @@ InternVL 1.5 grounds a phrase as `<ref>label</ref><box>[[x1, y1, x2, y2], ...]</
 normalised to 0-1000 of the whole image. Models also write this badly, and people ask them to. So text is data
 here: nothing is evaluated, nothing recurses, every buffer has a limit, and time is linear.
 
-There are two layers. The lexer finds the six tags `<ref> </ref> <box> </box> <quad> </quad>` in any case, with a
-few spaces inside; it holds back only the one beginning of a tag that may end a piece. The grammar knows
-three places: plain text, inside `<ref>`, inside `<box>`. It treats bad text like this:
+There are two layers. The lexer finds the tags `<ref> <box> <quad> <point> <points>` and their closing ones in any
+case, with a few spaces inside; it holds back only the one beginning of a tag that may end a piece. The grammar
+knows four places: plain text, inside `<ref>`, inside `<box>`, inside the attributes of a `<point x="1" ...>`. What
+stands in plain text is read once more, for boxes without tags: see `plain` and `json_boxes`. It treats bad text like
+this:
 
-    numbers           floats are rounded, clamped to 0..1000, corners ordered; decimal digits only
+    numbers           rounded, clamped to 0..1000, corners ordered; decimal digits only; in which scale: `numbers`
     bad list          a wrong count, any other word, no area: dropped, counted, never shown
     brackets          round or square, one level or more; none at all is fine if `</box>` follows
     `<quad>`          read like `<box>`; its eight numbers are a wrong count
+    `<point>`         `[[x, y]]`, `x, y` or `x y`; a box of a fixed size stands for the point
+    `<point x= y=>`   as Molmo writes: percent of the image; what it encloses is the phrase, without it `alt`
     unclosed `<box>`  after a complete list text goes on at once; in a broken list after LIST_CHARS
     unclosed `<ref>`  its words become text; at a `<box>` it counts as closed
     stray tags        left out
@@ -35,16 +39,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from internvl_demo.photos.coordinates import SCALE
+from internvl_demo.grounding.lists import LIST_CHARS, Lists
+from internvl_demo.grounding.numbers import Scale, numbers_in, percent_point
+from internvl_demo.grounding.plain import Item, PlainText
+from internvl_demo.photos.coordinates import Box4
 
 LABEL_CHARS = 500
 """The longest phrase. A referring sentence has some 20 words; more is a `<ref>` that was never closed."""
 
-LIST_CHARS = 400
-"""The longest inside of one list, runs of spaces counted once. Four numbers need 20 characters."""
-
 GAP_CHARS = 80
 """The most marks between a phrase and its box, runs of spaces counted once."""
+
+ATTRIBUTES_CHARS = 4000
+"""The longest `<points x1="10.5" y1="20.5" ...>`: some 180 points."""
 
 MAX_BOXES = 500
 """Boxes shown per answer. Crowded pictures have some hundred objects; a model that writes more is looping."""
@@ -53,15 +60,22 @@ ZERO_WIDTH_SPACE = "\u200b"
 """Stands where two visible texts would otherwise join to a tag."""
 
 _SPACES = r"\s{0,8}"
-_TAG = rf"<{_SPACES}(?:/{_SPACES})?(?:ref|box|quad){_SPACES}>"
+_TAG = rf"<{_SPACES}(?:/{_SPACES})?(?:ref|box|quad|points?){_SPACES}>"
 _TAG_START = (
     rf"<{_SPACES}(?:/{_SPACES})?"
-    rf"(?:r(?:e(?:f{_SPACES})?)?|b(?:o(?:x{_SPACES})?)?|q(?:u(?:a(?:d{_SPACES})?)?)?)?"
+    rf"(?:r(?:e(?:f{_SPACES})?)?|b(?:o(?:x{_SPACES})?)?|q(?:u(?:a(?:d{_SPACES})?)?)?"
+    rf"|p(?:o(?:i(?:n(?:t(?:s{_SPACES}|{_SPACES})?)?)?)?)?)?"
 )
-_TAG_START_CHARS = 30
-"""The longest match of `_TAG_START`: `<`, `/`, `quad` and three times eight spaces."""
+_TAG_START_CHARS = 32
+"""The longest match of `_TAG_START`: `<`, `/`, `points` and three times eight spaces."""
 
-_LEXEME = re.compile(rf"(?P<tag>{_TAG})|(?P<start>{_TAG_START})\Z|(?P<text><?[^<]+|<)", re.IGNORECASE)
+_POINTS = rf"<points?\s{_SPACES}[a-z]{{1,9}}[0-9]{{0,3}}=[\"']"
+_POINTS_START = rf"<points?\s{_SPACES}[a-z]{{1,9}}[0-9]{{0,3}}=?"
+_LEXEME = re.compile(
+    rf"(?P<tag>{_TAG})|(?P<points>{_POINTS})|(?P<start>{_TAG_START}|{_POINTS_START})\Z|(?P<text><?[^<]+|<)",
+    re.IGNORECASE,
+)
+_ATTRIBUTE = re.compile(r"([a-z]{1,9}[0-9]{0,3})=(?:\"([^\"]{0,200})\"|'([^']{0,200})')", re.IGNORECASE)
 _ENDS_LIKE_TAG = re.compile(rf"{_TAG_START}\Z", re.IGNORECASE)
 _JOINS_TO_TAG = re.compile(rf"(?:{_TAG}|{_TAG_START})\Z", re.IGNORECASE)
 _PARTIAL_TAG = re.compile(r"<(?:\s*/|\w\w)")
@@ -73,13 +87,6 @@ _NO_WORD = re.compile(
     re.IGNORECASE,
 )
 """What leaves a phrase and its box together: an HTML tag, a number of a list, marks and spaces."""
-
-_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,12}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})")
-_OPENING, _CLOSING = "[(", "])"
-_SEPARATORS = ",;\uff0c"
-"""What may stand around lists; U+FF0C is the Chinese comma."""
-_COORDINATE_CHARS = frozenset(_OPENING + _CLOSING + _SEPARATORS + "0123456789+-.")
-"""What may follow a list inside `<box>`, besides spaces; anything else says that `</box>` was forgotten."""
 
 
 @dataclass(frozen=True)
@@ -122,11 +129,17 @@ class GroundingParser:
         self.dropped = 0
         self._events: list[Event] = []
         self._held = ""
-        self._place: Literal["text", "ref", "box"] = "text"
+        self._place: Literal["text", "ref", "box", "points"] = "text"
         self._phrase = ""
         self._label = ""
         self._gap = ""  # what stands behind the label
-        self._lists = _Lists()
+        self._lists = Lists()
+        self._of_points = False  # whether the lists are of points
+        self._attributes = ""
+        self._points: list[Box4 | None] = []
+        self._alt = ""  # the label of the points, if they enclose none
+        self._scale = Scale()
+        self._plain = PlainText(self._scale)
         self._boxes = 0
         self._left_out = False
         self._shown_end = ""
@@ -136,6 +149,9 @@ class GroundingParser:
         for kind, text in self._lex(piece):
             if kind == "tag":
                 self._read_tag(text)
+            elif kind == "points" and self._place == "text":
+                self._show_plain(self._plain.flush())
+                self._place, self._attributes = "points", text
             else:
                 self._read_text(text)
         return self._take_events()
@@ -143,11 +159,14 @@ class GroundingParser:
     def finish(self) -> list[Event]:
         """End the answer; return the events still pending. What is unfinished is shown or dropped."""
         if self._place == "ref":
-            self._show(Text(self._phrase))
+            self._end_phrase(closed=False)
         elif self._place == "box":
             self.dropped += self._lists.unfinished
+        elif self._place == "points":
+            self.dropped += 1
         elif not _PARTIAL_TAG.match(self._held):
-            self._show(Text(self._held))
+            self._show_plain(self._plain.read(self._held))
+        self._show_plain(self._plain.flush())
         self._held, self._phrase, self._label, self._place = "", "", "", "text"
         return self._take_events()
 
@@ -160,19 +179,18 @@ class GroundingParser:
             elif match.lastgroup == "start":
                 self._held = match.group()
             else:
-                yield "text", match.group()
+                yield match.lastgroup or "text", match.group()
 
     def _read_text(self, text: str) -> None:
+        if self._place == "points":
+            text = self._read_attributes(text)
         if self._place == "box":
             text = self._read_lists(text)
         if self._place == "ref":
-            self._phrase += text
-            if len(self._phrase) > LABEL_CHARS:
-                self._show(Text(self._phrase))
-                self._phrase, self._place = "", "text"
-        elif text:
+            text = self._read_phrase(text)
+        if self._place == "text" and text:
             self._read_gap(text)
-            self._show(Text(text))
+            self._show_plain(self._plain.read(text))
 
     def _read_gap(self, text: str) -> None:
         """Keep what stands between a phrase and its box; forget the phrase once that is too much."""
@@ -180,6 +198,34 @@ class GroundingParser:
             self._gap = _SPACE.sub(" ", self._gap + text)
             if len(self._gap) > GAP_CHARS:
                 self._label = ""
+
+    def _read_phrase(self, text: str) -> str:
+        """Read text inside `<ref>`; return what is too much for a phrase."""
+        room = LABEL_CHARS + 1 - len(self._phrase)
+        self._phrase += text[:room]
+        if len(self._phrase) > LABEL_CHARS:
+            self._end_phrase(closed=False)
+            self._place = "text"
+        return text[room:]
+
+    def _read_attributes(self, text: str) -> str:
+        """Read text inside `<points x1=...`; return what belongs behind it, all of it if it is no such tag."""
+        before, end, behind = text.partition(">")
+        self._attributes += before
+        too_long = len(self._attributes) > ATTRIBUTES_CHARS or text.startswith("<")
+        if not end and not too_long:
+            return ""
+        attributes, self._attributes = self._attributes, ""
+        self._points, self._alt = ([], "") if too_long else _points_of(attributes)
+        if not self._points:
+            self._place = "text"
+            return attributes + end + behind
+        self._left_out = True
+        self._place = "ref"
+        if attributes.endswith("/"):
+            self._end_phrase(closed=True)
+            self._place = "text"
+        return behind
 
     def _read_lists(self, text: str) -> str:
         """Read text inside `<box>`; return the part that belongs behind the box because `</box>` is missing."""
@@ -194,11 +240,15 @@ class GroundingParser:
         return ""
 
     def _read_tag(self, tag: str) -> None:
-        opens_box = tag in ("<box>", "<quad>")
+        opens_box = tag in ("<box>", "<quad>", "<point>", "<points>")
+        if self._place == "points":
+            self._place = "text"
+            self._show_plain(self._plain.read(self._attributes))
         if self._place == "ref":
-            self._end_phrase(closed=opens_box or tag == "</ref>")
+            self._end_phrase(closed=opens_box or tag == "</ref>" or bool(self._points))
         elif self._place == "box":
             self._end_box()
+        self._show_plain(self._plain.flush())
         self._left_out = True
         self._place = "ref" if tag == "<ref>" else "box" if opens_box else "text"
         if tag == "<ref>":
@@ -206,12 +256,16 @@ class GroundingParser:
         elif opens_box:
             self._label = self._label if _NO_WORD.fullmatch(self._gap) else ""
             self._gap = ""
-            self._lists = _Lists()
+            self._lists, self._of_points = Lists(), tag.startswith("<point")
 
     def _end_phrase(self, *, closed: bool) -> None:
-        self._label, self._gap = " ".join(self._phrase.split()) if closed else "", ""
-        self._show(Phrase(self._phrase) if self._label else Text(self._phrase))
-        self._phrase = ""
+        phrase = self._phrase if self._phrase.strip() or not closed else self._alt or self._phrase
+        self._label, self._gap = " ".join(phrase.split()) if closed else "", ""
+        self._show(Phrase(phrase) if self._label else Text(phrase))
+        self._plain.saw(phrase, self._label)
+        for point in self._points:
+            self._add(self._label or self._alt, point)
+        self._phrase, self._points, self._alt = "", [], ""
 
     def _end_box(self) -> None:
         bare = self._lists.bare
@@ -222,12 +276,27 @@ class GroundingParser:
 
     def _judge(self, text: str) -> None:
         """Turn the inside of a complete list into a box event, or count it as dropped."""
-        box_1000 = _box_of(text)
+        numbers = numbers_in(text, spaced=self._of_points) if len(text) < LIST_CHARS else None
+        box_1000 = self._scale.point(numbers) if self._of_points else self._scale.box(numbers)
+        self._add(self._label, box_1000)
+
+    def _add(self, label: str, box_1000: Box4 | None) -> None:
         if box_1000 is None or self._boxes >= MAX_BOXES:
             self.dropped += 1
         else:
             self._boxes += 1
-            self._events.append(Box(self._label, box_1000))
+            self._events.append(Box(label, box_1000))
+
+    def _show_plain(self, items: list[Item]) -> None:
+        for item in items:
+            if isinstance(item, str):
+                self._show(Text(item))
+                continue
+            self._left_out = True
+            if item.phrase:
+                self._show(Phrase(item.label))
+            for box_1000 in item.boxes:
+                self._add(item.label, box_1000)
 
     def _show(self, event: Text | Phrase) -> None:
         if not event.text:
@@ -243,73 +312,6 @@ class GroundingParser:
     def _take_events(self) -> list[Event]:
         events, self._events = self._events, []
         return merge_texts(events)
-
-
-class _Lists:
-    """Collect what stands inside one `<box>`: characters in, insides of complete lists out. Keep one list at most."""
-
-    def __init__(self) -> None:
-        self._chars: list[str] = []  # of the innermost list so far, or of what stands around the lists
-        self._blank = True  # only spaces and separators in it
-        self._nested = 0  # brackets open in a list that is bad already, because it held something before them
-        self._depth = 0
-        self._opened = False  # the last bracket outside a bad list was an opening one
-        self._found = 0
-
-    def refuses(self, char: str) -> bool:
-        """Return whether the character must belong to the text behind the box: `</box>` is missing."""
-        over = self.overfull or (self._found > 0 and self._depth == 0)
-        return over and char not in _COORDINATE_CHARS and not char.isspace()
-
-    def take(self, char: str) -> str | None:
-        """Take one character; return the inside of the list that it closes, if it closes one."""
-        if char in _OPENING and self._blank:
-            self._depth += 1
-            self._renew(opened=True)
-        elif char in _CLOSING and not self._nested:
-            return self._close()
-        else:
-            self._nested += (char in _OPENING) - (char in _CLOSING)
-            self._keep(char)
-        return None
-
-    @property
-    def overfull(self) -> bool:
-        """Whether the list is longer than any good one; its further characters are not kept."""
-        return len(self._chars) >= LIST_CHARS and not self._blank
-
-    @property
-    def behind(self) -> str:
-        """The characters that followed the last list and belong to the text behind the box."""
-        return "" if self.overfull else "".join(self._chars)
-
-    @property
-    def bare(self) -> str | None:
-        """The characters outside any bracket, or None if there are none."""
-        return None if self._blank or self._depth else "".join(self._chars)
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether a list has begun and not ended, or none ever began."""
-        return self._opened or not self._blank or not self._found
-
-    def _close(self) -> str | None:
-        whole = None
-        if self._opened or not self._blank:
-            self._found += 1
-            whole = "".join(self._chars)
-        self._depth = max(0, self._depth - 1)
-        self._renew(opened=False)
-        return whole
-
-    def _renew(self, *, opened: bool) -> None:
-        self._chars, self._blank, self._nested, self._opened = [], True, 0, opened
-
-    def _keep(self, char: str) -> None:
-        after_space = bool(self._chars) and self._chars[-1].isspace()
-        if len(self._chars) < LIST_CHARS and not (char.isspace() and after_space):
-            self._chars.append(char)
-        self._blank = self._blank and (char.isspace() or char in _SEPARATORS)
 
 
 def parse(text: str) -> Parsed:
@@ -339,14 +341,10 @@ def visible_text(events: Iterable[Event]) -> str:
     return "".join(event.text for event in events if not isinstance(event, Box))
 
 
-def _box_of(text: str) -> tuple[int, int, int, int] | None:
-    """Return the inside of a list (`10, 20, 300.4, 400`) as normalised 0-1000 xyxy; None if it is not a box."""
-    if len(text) >= LIST_CHARS:
-        return None
-    numbers = [part.strip() for part in text.replace("\uff0c", ",").strip(" \t\r\n,").split(",")]
-    if len(numbers) != 4 or not all(_NUMBER.fullmatch(number) for number in numbers):
-        return None
-    x1, y1, x2, y2 = (min(SCALE, max(0, int(float(number) + 0.5))) for number in numbers)
-    if x1 == x2 or y1 == y2:
-        return None
-    return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
+def _points_of(attributes: str) -> tuple[list[Box4 | None], str]:
+    """Return the points of `<points x1="10.5" y1="20" alt="cats"` as boxes, and what they show."""
+    values = {name.lower(): one or other for name, one, other in _ATTRIBUTE.findall(attributes)}
+    points = [
+        percent_point(x, values.get(f"y{name[1:]}", "")) for name, x in values.items() if name[0] == "x"
+    ]
+    return points, " ".join(values.get("alt", "").split())

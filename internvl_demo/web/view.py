@@ -22,7 +22,7 @@ from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import DemoError
 from internvl_demo.grounding.attribution import Pinned, full_boxes
 from internvl_demo.grounding.overlay import colour_of, line_of
-from internvl_demo.grounding.parser import Event
+from internvl_demo.grounding.parser import Event, Phrase
 from internvl_demo.models.base import ModelInfo, Timing
 from internvl_demo.photos.photo import Photo
 from internvl_demo.photos.regions import Origin
@@ -100,6 +100,7 @@ class AnswerEvents:
         self.text: list[str] = []
         self.boxes: list[Json] = []
         self._blocks: list[Block] = []
+        self._phrase = ""  # the last; a box with another label belongs to words that are no phrase
 
     def add(self, parts: Iterable[Part]) -> tuple[str, list[Json]]:
         """Take new parts; return the new visible text and the new boxes."""
@@ -108,11 +109,14 @@ class AnswerEvents:
         events: list[Event] = []
         for part in parts:
             if isinstance(part, Pinned):
-                events.append(part.box)
+                named = part.box.label == self._phrase
+                events.append(part.box if named else replace(part.box, label=""))
                 self._places.append(self._add_box(part))
             else:
                 events.append(part)
                 text.append(part.text)
+                if isinstance(part, Phrase):
+                    self._phrase = " ".join(part.text.split())
         self._renderer.feed(events)
         self.text += text
         return "".join(text), self.boxes[first:]

@@ -1,5 +1,6 @@
 """The grounding parser: every text of `grounding_texts`, cut everywhere, and then whatever hypothesis writes."""
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -11,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from internvl_demo.grounding.lists import LIST_CHARS
 from internvl_demo.grounding.parser import (
     LABEL_CHARS,
-    LIST_CHARS,
     MAX_BOXES,
     ZERO_WIDTH_SPACE,
     Box,
@@ -27,9 +28,16 @@ from internvl_demo.grounding.parser import (
     visible_text,
 )
 from internvl_demo.photos.coordinates import to_px
-from tests.support.grounding_texts import BAD, CASES, FLOODS, Case, box
+from tests.grounding import untagged_texts
+from tests.support import grounding_texts
+from tests.support.grounding_texts import BAD, Case, box
 
-RAW_TAG = re.compile(r"<\s{0,8}(/\s{0,8})?(ref|box|quad)\s{0,8}>", re.IGNORECASE)
+CASES = grounding_texts.CASES + untagged_texts.CASES
+FLOODS = grounding_texts.FLOODS | {
+    f"{name}, untagged": flood for name, flood in untagged_texts.FLOODS.items()
+}
+
+RAW_TAG = re.compile(r"<\s{0,8}(/\s{0,8})?(ref|box|quad|points?)\s{0,8}>", re.IGNORECASE)
 
 
 def streamed(pieces: Iterable[str]) -> Parsed:
@@ -75,7 +83,7 @@ def test_character_by_character_gives_the_same(case: Case) -> None:
     assert streamed(case.text) == parse(case.text)
 
 
-@each(CASES)
+@each([case for case in CASES if len(case.text) <= 1500])
 def test_every_cut_gives_the_same(case: Case) -> None:
     whole = parse(case.text)
     for place in range(len(case.text) + 1):
@@ -105,7 +113,32 @@ OTHER_PARTS = [
     "</b>",
     "<ref>dog</ref><box>[[5,6,7,8]]</box>",
 ]
-FRAGMENTS = st.sampled_from([*TAGS, *PARTS_OF_TAGS, *PARTS_OF_LISTS, *OTHER_PARTS])
+PARTS_OF_JSON = [
+    "{",
+    "}",
+    '"',
+    '"bbox_2d"',
+    '"label"',
+    ": ",
+    '{"a": 1}',
+    untagged_texts.A_CAT,
+    untagged_texts.BOTH,
+    "\\",
+]
+PARTS_OF_CODE = [
+    "`",
+    "```",
+    "```json\n",
+    "\n```\n",
+    "~~~",
+    "\n",
+    "x",
+    "cat[[10,20,300,400]]",
+    "[[0.1,0.2,0.3,0.4]]",
+]
+POINTS = ["<point>", "</point>", '<points x1="50" y1="', '<point x="1.5" y="2" alt="a">', '"/>', "500 300"]
+UNTAGGED = st.sampled_from([*PARTS_OF_JSON, *PARTS_OF_CODE, *PARTS_OF_LISTS, "1" * 150, "a" * 260, " " * 9])
+FRAGMENTS = st.sampled_from([*TAGS, *PARTS_OF_TAGS, *PARTS_OF_LISTS, *OTHER_PARTS, *POINTS]) | UNTAGGED
 TEXTS = st.lists(FRAGMENTS | st.text(max_size=3), max_size=25).map("".join)
 
 
@@ -135,6 +168,47 @@ def test_whatever_is_written_no_raw_tag_is_shown_and_boxes_are_boxes(text: str) 
 @given(st.text(alphabet="abx <>/\n", max_size=40))
 def test_text_without_a_tag_arrives_unchanged(text: str) -> None:
     assert parse(text + ".").events == (Text(text + "."),)
+
+
+@settings(deadline=None)
+@given(st.lists(UNTAGGED | st.text(max_size=3), max_size=12).map("".join))
+def test_text_without_a_box_arrives_unchanged(text: str) -> None:
+    parsed = parse(text.replace("<", ""))
+    if not parsed.dropped and not any(isinstance(event, Box) for event in parsed.events):
+        assert visible_text(parsed.events) == text.replace("<", "")
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc猫"), inner, max_size=3),
+)
+
+
+@settings(deadline=None)
+@given(VALUES, st.sampled_from(["", "```json\n", "See ", "- "]), st.sampled_from([None, 1]))
+def test_json_without_a_box_arrives_unchanged(value: object, before: str, indent: int | None) -> None:
+    text = before + json.dumps(value, indent=indent, ensure_ascii=False).replace("<", "")
+    assert visible_text(parse(text).events) == text
+
+
+def test_an_object_of_a_list_is_shown_when_it_ends() -> None:
+    parser = GroundingParser()
+    assert parser.feed('```json\n[{"bbox_2d": [10, 20, 300, 400], "label": "cat"') == []
+    assert parser.feed("}, ") == [Phrase("cat"), box("cat", 10, 20, 300, 400)]
+    assert parser.feed('{"bbox_2d": [10, 20, 300, 400], "label": "cat"}') == [box("cat", 10, 20, 300, 400)]
+
+
+def test_json_without_boxes_is_shown_when_its_first_object_ends() -> None:
+    parser = GroundingParser()
+    assert parser.feed('[{"a": 1') == []
+    assert parser.feed("}, ") == [Text('[{"a": 1}, ')]
+
+
+def test_words_are_not_held_back_for_a_list() -> None:
+    parser = GroundingParser()
+    assert parser.feed("red cat") == [Text("red cat")]
+    assert parser.feed("[[10,20,300,400]") == []
+    assert parser.feed("]") == [box("red cat", 10, 20, 300, 400)]
 
 
 def test_a_box_comes_when_its_own_list_closes() -> None:

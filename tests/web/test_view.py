@@ -33,6 +33,13 @@ def events_of(raw: str, *origins: Origin | None) -> AnswerEvents:
         (f"the cat, {CAT}", ['data-boxes="0"']),
         (f"{DOGS} {CAT}", ['data-boxes="0,1"', 'data-boxes="2"']),
         (f"<ref>the cat</ref> is not {CAT}", ['data-boxes="0"']),
+        ("<ref>no box</ref>, but a cat[[100, 200, 300, 400]]", []),
+        ("<ref>the cat</ref>[[100, 200, 300, 400]]", ['data-boxes="0"']),
+        (
+            '[{"bbox_2d": [1, 2, 30, 40], "label": "a"}, {"bbox_2d": [5, 6, 70, 80], "label": "b"}]',
+            ['data-boxes="0"', 'data-boxes="1"'],
+        ),
+        ('<ref>no box</ref> <point x="5" y="6" alt="a cat">the cat</point>', ['data-boxes="0"']),
     ],
 )
 def test_phrases_name_their_boxes(raw: str, spans: list[str]) -> None:
