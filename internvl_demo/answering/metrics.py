@@ -141,7 +141,7 @@ class Request:
         """Note a piece that the model yielded."""
         if isinstance(piece, Usage):
             self._usage = piece
-        elif self._ttft_s is None:
+        elif isinstance(piece, str) and self._ttft_s is None:
             self._ttft_s = time.monotonic() - self._started
             self._observer.ttft.observe(self._ttft_s)
 

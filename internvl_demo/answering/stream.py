@@ -21,7 +21,7 @@ from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import DemoError
 from internvl_demo.grounding.attribution import Attribution, Part, Pinned
 from internvl_demo.grounding.parser import Event, GroundingParser, visible_text
-from internvl_demo.models.base import Backend, Piece, Timing, Usage
+from internvl_demo.models.base import Backend, Piece, Thinking, Timing, Usage
 from internvl_demo.photos.coordinates import to_px
 
 SNAPSHOT_S = 0.05
@@ -30,7 +30,8 @@ SNAPSHOT_S = 0.05
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer so far. `usage` comes with the last snapshot; `broken_off` marks one whose end is lost."""
+    """An answer so far. `usage` comes with the last snapshot; `broken_off` marks one whose end is lost; `thinking`
+    is what the model wrote for itself before."""
 
     raw: str
     events: tuple[Event, ...]
@@ -39,6 +40,7 @@ class Answer:
     timing: Timing
     usage: Usage | None = None
     broken_off: bool = False
+    thinking: str = ""
 
     @property
     def text(self) -> str:
@@ -55,6 +57,7 @@ class AnswerBuilder:
         self._parser = GroundingParser()
         self._attribution = Attribution(conversation)
         self._raw: list[str] = []
+        self._thinking: list[str] = []
         self._events: list[Event] = []
         self._pinned: list[Pinned] = []
         self.usage: Usage | None = None
@@ -63,6 +66,9 @@ class AnswerBuilder:
         """Take the next piece; return what it completes, boxes on their images."""
         if isinstance(piece, Usage):
             self.usage = piece
+            return ()
+        if isinstance(piece, Thinking):
+            self._thinking.append(piece.text)
             return ()
         if self._ttft_s is None:
             self._ttft_s = time.monotonic() - self._started
@@ -103,6 +109,7 @@ class AnswerBuilder:
             self._parser.dropped,
             self.timing,
             self.usage,
+            thinking="".join(self._thinking),
         )
 
     def _take(self, events: list[Event]) -> tuple[Part, ...]:
@@ -151,14 +158,15 @@ async def collect(
 def report(conversation: Conversation, given: Answer) -> dict[str, Any]:
     """Return an answer as plain data, for the command line and the API.
 
-    {text, boxes: [{label, image, box_1000, xyxy_px}], tiles: [int], usage, timing}; `image` counts from 1
-    over the conversation, `tiles` are those of each image of the last turn, thumbnails not counted.
+    {text, thinking, boxes: [{label, image, box_1000, xyxy_px}], tiles: [int], usage, timing}; `image` counts from
+    1 over the conversation, `tiles` are those of each image of the last turn, thumbnails not counted.
     """
     images = conversation.images
     usage = given.usage
     speed = given.timing.tokens_per_s(usage.completion_tokens) if usage else None
     return {
         "text": given.text,
+        "thinking": given.thinking,
         "boxes": [
             {
                 "label": pinned.box.label,

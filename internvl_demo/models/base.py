@@ -43,7 +43,14 @@ class Usage:
     finish_reason: FinishReason = "stop"
 
 
-Piece = str | Usage
+@dataclass(frozen=True)
+class Thinking:
+    """What a model writes for itself before its answer; no part of it."""
+
+    text: str
+
+
+Piece = str | Thinking | Usage
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,10 @@ class Backend(ABC):
 
     @abstractmethod
     def stream(self, conversation: Conversation, options: Options) -> AsyncGenerator[Piece, None]:
-        """Answer the conversation's last, unanswered question: yield pieces of text, then one Usage."""
+        """Answer the conversation's last, unanswered question: yield pieces of text, then one Usage.
+
+        A model that thinks first yields Thinking before its text.
+        """
 
     def count_text(self, text: str) -> int | None:  # noqa: ARG002 - the parameter is the interface
         """Return how many tokens a piece of a prompt takes; None when the tokenizer is not at hand."""

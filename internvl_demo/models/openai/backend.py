@@ -26,7 +26,7 @@ import aiohttp
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import BackendError, DemoError, SetupError
-from internvl_demo.models.base import Backend, ModelInfo, Piece
+from internvl_demo.models.base import Backend, ModelInfo, Piece, Thinking
 from internvl_demo.models.openai.body import KEPT_BYTES, EncodedPhotos, PhotoMarks
 from internvl_demo.models.openai.client import ServerClient, check, is_http_address, read, whole_body
 from internvl_demo.models.openai.completion import CompletionReader
@@ -132,12 +132,19 @@ class ServerBackend(Backend):
                 raise not_a_stream(content_type, await watchdog.wait(whole_body(response)), self._endpoint)
             while not reader.done and (part := await watchdog.wait(read(response))):
                 came_at = time.monotonic()
-                if text := reader.feed(part):
+                text = reader.feed(part)
+                if thought := reader.take_thinking():
+                    yield Thinking(thought)
+                if text:
                     yield text
                 if reader.failure:
-                    raise reader.failure
+                    break
                 if text and not reader.done and (pause_s := self.pace_s()) > 0:
                     await asyncio.sleep(came_at + pause_s - time.monotonic())
+        if rest := reader.rest():
+            yield rest
+        if reader.failure:
+            raise reader.failure
         yield reader.usage()
 
     async def _send(

@@ -6,16 +6,28 @@
            "prompt_tokens_details": {"cached_tokens": 64}}}
     data: [DONE]
 
-Everything in it is untrusted: each value that is used is checked for its type, and bytes, events and text are
-bounded by the longest answer that was asked for. Only these fields are read; an event costs one `json.loads` and
-no object of the `openai` package, which cost more than all the rest of the page.
+Servers say this in many ways (tests/models/openai/dialect_streams.py has seven), so:
 
+    an event that carries nothing      skipped: no data, `null`, `{}`, no choices, a choice or a delta that is null
+    an ending                          `length`, `max_tokens` and the like: cut at the longest answer; `content_filter`,
+                                       `abort`, `error` and the like: a failure; any other: a good end
+    `[DONE]` and no ending before it   a good end, if there was text
+    whatever follows an ending         only its `usage` is read; nothing there breaks the answer
+    `reasoning_content`, `reasoning`   the model's thinking, like `<think>` in the text (`asides`)
+    a stop string in the text          ends the answer and is no part of it, as is what follows
+
+Everything in it is untrusted: each value that is used is checked for its type, and bytes, events and text are
+bounded by the longest answer that was asked for. Only these fields are read, and an event costs one `json.loads`.
 A failure is kept until the text that came before it, in the same bytes, has been returned.
 """
 
 import json
+from collections.abc import Mapping
+from contextlib import suppress
 
+from internvl_demo.errors import DemoError
 from internvl_demo.models.base import FinishReason, Usage
+from internvl_demo.models.openai.asides import Asides
 from internvl_demo.models.openai.errors import MalformedError, broke_off, endless, gave_up, is_error, refusal
 from internvl_demo.models.openai.sse import EventDecoder, EventTooLongError
 
@@ -24,6 +36,15 @@ EVENTS_PER_TOKEN, MORE_EVENTS, BYTES_PER_EVENT = 2, 100, 4096
 
 CHARS_PER_TOKEN, MORE_CHARS = 64, 4096
 """Bounds on an answer's text. The longest tokens of common vocabularies are runs of spaces and dashes."""
+
+_CUT = frozenset({"length", "max_tokens", "max_length", "max_new_tokens", "model_length", "token_limit"})
+_GIVEN_UP = frozenset(
+    {"content_filter", "abort", "aborted", "cancelled", "canceled", "error", "failed", "safety", "recitation"}
+)
+"""Endings, in lower case; every other is a good one (`stop`, `eos`, `eos_token`, `end_turn`, `stop_sequence`...)."""
+
+_THINKING = ("reasoning_content", "reasoning")
+"""Fields of a delta: of DeepSeek, vLLM, SGLang and LMDeploy; of Ollama, OpenRouter and newer vLLM."""
 
 _MAX_COUNT = 2**53
 """The largest number of tokens that is believed: what a float holds exactly."""
@@ -35,12 +56,14 @@ class CompletionReader:
     def __init__(self, max_new_tokens: int):
         self.done = False
         self.failure: Exception | None = None
-        self._events, self._characters = EventDecoder(), _WholeCharacters()
+        self._events, self._characters, self._asides = EventDecoder(), _WholeCharacters(), Asides()
         self._events_left = max_new_tokens * EVENTS_PER_TOKEN + MORE_EVENTS
         self._bytes_left = self._events_left * BYTES_PER_EVENT
         self._chars_left = max_new_tokens * CHARS_PER_TOKEN + MORE_CHARS
         self._finish: str | None = None
         self._usage: Usage | None = None
+        self._has_text = False
+        self._thinking: list[str] = []
 
     def feed(self, data: bytes) -> str:
         """Return the text that these bytes bring; may be empty."""
@@ -53,57 +76,117 @@ class CompletionReader:
                 if event.startswith(b"[DONE]"):
                     self.done = True
                     break
-                self._take(event, parts)
+                self._read(event, parts)
+                if self.done:
+                    break
         except EventTooLongError:
-            self.failure = endless()
+            self._fail(endless())
         except Exception as error:  # noqa: BLE001 - raised by whoever reads, after the text
-            self.failure = error
-        return self._characters.whole("".join(parts))
+            self._fail(error)
+        return self._answer("".join(parts))
+
+    def _fail(self, error: Exception) -> None:
+        """Keep what went wrong; behind an ending nothing can, and reading is over."""
+        self.done, self.failure = bool(self._finish), None if self._finish else error
+
+    def rest(self) -> str:
+        """Return the text that was kept because it might have been the beginning of a mark."""
+        answer, thinking = self._asides.finish()
+        self._thinking.append(thinking)
+        return answer
+
+    def take_thinking(self) -> str:
+        """Return what the model has thought since this was asked the last time."""
+        thought, self._thinking = "".join(self._thinking), []
+        return thought
 
     def usage(self) -> Usage:
         """Return what the answer cost; zeros when the server did not count. Raises BackendError without a good end."""
-        if self._finish is None:
+        finish = self._finish or ("stop" if self.done and self._has_text else None)
+        if finish is None:
             raise broke_off()
-        if self._finish not in ("stop", "length"):
-            raise gave_up(self._finish)
-        reason: FinishReason = "length" if self._finish == "length" else "stop"
+        if finish in _GIVEN_UP:
+            raise gave_up(finish)
+        reason: FinishReason = "length" if finish in _CUT else "stop"
         counted = self._usage or Usage(0, 0)
         return Usage(
             counted.prompt_tokens, counted.completion_tokens, counted.cached_tokens, finish_reason=reason
         )
 
-    def _take(self, event: bytes, parts: list[str]) -> None:
+    def _answer(self, text: str) -> str:
+        """Return what is the answer's of new text."""
+        answer, thinking = self._asides.feed(self._characters.whole(text))
+        if thinking:
+            self._thinking.append(thinking)
+        if self._asides.stopped:
+            self._finish = self._finish or "stop"
+        return answer
+
+    def _read(self, event: bytes, parts: list[str]) -> None:
         """Add an event's text to `parts`. Raises what makes it no part of an answer."""
         self._events_left -= 1
         if self._events_left < 0:
             raise endless()
-        chunk = json.loads(event.decode())
-        if not isinstance(chunk, dict):
-            raise MalformedError("an event that is no object")
+        if not self._finish:
+            self._take(_object(event), parts)
+            return
+        with suppress(ValueError, DemoError):  # the answer has ended: only its cost may come
+            after: list[str] = []
+            self._take(_object(event), after)
+            self.done = bool(after) and self._asides.stopped  # the model goes on behind its own end
+
+    def _take(self, chunk: Mapping[str, object], parts: list[str]) -> None:
         if is_error(chunk):
             raise refusal(500, chunk)
         if (usage := chunk.get("usage")) is not None:
             self._usage = _usage_of(usage)
         choices = chunk.get("choices")
+        if choices is None:
+            return
         if not isinstance(choices, list):
             raise MalformedError("choices that are no list")
         for choice in choices:
-            self._choose(choice, parts)
+            if choice is not None:
+                self._choose(choice, parts)
 
     def _choose(self, choice: object, parts: list[str]) -> None:
-        if not isinstance(choice, dict) or not isinstance(delta := choice.get("delta"), dict):
-            raise MalformedError("a choice without its delta")
-        finish, content = choice.get("finish_reason"), delta.get("content")
-        if not (finish is None or isinstance(finish, str)) or not (
-            content is None or isinstance(content, str)
-        ):
-            raise MalformedError("content that is no text")
-        self._finish = finish or self._finish
-        if content:
-            self._chars_left -= len(content)
-            if self._chars_left < 0:
-                raise endless()
-            parts.append(content)
+        if not isinstance(choice, dict) or not isinstance(delta := choice.get("delta") or {}, dict):
+            raise MalformedError("a choice that is no object")
+        finish = choice.get("finish_reason")
+        if not (finish is None or isinstance(finish, str)):
+            raise MalformedError("a finish reason that is no text")
+        if thought := next(filter(None, (_text(delta, field) for field in _THINKING)), ""):
+            self._count(thought)
+            self._thinking.append(thought)
+        if text := _text(delta, "content"):
+            self._count(text)
+            self._has_text = True
+            parts.append(text)
+        if finish and not self._finish:
+            self._finish = finish.lower()
+
+    def _count(self, text: str) -> None:
+        self._chars_left -= len(text)
+        if self._chars_left < 0:
+            raise endless()
+
+
+def _object(event: bytes) -> Mapping[str, object]:
+    """Return what an event says; empty when it says nothing. Raises ValueError."""
+    chunk = json.loads(event.decode() or "null")
+    if not (chunk is None or isinstance(chunk, dict)):
+        raise MalformedError("an event that is no object")
+    return chunk or {}
+
+
+def _text(delta: Mapping[str, object], field: str) -> str:
+    """Return the text of a field of a delta; some servers send parts of it."""
+    value = delta.get(field)
+    if isinstance(value, list):
+        value = "".join(_text(part, "text") for part in value if isinstance(part, dict))
+    if not (value is None or isinstance(value, str)):
+        raise MalformedError(f"{field} that is no text")
+    return value or ""
 
 
 class _WholeCharacters:

@@ -98,7 +98,7 @@ IN_THE_STREAM: dict[str, tuple[list[Step], str, str]] = {
     "broken UTF-8": ([chunk(event(b'{"id": "\xff"}')), DONE], "not an answer", "proxy"),
     "another shape": ([chunk(event({"choices": 7})), DONE], "not an answer", "proxy"),
     "line outside of events": ([chunk(b'{"error_code": -10400}\n'), b"0\r\n\r\n"], "broke off", "again"),
-    "no end": ([DONE], "broke off", "again"),
+    "no end": ([b"0\r\n\r\n"], "broke off", "again"),
     "aborted": ([chunk(event(delta("", "abort"))), DONE], "abort", "again"),
     "gave up": ([chunk(event(delta("", "error"))), DONE], "error", "again"),
     "reset": ([RESET], "Connection reset by peer", "INTERNVL_ENDPOINT"),
