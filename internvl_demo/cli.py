@@ -135,6 +135,7 @@ def ask(
     from internvl_demo.answering.stream import report
     from internvl_demo.conversation.tiling import max_tiles_of
     from internvl_demo.conversation.turns import Attachment, Conversation
+    from internvl_demo.grounding.overlay import drawable
     from internvl_demo.photos.decode import open_photo
 
     check_certificates()
@@ -153,8 +154,9 @@ def ask(
         print_json(result | error)
     elif given.raw or not failure:
         print(result["text"])
-        for box in result["boxes"]:
-            print(f"  {box['label'] or 'box'}: Image-{box['image']} {box['xyxy_px']} px")
+        for number, box in enumerate(result["boxes"], 1):
+            in_overlay = f"#{number} " if overlay and drawable(box["label"], number) == f"#{number}" else ""
+            print(f"  {in_overlay}{box['label'] or 'box'}: Image-{box['image']} {box['xyxy_px']} px")
     if overlay and attached:
         _draw(conversation, given, overlay)
     if failure:

@@ -9,5 +9,5 @@ lists        the lists of numbers inside a tag
 numbers      in which scale numbers are -> boxes in thousandths, if that is certain
 naming       which images a text names, in English and Chinese
 attribution  which image a box means; a box on a crop -> the same box on the full photo
-overlay      boxes drawn on a copy of a photo
+overlay      boxes drawn on a copy of a photo; `fonts` finds letters for their labels
 """

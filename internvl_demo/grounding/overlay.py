@@ -5,9 +5,9 @@ scaled down if needed, each with its `Image-n`. Line widths and fonts follow the
 label is any text that a model was made to write: it is shortened, its control characters are removed, and it
 never leaves its picture. The originals are never drawn on: they go to the model again in the next turn.
 
-Pillow's own font is used, so that a drawing is the same everywhere. It covers little beyond ASCII: an
-accent that it lacks is left out (`é` -> `e`), any other character becomes `?`, and a label of which nothing
-would remain is drawn as `#n`, n being the box's number in `pinned`, from 1.
+Pillow's own font is used where it can be, so that a drawing is the same everywhere; for other writing a font of
+the system (`fonts`). An accent that the font lacks is left out (`é` -> `e`), any other character becomes `?`, and a
+label of which nothing would remain is drawn as `#n`, n being the box's number in `pinned`, from 1.
 
     draw_overlay([photo.image], [Pinned(Box("cat", (10, 20, 300, 400)), 1, True)]).save("cat.png")
 """
@@ -15,12 +15,13 @@ would remain is drawn as `#n`, n being the box's number in `pinned`, from 1.
 import unicodedata
 from binascii import crc_hqx
 from collections.abc import Sequence
-from functools import lru_cache
 from zlib import crc32
 
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from internvl_demo.grounding.attribution import Pinned
+from internvl_demo.grounding.fonts import font as font_in_size
+from internvl_demo.grounding.fonts import font_for, substitute
 from internvl_demo.grounding.parser import Box
 from internvl_demo.photos.coordinates import to_px
 
@@ -46,7 +47,6 @@ GAP_PX = 8
 MIN_FONT_PX = 11
 """Smaller letters cannot be read."""
 
-_UNKNOWN = "\U0010fffd"  # a private character, in no font: it looks like whatever the font lacks
 _ELLIPSIS = "…"
 
 
@@ -82,9 +82,10 @@ def draw_overlay(images: Sequence[Image.Image], pinned: Sequence[Pinned]) -> Ima
 
 
 def drawable(label: str, number: int) -> str:
-    """Return the label as one short line that the font can draw; `#number` if nothing of it can be drawn."""
+    """Return the label as one short line that a font can draw; `#number` if nothing of it can be drawn."""
     line = " ".join("".join(" " if _is_control(char) else char for char in label[: 4 * LABEL_CHARS]).split())
-    known = "".join(_substitute(char) for char in line)
+    name = font_for(line)
+    known = "".join(substitute(name, char) for char in line)
     if line and not known.strip("? "):
         return f"#{number}"
     return known if len(known) <= LABEL_CHARS else known[: LABEL_CHARS - 1] + _ELLIPSIS
@@ -132,7 +133,7 @@ def _draw_plate(copy: Image.Image, text: str, colour: str, left_bottom_px: tuple
     Text too wide for the picture is shortened; a picture too small for any text gets none.
     """
     left, bottom = left_bottom_px
-    font = _font(max(MIN_FONT_PX, min(copy.size) // 32))
+    font = font_in_size(font_for(text), max(MIN_FONT_PX, min(copy.size) // 32))
     pad = max(2, int(font.size) // 5)
     ascent, descent = font.getmetrics()
     height = ascent + descent + 2 * pad
@@ -172,25 +173,3 @@ def _linear(value: float) -> float:
 def _is_control(char: str) -> bool:
     """Return whether the character is a control, format, surrogate, private or unassigned one (category C)."""
     return unicodedata.category(char).startswith("C")
-
-
-@lru_cache(maxsize=4096)
-def _substitute(char: str) -> str:
-    """Return the character, or what the font can draw in its place."""
-    if _has(char):
-        return char
-    base = "".join(part for part in unicodedata.normalize("NFKD", char) if not unicodedata.combining(part))
-    return base if base != char and all(_has(part) for part in base) else "?"
-
-
-def _has(char: str) -> bool:
-    mask, unknown = (_font(24).getmask(text) for text in (char, _UNKNOWN))
-    return char.isspace() or (mask.size, bytes(mask)) != (unknown.size, bytes(unknown))
-
-
-@lru_cache(maxsize=64)
-def _font(size_px: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size_px)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise RuntimeError("Pillow was built without FreeType")
-    return font

@@ -2,10 +2,16 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, features
 
+from internvl_demo import cli
+from internvl_demo.answering.stream import Answer, AnswerBuilder
+from internvl_demo.conversation.turns import Conversation
+from internvl_demo.grounding import fonts
 from internvl_demo.grounding.attribution import Pinned
 from internvl_demo.grounding.overlay import (
     LABEL_CHARS,
@@ -64,6 +70,95 @@ def test_a_hostile_label_is_drawn_as_one_short_line(reason: str, label: str) -> 
     assert changed(before, after)
 
 
+def forget_fonts() -> None:
+    for known in (fonts._installed, fonts.substitute, fonts.font):
+        known.cache_clear()
+
+
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """What is known of fonts is learnt anew in this test and after it."""
+    forget_fonts()
+    yield
+    forget_fonts()
+
+
+@pytest.fixture
+def no_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The system has none of the fonts that are looked for."""
+    monkeypatch.setattr(fonts, "SYSTEM", ("no-such-font.ttc",))
+    forget_fonts()
+    yield
+    forget_fonts()
+
+
+OTHER_WRITING = [
+    "一只红色的猫",
+    "隻貓 cat",
+    "ネコ",
+    "고양이",
+    "Кошка",
+    "Γάτα",
+    "قطة",
+    "חתול",
+    "\U0001f431",
+    "\U0001f431 cat",
+]
+
+
+@pytest.mark.parametrize("label", OTHER_WRITING)
+def test_other_writing_is_drawn_if_a_font_has_it(label: str) -> None:
+    name = fonts.font_for(label)
+    if all(fonts.substitute(name, char) == char for char in label):
+        assert drawable(label, 3) == label
+        drawn, numbered = (draw_overlay([grey(400, 400)], [pinned(text)]) for text in (label, "#3"))
+        assert changed(drawn, numbered)
+    else:
+        assert drawable(label, 3) in ("#3", "? cat")
+
+
+def test_chinese_is_drawn_where_a_chinese_font_is_installed() -> None:
+    if not any("CJK" in name or "wqy" in name for name in fonts._installed()):
+        pytest.skip("no Chinese font is installed")
+    assert drawable("图书馆里的猫", 1) == "图书馆里的猫"
+
+
+@pytest.mark.usefixtures("no_fonts")
+@pytest.mark.parametrize("label", OTHER_WRITING)
+def test_without_a_font_other_writing_becomes_a_number(label: str) -> None:
+    assert drawable(label, 3) in ("#3", "? cat", "?? cat")
+    assert changed(grey(200, 100), draw_overlay([grey(200, 100)], [pinned(label)]))
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_letters_that_would_not_be_joined_are_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "check", lambda _: False)
+    assert drawable("قطة", 3) == drawable("חתול", 3) == "#3"
+
+
+@pytest.mark.usefixtures("no_fonts")
+def test_ask_tells_which_number_is_which_label(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def answered(conversation: Conversation, _: object) -> tuple[Answer, None]:
+        builder = AnswerBuilder(conversation)
+        builder.add(
+            "<ref>cat</ref><box>[[100,200,300,400]]</box> <ref>一只猫</ref><box>[[500,600,700,800]]</box>"
+        )
+        builder.finish()
+        return builder.answer(), None
+
+    monkeypatch.setattr(cli, "_ask", answered)
+    picture = tmp_path / "a.png"
+    grey(100, 100).save(picture)
+    cli.ask("Where?", [picture], overlay=tmp_path / "o.png")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:] == ["  cat: Image-1 [10, 20, 30, 40] px", "  #2 一只猫: Image-1 [50, 60, 70, 80] px"]
+    cli.ask("Where?", [picture])
+    assert "#" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_fonts")
 @pytest.mark.parametrize(
     ("label", "line"),
     [
