@@ -34,6 +34,14 @@ HOSTILE_ANSWERS = [
     "```mermaid\ngraph TD\nA-->B\n```",
     "```html\n<img src=x onerror='alert(1)'>\n```",
     "\ufdd0\ufde0<img src=x>\ufdd1 \ufdd2 \ud800 \0",
+    "<sup onclick=alert(1)>x</sup> <sup><img src=x></sup> <br onload=alert(1)> <br/onload=alert(1)> </br>",
+    "x<sup>`</sup><img src=x>` <sub>**<img src=x></sub>**",
+    "| <sup> | <img src=x> |\n|--|--|\n| </sup><br> | <sub><script>x</script></sub> |",
+    "\\begin{align}<img src=x>\\end{align} \\begin{x}<script>alert(1)</script>\\end{x} \\begin{align}&<img src=x>",
+    "\\begin{itemize}\n<img src=x>\n\\end{itemize}",
+    '```c "><img src=x onerror=alert(1)>\ncode\n```',
+    "[x](https://a.example '\"><img src=x onerror=alert(1)>')",
+    '<b>**注意：**</b>007. <img src="x">\n007. <img src=x>',
     "%%%LATEX_BLOCK_0%%% \\(<img src=x>\\)",
 ]
 

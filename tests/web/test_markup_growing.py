@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as unhurried
 from hypothesis import strategies as st
 
 from internvl_demo.grounding.parser import Event, Text
@@ -51,6 +52,7 @@ def at_once() -> Iterator[None]:
         ("A [1](see", "A [1](see"),
         ("A x<su", "A x"),
         ("A x<sup>2", "A x<sup>2</sup>"),
+        ("A *x<sup>2*", "A <em>x&lt;sup&gt;2</em>"),
         ("A x<sup>2</s", "A x<sup>2</sup>"),
         ("A b<br", "A b"),
         ("A $x_1 * y", 'A <code class="formula">x_1 * y</code>'),
@@ -126,6 +128,7 @@ def test_marks_do_not_wait_behind_what_is_drawn(every: int) -> None:
         assert not re.search(r"\w[^\w\s]*(\*\*|`)", line), "but at the beginning of a line they may"
 
 
+@unhurried(deadline=None)
 @given(ANSWERS, st.integers(1, 9))
 def test_what_is_drawn_early_is_safe_and_forgotten(events: list[Event], every: int) -> None:
     reader, pieces = Reader(), letters(events)

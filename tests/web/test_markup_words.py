@@ -5,9 +5,7 @@ import re
 
 import pytest
 
-from internvl_demo.grounding.parser import Event, Text
-from internvl_demo.web.markup import render_answer
-from tests.support.linear_time import Family, assert_linear
+from internvl_demo.grounding.parser import Event
 from tests.web.test_markup import Page, boxed, shown
 
 
@@ -200,17 +198,3 @@ def test_commands_alone_stay_readable() -> None:
         == r"<p><code>\begin{a}</code> <em>b</em> <code>\end{a}</code></p>"
     )
     assert 'data-boxes="0"' in shown(r"\begin{itemize}\item ", *boxed("cat"), r"\end{itemize}")
-
-
-UNITS = [
-    *("*", "_", "~", "$", "**a", "*a*", "_a_", "~~a", "$a$", "$5 ", "5$", "*_", "*_~~", "a*", "：**"),
-    *("__a", "__a_", "__a__", "<sup>", "</sup>", "<sup>a</sup>", "<sup></sub>", "<sub><sup>", "<br>", "<"),
-    *("*<sup>", "<sup>*", "\\begin{", "\\begin{a}", "\\end{a}", "\\begin{a}\\end{a}", "\\begin{a}\\begin{b}"),
-    *("\\begin{align}&", "\\", "\\(", "| a\n", "| a\n|-|\n", "[a](http", "[", "`a ``b ", "```\n", "```a b\n"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("unit", UNITS)
-def test_marks_without_end_take_linear_time(unit: str) -> None:
-    assert_linear(lambda text: render_answer([Text(text)]), Family("", unit))
-    assert_linear(lambda text: render_answer([Text(text)]), Family("a ", unit, " z"))

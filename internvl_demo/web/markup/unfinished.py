@@ -13,6 +13,7 @@ if something is not shown: what follows would look wrong behind it.
 """
 
 import re
+from collections.abc import Iterator
 
 from markdown_it.rules_inline import StateInline
 from markdown_it.rules_inline.state_inline import Delimiter
@@ -25,6 +26,7 @@ _FORMULA = re.compile(r"\$\$?(?![\s\d$])|\\[(\[]")
 _WRITTEN_SOON = ("<br/>", "<br />", "<sup>", "</sup>", "<sub>", "</sub>", "\\(", "\\[", "~~")
 _ADDRESS = re.compile(r'(?:https?://|mailto:)[^\s()<>]*(?: +"[^"]*"?)?', re.IGNORECASE)
 _SCHEMES = ("https://", "http://", "mailto:")
+LONGEST_TAG = max(map(len, _WRITTEN_SOON))
 _UNDERSCORE = ord("_")
 
 
@@ -32,16 +34,17 @@ def unfinished_rule(state: StateInline, silent: bool) -> bool:
     """Take code, a formula, a link or a tag that has no end yet, up to the end."""
     if silent or not _is_open(state):
         return False
-    rest = state.src[state.pos :]
-    if any(rest != mark and mark.startswith(rest.lower()) for mark in _WRITTEN_SOON):
-        return _cut(state, state.posMax)
-    match rest[0]:
+    if state.posMax - state.pos < LONGEST_TAG:
+        rest = state.src[state.pos :].lower()
+        if any(rest != mark and mark.startswith(rest) for mark in _WRITTEN_SOON):
+            return _cut(state, state.posMax)
+    match state.src[state.pos]:
         case "`":
-            return _code(state, rest)
+            return _code(state, state.src[state.pos :])
         case "[":
-            return _link(state, rest)
+            return _link(state)
         case "\\" | "$":
-            return _formula(state, rest)
+            return _formula(state, state.src[state.pos :])
     return False
 
 
@@ -59,13 +62,31 @@ def close_unfinished(state: StateInline) -> None:
         state.tokens_meta.pop()
         state.delimiters.pop()
     line = max((n for n, token in enumerate(state.tokens) if _ends_line(token)), default=-1)
-    for opener in [one for one in state.delimiters if one.open and one.end < 0 and one.token > line][::-1]:
+    for opener in [one for one in _outside_pairs(state.delimiters) if one.open and one.token > line][::-1]:
         if opener.marker == _UNDERSCORE and opener.length == 2:
             continue  # it may become `__init__`
         state.push("text", "", 0)
         token = len(state.tokens) - 1
         opener.end = len(state.delimiters)
         state.delimiters.append(Delimiter(opener.marker, opener.length, token, -1, open=False, close=True))
+
+
+def _outside_pairs(delimiters: list[Delimiter]) -> Iterator[Delimiter]:
+    """Yield what has no partner and is in no pair of others."""
+    index = 0
+    while index < len(delimiters):
+        one = delimiters[index]
+        if one.end < 0:
+            yield one
+        index = max(index, one.end) + 1
+
+
+def last_link(state: StateInline) -> int:
+    """Return where the last `](` stands, from which a link's address could follow; -1 for none."""
+    if "last_link" not in state.env:
+        state.env["last_link"] = state.src.rfind("](")
+    place: int = state.env["last_link"]
+    return place
 
 
 def _is_open(state: StateInline) -> bool:
@@ -109,15 +130,15 @@ def _take(state: StateInline, kind: str, content: str) -> bool:
     return True
 
 
-def _link(state: StateInline, rest: str) -> bool:
-    end = rest.find("](")
-    if end < 0 or "[" in rest[1:end] or "]" in rest[1:end]:
+def _link(state: StateInline) -> bool:
+    end = last_link(state)
+    if end < state.pos or any(state.src.find(bracket, state.pos + 1, end) >= 0 for bracket in "[]"):
         return False
-    address = rest[end + 2 :]
+    address = state.src[end + 2 :]
     if not _ADDRESS.fullmatch(address) and not any(scheme.startswith(address.lower()) for scheme in _SCHEMES):
         return False
     whole = state.posMax
-    state.pos, state.posMax = state.pos + 1, state.pos + end
+    state.pos, state.posMax = state.pos + 1, end
     state.md.inline.tokenize(state)
     return _cut(state, whole)
 
