@@ -5,6 +5,7 @@ nothing lies beside them; deleting gives it up for as long as it takes, and take
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,12 +25,13 @@ class Reserve:
         self._path = folder / FILE
 
     def take(self) -> None:
-        """Take room on the disk, as much as there is of what is wanted, if none is taken."""
+        """Take room on the disk if none is taken: what is wanted, but, except for the least, leave as much again."""
         for size in SIZES:
             with suppress(OSError):
-                if not self._path.exists():
+                if self._path.exists():
+                    return
+                if size == SIZES[-1] or shutil.disk_usage(self._path.parent).free >= 2 * size:
                     self._fill(size)
-                return
 
     @contextmanager
     def given_up(self) -> Iterator[None]:

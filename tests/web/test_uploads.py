@@ -1,12 +1,15 @@
 """Gradio's folder of uploads: it stays small, and what `/ask` has read is gone."""
 
+import errno
 import os
 from pathlib import Path
 
 import httpx
 import pytest
 from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
 
+from internvl_demo.errors import SetupError
 from internvl_demo.web import uploads
 from tests.support.uploads import png
 
@@ -41,6 +44,37 @@ def test_ask_leaves_no_file_behind(scripted_url: str, tmp_path: Path) -> None:
     assert client.predict(message=message, mode="low", api_name="/ask")["text"]
     folder = Path(os.environ["GRADIO_TEMP_DIR"])
     assert [path for path in folder.rglob("*private*") if path.is_file()] == []
+
+
+def test_a_folder_where_nothing_can_be_written_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "/proc/uploads")
+    with pytest.raises(SetupError, match="/proc/uploads") as refused:
+        uploads.use_own_folder()
+    assert "GRADIO_TEMP_DIR" in refused.value.next_step
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\u3000", "\u200b\u2060", "\u00ad"])
+def test_a_blank_question_of_a_program_is_refused(scripted_url: str, text: str) -> None:
+    client = Client(scripted_url, verbose=False)
+    with pytest.raises(AppError, match=r"There is no question yet\. Write what you want to know"):
+        client.predict(message={"text": text, "files": []}, api_name="/ask")
+
+
+def test_a_full_disk_behind_an_upload_is_told(scripted_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is larger than a megabyte waits in a temporary file until all of it has come."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    picture = png((900, 900)) + bytes(2 * 1024 * 1024)
+    response = httpx.post(
+        f"{scripted_url}api/photos",
+        files={"file": ("a.png", picture)},
+        headers={"Authorization": f"Bearer {'a' * 32}"},
+    )
+    assert (response.status_code, set(response.json())) == (507, {"what", "next_step"})
+    assert "disk is full" in response.json()["what"] and "delete" in response.json()["next_step"]
 
 
 def test_uploads_are_bounded(scripted_url: str) -> None:

@@ -17,6 +17,7 @@ from internvl_demo.models.lmdeploy.capacity import (
     CacheFormat,
     capacity_of,
     conversation_tokens,
+    gpu_gb,
     refuse_if_too_small,
     usable_gib,
 )
@@ -46,6 +47,66 @@ def test_a_model_that_cannot_fit_is_refused_with_a_way_out(
         refuse_if_too_small(capacity_of(usable_gib(card_gb), tp, awq=awq))
     assert "does not fit" in caught.value.what
     assert way_out in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "inf",
+            "-inf",
+            "nan",
+            "infinity",
+            "1e400",
+            "1e2",
+            "-5",
+            "-0",
+            "0",
+            "0.5",
+            "text",
+            "",
+            " ",
+            "GB",
+            "80 GBs",
+        ),
+        *(
+            "80,5",
+            "80GB80",
+            "0x50",
+            "８０",
+            "80TB",
+            "80kB",
+            "99999999",
+            "2000 GB",
+            "9" * 400,
+            "1." * 400,
+            "80\n\n24",
+        ),
+    ],
+)
+def test_a_memory_that_no_card_has_is_refused(text: str) -> None:
+    with pytest.raises(SetupError, match="is not the memory of a GPU") as caught:
+        gpu_gb(text)
+    assert "--gpu-memory" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("text", "gb"),
+    [
+        *(("80", 80), ("80.0", 80), ("80GB", 80), ("80 GB", 80), (" 80gb ", 80), ("80 GiB", 80), ("80G", 80)),
+        *(("79.5", 79.5), ("1", 1), ("1024", 1024)),
+        *(("81920", 80), ("81920MiB", 80), ("81920 mb", 80), ("81920M", 80)),
+        *(
+            ("81559", 80),
+            ("81559 MiB", 80),
+            ("24564MiB", 24),
+            ("46068", 45),
+            ("143771 MiB", 141),
+        ),  # of nvidia-smi
+    ],
+)
+def test_a_memory_is_read_as_people_write_it(text: str, gb: float) -> None:
+    assert gpu_gb(text) == gb
 
 
 def test_a_way_out_that_is_named_fits() -> None:
