@@ -20,6 +20,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -55,6 +56,9 @@ LISTING_S = 30.0
 
 Card = Mapping[str, Any]
 """What a server says of a model: its `id`, `owned_by`, and the like."""
+
+_ROUTES = ("/chat/completions", "/completions", "/models", "/health")
+"""What people copy with a server's address."""
 
 _CONTEXT_FIELDS = ("max_model_len", "context_length", "max_context_length")
 
@@ -213,16 +217,26 @@ class ServerBackend(Backend):
 
 
 def base_url(endpoint: str) -> str:
-    """Return `http://host:23333/v1` for that address with or without `/v1` and slashes. Raises SetupError."""
-    text = endpoint.strip().rstrip("/")
+    """Return `http://host:23333/v1` for that address, or for that of one of its routes. Raises SetupError."""
+    text = endpoint.strip()
     # a password in the address would show in messages, and a query would swallow the path
-    hidden = any(character in text for character in "@?# ")
-    if hidden or not text.isprintable() or not is_http_address(text):
+    shown = text.isprintable() and not any(character in text for character in "@?# ")
+    if shown and not text.lower().startswith(("http:", "https:")) and is_http_address(f"http://{text}"):
+        raise SetupError(
+            "The model server's endpoint {endpoint} does not begin with http:// or https://.",
+            "Set --endpoint (INTERNVL_ENDPOINT) to http://{endpoint}.",
+            endpoint=text,
+        )
+    if not shown or not is_http_address(text):
         raise SetupError(
             "The model server's endpoint is not an address that can be used.",
             "Set --endpoint (INTERNVL_ENDPOINT) to http://HOST:PORT or https://HOST; keys go into INTERNVL_API_KEY.",
         )
-    return text if text.endswith("/v1") else f"{text}/v1"
+    parts = urlsplit(text)
+    path = "/".join(["", *filter(None, parts.path.split("/"))])
+    for route in _ROUTES:
+        path = path.removesuffix(route)
+    return f"{parts.scheme}://{parts.netloc}{path.removesuffix('/v1')}/v1"
 
 
 def _fitting(api_key: str | None) -> str:

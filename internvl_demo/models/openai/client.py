@@ -23,13 +23,13 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 
+from internvl_demo.environment import is_this_machine
 from internvl_demo.errors import SetupError
 from internvl_demo.models.openai.body import ChatBody
 from internvl_demo.models.openai.errors import MalformedError, StatusError, short
@@ -189,7 +189,7 @@ def proxy_of(url: str) -> str | None:
     parts, proxies = urlsplit(url), getproxies()
     host = parts.hostname or ""
     proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if not proxy or _is_loopback(host) or proxy_bypass(host):
+    if not proxy or is_this_machine(host) or proxy_bypass(host):
         return None  # a proxy elsewhere cannot reach this machine's own
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     if not is_http_address(proxy):
@@ -209,13 +209,6 @@ def is_http_address(text: str) -> bool:
         return parts.scheme in ("http", "https") and named and parts.port != 0
     except ValueError:
         return False
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _trusted() -> ssl.SSLContext:

@@ -12,7 +12,7 @@ from internvl_demo.errors import SetupError
 from internvl_demo.models.base import ModelInfo, Usage
 from internvl_demo.models.openai import backend as server_module
 from internvl_demo.models.openai import body as body_module
-from internvl_demo.models.openai.backend import ServerBackend
+from internvl_demo.models.openai.backend import ServerBackend, base_url
 from internvl_demo.models.openai.watchdog import SilenceLimits
 from internvl_demo.photos.decode import read_photo
 from internvl_demo.photos.photo import Photo
@@ -192,12 +192,46 @@ async def test_a_question_is_json_and_its_answer_not_compressed() -> None:
         assert "authorization" not in server.headers and "transfer-encoding" not in server.headers
 
 
-@pytest.mark.parametrize("ending", ["", "/", "/v1", "/v1/", "//"])
+@pytest.mark.parametrize("ending", ["", "/", "/v1", "/v1/", "//", "/v1/chat/completions", "/health/"])
 @in_a_loop
-async def test_the_endpoint_may_end_with_v1_or_not(ending: str) -> None:
+async def test_the_endpoint_may_be_a_route_of_the_server(ending: str) -> None:
     async with serving() as server:
         server.url += ending
         assert (await ask(server, HELLO)).text == "I see"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "base"),
+    [
+        ("http://h:1", "http://h:1/v1"),
+        ("http://h:1/v1/chat/completions", "http://h:1/v1"),
+        ("http://h:1/v1/chat/completions//", "http://h:1/v1"),
+        ("http://h:1/chat/completions", "http://h:1/v1"),
+        ("http://h:1/v1/completions", "http://h:1/v1"),
+        ("http://h:1/v1/models/", "http://h:1/v1"),
+        ("http://h:1//v1//models", "http://h:1/v1"),
+        ("http://h:1/models", "http://h:1/v1"),
+        ("http://h:1/health", "http://h:1/v1"),
+        ("HTTPS://H.Example/V1/", "https://H.Example/V1/v1"),  # paths mean their case
+        (" Http://[::1]:23333/ ", "http://[::1]:23333/v1"),
+        ("https://h/team/a/v1/chat/completions", "https://h/team/a/v1"),
+        ("https://h/my-models", "https://h/my-models/v1"),
+        ("https://models/v1", "https://models/v1"),
+        ("https://h/v1/health", "https://h/v1"),
+    ],
+)
+def test_routes_are_cut_off_an_endpoint(endpoint: str, base: str) -> None:
+    assert base_url(endpoint) == base
+    assert base_url(base) == base
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["localhost:23333", "127.0.0.1", "h.example/v1", "[::1]:80", "nowhere", "10.0.0.5:23333/v1/"]
+)
+def test_an_endpoint_without_its_scheme_is_told(endpoint: str) -> None:
+    with pytest.raises(SetupError, match="does not begin with http") as caught:
+        base_url(endpoint)
+    assert f"http://{endpoint}." in caught.value.next_step
 
 
 @in_a_loop

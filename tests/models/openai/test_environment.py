@@ -1,8 +1,10 @@
 """What the environment says of the way to the server: proxies, and whose certificates are trusted."""
 
 import asyncio
+import socket
 import ssl
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from shutil import which
 
@@ -65,11 +67,20 @@ async def test_a_proxy_that_says_no_is_named(monkeypatch: pytest.MonkeyPatch) ->
             await ServerBackend("https://model.invalid").describe()
 
 
+def own_address() -> str:
+    """An address by which others reach this machine, if it has one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        probe.connect(("192.0.2.7", 9))
+        return str(probe.getsockname()[0])
+    return "127.0.0.1"
+
+
 def test_a_server_on_this_machine_needs_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not proxy_of("http://host")
     monkeypatch.setenv("HTTP_PROXY", "http://proxy")
     monkeypatch.setenv("NO_PROXY", ".inside,other")
-    for host in ("localhost:1", "127.0.0.1", "127.9.9.9:80", "[::1]:23333", "a.inside", "other"):
+    own = (socket.gethostname(), "0.0.0.0:80", f"{own_address()}:23333")
+    for host in ("localhost:1", "127.0.0.1", "127.9.9.9:80", "[::1]:23333", "a.inside", "other", *own):
         assert not proxy_of(f"http://{host}/v1")
     assert proxy_of("http://host/v1") == "http://proxy" and not proxy_of("https://host/v1")
     monkeypatch.setenv("ALL_PROXY", "proxy:3128")
