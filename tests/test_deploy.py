@@ -47,10 +47,11 @@ from internvl_demo.models import open_backend
 from internvl_demo.models.base import ModelInfo
 from internvl_demo.settings import Settings
 from internvl_demo.answering.metrics import Observer
+from internvl_demo.store import open_store
 from internvl_demo.web.app import build_page, build_service
 settings = Settings(endpoint="http://127.0.0.1:9")
 info = ModelInfo("a model", 256, 32768)
-build_page(build_service(open_backend(settings), info, settings, Observer()))
+build_page(build_service(open_backend(settings), info, settings, Observer(), open_store(settings)))
 import internvl_demo.cli, internvl_demo.models.lmdeploy.backend
 print("built")
 """
@@ -66,7 +67,7 @@ def test_the_image_of_the_page_leaves_out_just_the_models_libraries() -> None:
     names = {
         line.partition("=")[0].rstrip("<>~=") for line in REQUIREMENTS.splitlines() if line[:1].isalpha()
     }
-    assert {"torch", "transformers", "gradio", "openai"} <= names
+    assert {"torch", "transformers", "gradio", "aiohttp"} <= names
 
 
 def test_the_dockerfile_has_its_two_targets_and_pins_lmdeploy_as_compose_does() -> None:
