@@ -44,6 +44,13 @@ def test_a_missing_file_a_bad_mode_and_a_bad_endpoint_say_what_to_do(picture: Pa
     assert "--endpoint" in run("ask", "Hello?", "--endpoint", "nowhere", fails=True).stderr
 
 
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "cpu:x"])
+def test_a_device_that_is_not_here_is_named(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    monkeypatch.setenv("INTERNVL_DEVICE", device)
+    said = run("ask", "Hello?", fails=True).stderr
+    assert device in said and "INTERNVL_DEVICE" in said
+
+
 def test_a_directory_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     assert "config.json" in run("ask", "Hello?", "--checkpoint", tmp_path, fails=True).stderr
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')

@@ -349,7 +349,7 @@ def _stop_ids(tokenizer: Any) -> set[int]:
 def _device(name: str) -> torch.device:
     """Return the device of that name; `auto` is a GPU if there is one. Raises SetupError."""
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
