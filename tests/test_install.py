@@ -116,7 +116,7 @@ def test_the_page_runs_in_another_folder(installed: Installed) -> None:
 
 
 def test_every_import_is_required() -> None:
-    """By requirements.txt, or by what it names; tests/requirements.txt brings what draws figures, and a bench's peer."""
+    """By requirements.txt, or by what it names; tests/requirements.txt brings what draws figures and a bench's peer."""
     lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     needed = names(line for line in lines if not line.startswith("#")) | {"matplotlib", "openai"}
     for name in list(needed):

@@ -5,7 +5,6 @@ derived from them), and its patterns. A pattern that stands in no row fails `tes
 """
 
 import ast
-import contextlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,7 +26,6 @@ from internvl_demo.grounding.parser import Box, GroundingParser, Text, parse
 from internvl_demo.models.convert.tokens import _normalizers, _SentencePiece
 from internvl_demo.models.lmdeploy import progress
 from internvl_demo.models.lmdeploy.launch import python_of
-from internvl_demo.models.openai.chunked import ChunkedDecoder, ChunkedError
 from internvl_demo.models.openai.dialects import request_fields
 from internvl_demo.models.openai.errors import refusal
 from internvl_demo.nano.world.vocabulary import kinds
@@ -59,11 +57,6 @@ def attributed(text: str) -> None:
     attribution = Attribution(Conversation().ask("Where?", (Attachment(photo, 12),) * 3))
     for event in (Box("cat", (1, 2, 3, 4)), Text(text), Box("cat", (1, 2, 3, 4))):
         attribution.add(event)
-
-
-def decode_chunked(text: str) -> None:
-    with contextlib.suppress(ChunkedError):
-        ChunkedDecoder().feed(text.encode())
 
 
 def only_of(text: str) -> object:
@@ -187,7 +180,6 @@ READERS = {
         ("internvl-chat-v1-5",),
         ("models/openai/dialects.py _V1_5",),
     ),
-    "decode_chunked": Reader(decode_chunked, ("1a \t;name=value\r\n",), ("models/openai/chunked.py _SIZE",)),
     "converted tokenizer": Reader(
         normalizers.Sequence(list(_normalizers(_SentencePiece([])))).normalize_str,
         ("  two  words  ",),

@@ -276,7 +276,7 @@ async def _tell_invalid(request: Request, error: Exception) -> Response:
 
 async def _tell_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if isinstance(cause := error.__cause__, OSError):  # of the temporary file that an upload is kept in meanwhile
+    if isinstance(cause := error.__cause__, OSError):  # of the file that an upload is kept in meanwhile
         return _problem(request, told_of_disk(cause), 507)
     told = DemoError(
         "There is nothing here for this request.", "GET /api/openapi.json describes what there is."

@@ -176,7 +176,8 @@ def test_a_corrupt_file_is_told_in_both(page: Page) -> None:
     switch(page, "zh")
     attach(page, BROKEN)
     expect(page.locator("#tray .problem")).to_have_text(
-        "broken.png：文件不是支持的图片格式，或已损坏。 请选择 JPEG、PNG、WebP、GIF、BMP、TIFF、HEIC 或 AVIF 格式的图片。"
+        "broken.png：文件不是支持的图片格式，或已损坏。"
+        " 请选择 JPEG、PNG、WebP、GIF、BMP、TIFF、HEIC 或 AVIF 格式的图片。"
     )
     switch(page, "en")
     expect(page.locator("#tray .problem")).to_contain_text("broken.png: The file is not a picture")
