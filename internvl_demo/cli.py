@@ -140,6 +140,8 @@ def ask(
 
     check_certificates()
     if overlay:
+        if not image:
+            raise SetupError("There is no picture to draw boxes on.", "Add one with --image.")
         check_file(overlay, (".png",))
     most = max_tiles_of(mode)
     attached = tuple(Attachment(open_photo(path), most) for path in image or [])
@@ -157,7 +159,7 @@ def ask(
         for number, box in enumerate(result["boxes"], 1):
             in_overlay = f"#{number} " if overlay and drawable(box["label"], number) == f"#{number}" else ""
             print(f"  {in_overlay}{box['label'] or 'box'}: Image-{box['image']} {box['xyxy_px']} px")
-    if overlay and attached:
+    if overlay:
         _draw(conversation, given, overlay)
     if failure:
         raise failure

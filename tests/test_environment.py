@@ -71,7 +71,7 @@ def test_a_place_that_can_be_written_stays_as_it_is(tmp_path: Path, name: str) -
 @pytest.mark.parametrize(
     "command",
     [
-        ["ask", "Who?", "--overlay"],
+        ["ask", "Who?", "--image", "a.png", "--overlay"],
         ["exam", "--page"],
         ["bench", "resolution", "--figure"],
         ["bench", "curves", "--figure"],

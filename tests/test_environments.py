@@ -245,7 +245,11 @@ def test_what_cannot_be_drawn_is_said_before_the_question(
     ask: Callable[..., Ended], model: Endpoint, tmp_path: Path
 ) -> None:
     before = len(model.asked)
-    assert_refused(ask("Who?", "--overlay", tmp_path / "missing" / "o.png"), str(tmp_path / "missing"))
+    picture = tmp_path / "a.png"
+    picture.write_bytes(png())
+    missing = tmp_path / "missing"
+    assert_refused(ask("Who?", "--image", picture, "--overlay", missing / "o.png"), str(missing))
+    assert_refused(ask("Who?", "--overlay", tmp_path / "o.png"), "no picture", "--image")
     assert len(model.asked) == before
 
 

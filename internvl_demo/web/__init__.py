@@ -2,7 +2,7 @@
 
 In: requests of browsers and programs. Out: the page, JSON, server-sent events.
 
-app       build the page, serve it, end it
+app       build the page, serve it, end it; address: where it listens
 layout    what stands where; theme
 routes    the HTTP interface, which the page itself uses; inputs: what is checked about a request
 service   the commands behind the routes: ask, edit, retry, stop, undo, choose, rename, delete
