@@ -156,7 +156,7 @@ async def test_a_tls_connection_ends_without_a_farewell(
             assert await read(response) == b"hello"
             assert open_sockets() == files + 2
         await asyncio.sleep(0.05)
-        assert open_sockets() == files + 1, "the server's alone"
+        assert open_sockets() <= files + 1, "the server's at most"
         left.set()
 
 
