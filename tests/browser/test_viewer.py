@@ -136,7 +136,13 @@ def test_two_fingers_zoom(open_page: Open, scripted_url: str, scripted: Scripted
 
 def test_zoom_and_image_outlast_a_streaming_answer(page: Page, scripted: ScriptedModel) -> None:
     go_on: list[bool] = []
-    scripted.script = [f"Image-2: {CAT}", lambda: bool(go_on), f" and Image-2: {DOGS}", lambda: len(go_on) > 1, "."]
+    scripted.script = [
+        f"Image-2: {CAT}",
+        lambda: bool(go_on),
+        f" and Image-2: {DOGS}",
+        lambda: len(go_on) > 1,
+        ".",
+    ]
     send(page, "Where?", *TWO)
     expect(page.locator("svg .ground-box")).to_have_count(1)
     page.click("#viewer .thumb >> nth=0")
