@@ -1,5 +1,6 @@
 # make demo: the page.  make test: all tests (some: TESTS=tests/store).  make check: linters and types.
-# make test-contract: LMDeploy's own server, without a GPU.  make bare: the first two on a bare Debian.
+# make test-contract: LMDeploy's own server, without a GPU.  make fuzz: a minute for each fuzzer.
+# make bare: the first two on a bare Debian.
 # Each installs what it needs, from nothing but Debian and Python.
 PORT ?= 7860
 PYTHON ?= python3
@@ -8,7 +9,7 @@ CONTRACT := .venv-contract
 BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo install test test-contract check bare examples screenshots clean
+.PHONY: demo install test test-contract check fuzz bare examples screenshots clean
 
 demo: install
 	$(BIN)/python app.py --port $(PORT)
@@ -55,6 +56,12 @@ check: $(VENV)/installed-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/oxlint --deny-warnings internvl_demo tests
+
+# What reads foreign bytes, with inputs of a coverage-guided fuzzer.
+SECONDS ?= 60
+fuzz: $(VENV)/installed-tests
+	$(BIN)/pip install --quiet -r tests/fuzz/requirements.txt
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 # Both commands of the README where nothing else is installed; a part of the tests: BARE_TESTS="tests/store".
 /usr/sbin/debootstrap:
