@@ -78,7 +78,7 @@ def test_the_api_answers_with_everything(
     path = tmp_path / "cat.png"
     scenes[1].image.save(path)
     said = ask(nano_url, "Where is the cat?", path, mode="low")
-    assert said.keys() == {"text", "boxes", "tiles", "usage", "timing"}
+    assert said.keys() == {"text", "thinking", "boxes", "tiles", "usage", "timing"}
     (box,) = said["boxes"]
     assert box.keys() == {"label", "image", "box_1000", "xyxy_px"}
     assert box["image"] == 1
