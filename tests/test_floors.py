@@ -28,16 +28,14 @@ GPU_BENCH = ("bench/turbomind.py", "bench/random_weights.py")
 PLAIN_CHAT = "bench/stream_plain.py"
 ROOMS = {
     "gradio": ("web", PLAIN_CHAT),
-    "openai": ("models/openai", PLAIN_CHAT),
+    "aiohttp": ("models/openai",),
+    "openai": (PLAIN_CHAT,),
     "torch": (*LOCAL, "models/convert", "nano", "conversation/tiling.py", "bench/decode.py", *GPU_BENCH),
     "transformers": (*LOCAL, "models/convert", "nano", "bench/random_weights.py"),
     "safetensors": ("models/convert",),
     "prometheus_client": ("answering/metrics.py", "web/probes.py"),
     "starlette": ("web",),
     "httpx": ("photos/download.py",),
-    "httpx2": ("models/openai",),
-    "anyio": ("models/openai/transport.py",),
-    "h11": ("models/openai/transport.py",),
     "tokenizers": ("models/convert", "nano"),
 }
 FILES = sorted(ROOT.rglob("*.py"))
@@ -66,7 +64,7 @@ def test_heavy_packages_stay_in_their_rooms(path: Path) -> None:
 
 @pytest.mark.parametrize("module", ["internvl_demo", "internvl_demo.cli", "internvl_demo.models"])
 def test_importing_is_quick_and_light(module: str) -> None:
-    heavy = ("torch", "gradio", "transformers", "openai")
+    heavy = ("torch", "gradio", "transformers", "aiohttp")
     code = f"import sys, {module}; print(*(name for name in {heavy} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -5,6 +5,7 @@ derived from them), and its patterns. A pattern that stands in no row fails `tes
 """
 
 import ast
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from internvl_demo.conversation.budget import estimate
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.prompt import neutralise
 from internvl_demo.conversation.turns import Attachment, Conversation
+from internvl_demo.errors import SetupError
 from internvl_demo.evaluate.exam import marks
 from internvl_demo.grounding.attribution import Attribution
 from internvl_demo.grounding.naming import images_named
@@ -25,6 +27,7 @@ from internvl_demo.grounding.overlay import colour_of, drawable
 from internvl_demo.grounding.parser import Box, GroundingParser, Text, parse
 from internvl_demo.models.convert.tokens import _normalizers, _SentencePiece
 from internvl_demo.models.lmdeploy import progress
+from internvl_demo.models.lmdeploy.capacity import gpu_gb
 from internvl_demo.models.lmdeploy.launch import python_of
 from internvl_demo.models.openai.dialects import request_fields
 from internvl_demo.models.openai.errors import refusal
@@ -57,6 +60,11 @@ def attributed(text: str) -> None:
     attribution = Attribution(Conversation().ask("Where?", (Attachment(photo, 12),) * 3))
     for event in (Box("cat", (1, 2, 3, 4)), Text(text), Box("cat", (1, 2, 3, 4))):
         attribution.add(event)
+
+
+def memory_given(text: str) -> None:
+    with contextlib.suppress(SetupError):
+        gpu_gb(text)
 
 
 def only_of(text: str) -> object:
@@ -169,6 +177,9 @@ READERS = {
             "#!/bin/sh\n'''exec' \"/opt/python3.11\" ",
         ),
         ("models/lmdeploy/launch.py _PYTHON", "models/lmdeploy/launch.py _PYTHON_FAR"),
+    ),
+    "memory of a GPU": Reader(
+        memory_given, ("81920.125 MiB ", "80GB"), ("models/lmdeploy/capacity.py _MEMORY",)
     ),
     "refusal": Reader(
         lambda text: refusal(400, {"message": text, "code": text}),
