@@ -113,6 +113,8 @@ def test_a_name_elsewhere_is_not_the_box_s_image(behind: str) -> None:
 def test_a_name_before_the_next_box_is_the_next_box_s() -> None:
     for between in (
         " Image-2: ",
+        " In Image-2: ",
+        " in the second image**: ",
         " and in the second image a ",
         ", in the second image ",
         "，第二张图里有",

@@ -107,6 +107,8 @@ JSON = [
     Case("pixels", '{"bbox_2d": [10, 20, 1300, 400], "label": "cat"}', "cat", [], 1),
     Case("an order that is not sure", '{"box_2d": [10, 20, 300, 400], "label": "cat"}', "cat", [], 1),
     Case("width and height", '{"bbox": [300, 200, 50, 60], "label": "cat"}', "cat", [], 1),
+    Case("width", '{"bbox": [300, 20, 50, 60], "label": "cat"}', "cat", [], 1),
+    Case("height", '{"bbox": [30, 200, 50, 60], "label": "cat"}', "cat", [], 1),
     Case("infinity", '{"bbox": [1, 2, 30, 1e999], "label": "cat"}', "cat", [], 1),
     Case("a number without end", f'{{"bbox": [-{"9" * 900}, 2, 30, 40], "label": "cat"}}', "cat", [], 1),
     Case("the end in the second object", BOTH[:-10], "cat", [CAT], 1),
