@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from internvl_demo.models.lmdeploy.backend import LaunchedBackend
@@ -21,6 +22,8 @@ from tests.support.shared_tab import PERSON, Tab
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("INTERNVL_KEEP_DAYS", "0")  # nobody's own conversations
 expect.set_options(timeout=30_000)
+settings.register_profile("busy machines", deadline=None)
+settings.load_profile("busy machines")
 
 QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),

@@ -78,7 +78,7 @@ WORDS = st.text(st.characters(codec="utf-8"), min_size=6, max_size=60).map(lambd
 
 
 @given(question=WORDS, said=WORDS, name=WORDS, sentence=WORDS, id_=WORDS, fails=st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_line_holds_nobodys_words(
     question: str, said: str, name: str, sentence: str, id_: str, fails: bool
 ) -> None:

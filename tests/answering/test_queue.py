@@ -236,5 +236,5 @@ class Crowd(RuleBasedStateMachine):
                 assert self.passed[ticket].count(person) <= own + mine_before + 1
 
 
-Crowd.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Crowd.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestCrowd = Crowd.TestCase

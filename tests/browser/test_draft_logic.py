@@ -99,7 +99,7 @@ DEEDS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(DEEDS)
 def test_whatever_is_done_the_draft_holds(page: Page, deeds: list[dict[str, Any]]) -> None:
     draft = DRAFT

@@ -122,7 +122,7 @@ def test_a_question_left_without_its_answer_gives_way_as_when_it_is_sent() -> No
     assert of(waiting, "Again?", (), 8192) == of(talk((image(),)), "Again?", (), 8192)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(conversations, texts, drafts, st.integers(200, 40_000), st.sampled_from([16, 64, 256]))
 def test_every_fix_is_enough_alone_and_leaves_what_was_sent_as_it_is(
     conversation: Conversation, text: str, draft: tuple[Attachment, ...], context: int, tokens_per_tile: int
@@ -157,7 +157,7 @@ def test_every_fix_is_enough_alone_and_leaves_what_was_sent_as_it_is(
             assert len(fix.draft) == len(draft) - 1 and len(kept) >= len(fix.draft)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(conversations, texts, st.lists(images, min_size=1, max_size=4).map(tuple), st.integers(200, 40_000))
 def test_one_tile_for_each_image_is_offered_whenever_it_would_fit(
     conversation: Conversation, text: str, draft: tuple[Attachment, ...], context: int
@@ -197,7 +197,6 @@ def test_tiles_are_shared_fairly(
     assert (None if found is None else tuple(one.max_tiles for one in found)) == shared
 
 
-@settings(deadline=None)
 @given(st.lists(images, min_size=1, max_size=6).map(tuple), st.integers(0, 160))
 @example((image((2000, 2000), 40), image((1280, 1130), 40)), 30)
 def test_a_share_is_within_its_limits_and_no_image_could_have_one_grid_more(
@@ -219,7 +218,6 @@ def test_a_share_is_within_its_limits_and_no_image_could_have_one_grid_more(
             assert views(raised) == views(shared) or sum(views(raised)) > most
 
 
-@settings(deadline=None)
 @given(st.lists(images, min_size=2, max_size=5).map(tuple), st.integers(5, 120))
 def test_no_image_has_more_while_one_with_fewer_could_still_grow(
     draft: tuple[Attachment, ...], most: int
@@ -235,7 +233,6 @@ def test_no_image_has_more_while_one_with_fewer_could_still_grow(
             assert rest + larger[0] > most
 
 
-@settings(deadline=None)
 @given(st.tuples(st.integers(2, 9000), st.integers(2, 9000)), st.integers(1, 39))
 def test_a_higher_maximum_never_costs_less(size_wh: tuple[int, int], most: int) -> None:
     now, more = plan_tiles(size_wh, most), plan_tiles(size_wh, most + 1)
@@ -245,7 +242,7 @@ def test_a_higher_maximum_never_costs_less(size_wh: tuple[int, int], most: int) 
 # What it takes.
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(conversations, texts, drafts, st.sampled_from([estimate, lambda text: len(text.encode())]))
 def test_the_total_is_the_prompts_segments_and_the_room_for_the_answer(
     conversation: Conversation, text: str, draft: tuple[Attachment, ...], count_text: object
@@ -279,7 +276,6 @@ def test_the_total_is_the_prompts_segments_and_the_room_for_the_answer(
     assert found.estimated == (count_text is estimate)
 
 
-@settings(deadline=None)
 @given(conversations, texts, drafts, images, st.text(alphabet="abc XYZ 12 é猫🐈", min_size=1))
 def test_more_of_anything_never_takes_less(
     conversation: Conversation, text: str, draft: tuple[Attachment, ...], more: Attachment, words: str

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -153,7 +153,6 @@ pieces = st.sampled_from(
 texts = st.lists(pieces | st.text(max_size=6), max_size=8).map("".join)
 
 
-@settings(deadline=None)
 @given(texts)
 def test_no_text_keeps_a_control_string_and_twice_is_like_once(text: str) -> None:
     harmless = neutralise(text)
@@ -167,7 +166,6 @@ def test_half_a_character_becomes_a_mark_that_every_server_can_read() -> None:
     assert neutralise("\ud83d\ude00 is whole") == "😀 is whole"
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(texts, texts), min_size=1, max_size=3))
 def test_nobody_can_open_or_close_a_role_or_add_an_image(turns: list[tuple[str, str]]) -> None:
     conversation = Conversation()
@@ -272,7 +270,6 @@ attachments = st.lists(st.sampled_from([ONE_TILE, THREE_VIEWS, SEVEN_VIEWS]), ma
 asked = st.lists(st.tuples(texts, attachments, texts), min_size=1, max_size=5)
 
 
-@settings(deadline=None)
 @given(asked, st.sampled_from([1, 64]))
 def test_what_the_model_has_read_never_changes_when_the_conversation_goes_on(
     turns: list[tuple[str, tuple[Attachment, ...], str]], tokens_per_tile: int
@@ -287,7 +284,6 @@ def test_what_the_model_has_read_never_changes_when_the_conversation_goes_on(
             read = prompt
 
 
-@settings(deadline=None)
 @given(asked)
 def test_segments_are_the_prompt_in_order_with_one_place_for_each_image(
     turns: list[tuple[str, tuple[Attachment, ...], str]],

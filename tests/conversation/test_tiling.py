@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -163,7 +163,6 @@ def test_what_a_picture_costs(
     assert plan.visual_tokens(TOKENS_26B) == tokens
 
 
-@settings(deadline=None)
 @given(sizes, limits)
 def test_there_are_never_more_tiles_than_the_mode_allows(size_wh: tuple[int, int], max_tiles: int) -> None:
     plan = plan_tiles(size_wh, max_tiles)
@@ -173,7 +172,6 @@ def test_there_are_never_more_tiles_than_the_mode_allows(size_wh: tuple[int, int
     assert plan.canvas_wh == (columns * TILE_PX, rows * TILE_PX)
 
 
-@settings(deadline=None)
 @given(sizes, limits)
 def test_a_thumbnail_follows_exactly_when_there_are_several_tiles(
     size_wh: tuple[int, int], max_tiles: int
@@ -184,7 +182,6 @@ def test_a_thumbnail_follows_exactly_when_there_are_several_tiles(
     assert plan.visual_tokens(TOKENS_26B) == 256 * plan.views <= 10_496
 
 
-@settings(deadline=None)
 @given(sizes, limits)
 @example((1000, 1000), 40)
 def test_no_other_grid_is_nearer_to_the_pictures_shape(size_wh: tuple[int, int], max_tiles: int) -> None:
@@ -197,7 +194,6 @@ def test_no_other_grid_is_nearer_to_the_pictures_shape(size_wh: tuple[int, int],
     assert away(*plan.grid) == min(away(*grid) for grid in grids)
 
 
-@settings(deadline=None)
 @given(sizes, limits)
 def test_a_higher_mode_never_fits_the_shape_worse(size_wh: tuple[int, int], max_tiles: int) -> None:
     def away(plan: TilePlan) -> float:
@@ -206,7 +202,6 @@ def test_a_higher_mode_never_fits_the_shape_worse(size_wh: tuple[int, int], max_
     assert away(plan_tiles(size_wh, MAX_TILES)) <= away(plan_tiles(size_wh, max_tiles))
 
 
-@settings(deadline=None)
 @given(sizes, limits)
 def test_a_larger_picture_of_the_same_shape_never_gets_fewer_tiles(
     size_wh: tuple[int, int], max_tiles: int
@@ -215,7 +210,6 @@ def test_a_larger_picture_of_the_same_shape_never_gets_fewer_tiles(
     assert plan_tiles(double, max_tiles).tiles >= plan_tiles(size_wh, max_tiles).tiles
 
 
-@settings(deadline=None)
 @given(sizes)
 def test_mode_low_is_one_tile_for_every_picture(size_wh: tuple[int, int]) -> None:
     assert plan_tiles(size_wh, MODES["low"]).views == 1

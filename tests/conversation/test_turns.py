@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import FrozenInstanceError
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -114,7 +114,6 @@ deeds = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(deeds)
 def test_whatever_people_do_only_the_last_turn_may_lack_its_answer(deeds: list[tuple[object, ...]]) -> None:
     conversation = Conversation(id="c")

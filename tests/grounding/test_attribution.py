@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -309,7 +309,6 @@ def shown(pieces: list[str], conversation: Conversation) -> list[Part]:
     return [next(pinned) if isinstance(event, Box) else event for event in merged]
 
 
-@settings(deadline=None)
 @given(TEXTS, st.lists(st.integers(0, 300), max_size=6))
 def test_no_way_of_cutting_changes_what_is_shown(text: str, places: list[int]) -> None:
     conversation = asked(("Where?", 2))
@@ -319,7 +318,6 @@ def test_no_way_of_cutting_changes_what_is_shown(text: str, places: list[int]) -
     assert shown(list(text), conversation) == whole
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_holding_a_box_loses_nothing(text: str) -> None:
     parts, events = shown([text], asked(("Where?", 2))), parse(text).events

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from internvl_demo.grounding.lists import LIST_CHARS
@@ -142,7 +142,6 @@ FRAGMENTS = st.sampled_from([*TAGS, *PARTS_OF_TAGS, *PARTS_OF_LISTS, *OTHER_PART
 TEXTS = st.lists(FRAGMENTS | st.text(max_size=3), max_size=25).map("".join)
 
 
-@settings(deadline=None)
 @given(st.lists(TEXTS, max_size=8))
 def test_no_way_of_cutting_changes_anything(pieces: list[str]) -> None:
     whole = parse("".join(pieces))
@@ -150,7 +149,6 @@ def test_no_way_of_cutting_changes_anything(pieces: list[str]) -> None:
     assert streamed("".join(pieces)) == whole
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_whatever_is_written_no_raw_tag_is_shown_and_boxes_are_boxes(text: str) -> None:
     parsed = parse(text)
@@ -164,13 +162,11 @@ def test_whatever_is_written_no_raw_tag_is_shown_and_boxes_are_boxes(text: str) 
             assert not RAW_TAG.search(event.label)
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="abx <>/\n", max_size=40))
 def test_text_without_a_tag_arrives_unchanged(text: str) -> None:
     assert parse(text + ".").events == (Text(text + "."),)
 
 
-@settings(deadline=None)
 @given(st.lists(UNTAGGED | st.text(max_size=3), max_size=12).map("".join))
 def test_text_without_a_box_arrives_unchanged(text: str) -> None:
     parsed = parse(text.replace("<", ""))
@@ -184,7 +180,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(VALUES, st.sampled_from(["", "```json\n", "See ", "- "]), st.sampled_from([None, 1]))
 def test_json_without_a_box_arrives_unchanged(value: object, before: str, indent: int | None) -> None:
     text = before + json.dumps(value, indent=indent, ensure_ascii=False).replace("<", "")
@@ -329,7 +324,6 @@ def test_pixels(
     assert to_px(box_1000, size_wh) == xyxy_px
 
 
-@settings(deadline=None)
 @given(st.tuples(*[st.integers(-10, 1010)] * 4), st.tuples(st.integers(1, 5000), st.integers(1, 5000)))
 def test_pixels_lie_within_the_image(box_1000: tuple[int, int, int, int], size_wh: tuple[int, int]) -> None:
     left, top, right, bottom = to_px(box_1000, size_wh)

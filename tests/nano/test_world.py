@@ -55,7 +55,7 @@ def test_english_counts_as_people_do(kind: str, plural: str) -> None:
 
 
 @pytest.mark.parametrize("draw", DRAWN)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 2 * EXAM_SEEDS))
 def test_a_picture_is_what_its_seed_says_and_its_truth_lies_within(draw: str, seed: int) -> None:
     picture, again = DRAWN[draw](seed), DRAWN[draw](seed)

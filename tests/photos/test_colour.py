@@ -166,7 +166,7 @@ def test_the_worst_profile_is_refused_quickly() -> None:
     assert kept_profile(P3 + bytes(10_000_000), "RGB") is None
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.sampled_from([*WIDE.values()]),
     st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=12),

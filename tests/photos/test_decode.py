@@ -351,14 +351,14 @@ def photo_or_refusal(attempt: Callable[[], Photo]) -> None:
     assert photo_of(photo.image, photo.name) == photo
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.binary(max_size=300), kind=st.sampled_from(["", *FILES]), kept=st.integers(0, 40))
 def test_random_bytes_give_a_photo_or_a_refusal(data: bytes, kind: str, kept: int) -> None:
     beginning = FILES[kind][:kept] if kind else b""
     photo_or_refusal(lambda: read_photo(beginning + data))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     kind=st.sampled_from([*FILES]),
     flips=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8),
@@ -375,7 +375,7 @@ def test_a_file_with_changed_and_missing_bytes_gives_a_photo_or_a_refusal(
     photo_or_refusal(lambda: read_photo(bytes(data[: None if cut is None else cut % len(data)])))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(name=st.text(max_size=200))
 def test_any_name_becomes_one_short_printable_line(name: str) -> None:
     shown = photo_of(picture([[RED, BLUE], [BLUE, RED]], 1), name).name

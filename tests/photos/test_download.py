@@ -127,7 +127,6 @@ def test_these_are_public(number: str) -> None:
     assert is_public(number)
 
 
-@settings(deadline=None)
 @given(st.ip_addresses(v=4))
 def test_no_number_of_ours_becomes_public_inside_another(address: Any) -> None:
     hidden = int(address)
@@ -310,7 +309,7 @@ def test_a_host_that_nobody_answers_for_is_told() -> None:
         asyncio.run(gone())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.text(max_size=60), st.sampled_from(["", "http://", "https://a.org/", "http://[", "http://1."]))
 def test_whatever_is_typed_only_errors_with_a_next_step_come_out(text: str, before: str) -> None:
     async def nowhere(_host: str, _port: int) -> list[str]:

@@ -315,7 +315,7 @@ def test_mending_takes_linear_time(head: bytes, fill: bytes) -> None:
         assert_linear(lambda text, read=read: read(text.encode("latin-1")), hostile)  # type: ignore[misc]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(st.from_regex(r"[a-z][a-zA-Z][A-Z][a-z]", fullmatch=True), st.binary(max_size=60)),
@@ -327,7 +327,7 @@ def test_no_ancillary_chunk_refuses_a_png(chunks: list[tuple[str, bytes]]) -> No
     assert read_photo(with_chunks(*told)) == photo_of(picture())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.sampled_from([*range(0xE0, 0xF0), 0xFE]), st.binary(max_size=60)), max_size=4),
     st.booleans(),

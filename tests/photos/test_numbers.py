@@ -274,7 +274,7 @@ def test_values_stored_as_differences_are_read(mode: str, options: dict[str, Any
     assert np.abs(np.asarray(photo.image)[..., 0] - ramp * 255).max() <= 1
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.lists(st.floats(width=32) | st.floats(0, 2, width=32), min_size=4, max_size=4),
     st.sampled_from([0, 1]),

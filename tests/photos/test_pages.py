@@ -199,7 +199,7 @@ def test_what_is_broken_behind_the_first_picture_does_not_matter(format: str) ->
     assert read_photo(data[: -len(data) // 4]).size_wh == (64, 64)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.data())
 def test_any_directory_gives_a_photo_or_a_refusal(data: st.DataObject) -> None:
     numbers = st.sampled_from(

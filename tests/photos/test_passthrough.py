@@ -4,7 +4,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -207,7 +207,6 @@ def test_a_turn_that_only_xmp_tells_is_kept() -> None:
 ANY_BYTES = st.binary(max_size=30)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from([*range(0xE0, 0xF0), 0xFE]), ANY_BYTES), max_size=6),
     st.integers(1, 8),
@@ -230,7 +229,6 @@ def test_cleaned_jpeg_shows_the_same(
     assert pixels_of(clean).size == (48, 32)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.from_regex(r"[a-z][a-zA-Z]{3}", fullmatch=True), ANY_BYTES), max_size=6), ANY_BYTES
 )
@@ -242,7 +240,6 @@ def test_cleaned_png_shows_the_same(chunks: list[tuple[str, bytes]], behind: byt
     assert clean is not None or any(kind in ("tRNS", "acTL", "fcTL", "fdAT") for kind, _ in chunks)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=64), st.sampled_from(["", "jpeg", "progressive jpeg", "png"]), st.integers(0, 2000))
 def test_any_bytes_are_cleaned_or_not(data: bytes, kind: str, kept: int) -> None:
     clean = cleaned(FILES.get(kind, b"")[:kept] + data)

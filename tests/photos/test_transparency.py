@@ -108,7 +108,7 @@ def test_a_blank_sheet_stays_white(opaque: int) -> None:
     assert set(pixels(photo.image)) == {WHITE} and photo.note is None
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.tuples(*[st.integers(0, 255)] * 3), st.integers(60, 255))
 def test_a_shape_of_any_colour_can_be_seen(colour: tuple[int, int, int], opaque: int) -> None:
     assert is_seen(photo_of(logo(colour, opaque=opaque)).image) or opaque < 100

@@ -246,5 +246,5 @@ class AnyDeeds(RuleBasedStateMachine):
 
 
 def test_whatever_people_do_the_store_and_the_values_say_the_same() -> None:
-    often = settings(max_examples=60, stateful_step_count=20, deadline=None)
+    often = settings(max_examples=60, stateful_step_count=20)
     run_state_machine_as_test(AnyDeeds, settings=often)

@@ -187,5 +187,5 @@ def test_whatever_people_do_with_photos_the_store_and_the_values_say_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(limits, "UNSENT_PICTURES", 4)
-    often = settings(max_examples=50, stateful_step_count=25, deadline=None)
+    often = settings(max_examples=50, stateful_step_count=25)
     run_state_machine_as_test(AnyPhotoDeeds, settings=often)

@@ -258,15 +258,18 @@ def test_a_failed_answer_says_what_and_what_next(me: Client, scripted: ScriptedM
 def test_blocks_are_rendered_for_who_asks_for_them(me: Client, scripted: ScriptedModel) -> None:
     scripted.script = ["A **bold** word.\n\n<script>alert(1)</script> and $x^2$."]
     conversation = me.ask("Write.")["conversation"]
-    html = ""
+    blocks: list[str] = []
     for _, name, data in me.events(conversation, blocks=True):
-        if name == "answer.block":
-            html += data["html"]
-        if name == "conversation" and data["questions"][0]["answers"][0]["state"] == "complete":
-            html = "".join(data["questions"][0]["answers"][0]["blocks"])
+        if name == "conversation":
+            answer = data["questions"][0]["answers"][0]
+            blocks = answer["blocks"]
+            if answer["state"] == "complete":
+                break
+        elif name == "answer.block":
+            blocks[data["index"] :] = [data["html"]]
+        elif name == "answer.done":
             break
-        if name == "answer.done":
-            break
+    html = "".join(blocks)
     assert "<strong>bold</strong>" in html and "<script>" not in html and "<math" in html
 
 

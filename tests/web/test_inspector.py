@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as unhurried
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -167,7 +166,6 @@ def test_hostile_words_stay_words_in_python(server: Captured, tmp_path: Path) ->
     assert sent == really_sent(server, conversation)
 
 
-@unhurried(deadline=None)
 @given(st.text(st.characters(exclude_categories=())), st.sampled_from([ByServer(MODEL), InProcess()]))
 def test_no_text_steers_a_terminal(text: str, how: How) -> None:
     inspection = inspected(Conversation().ask(text), how)
@@ -225,7 +223,6 @@ TEXTS = st.one_of(st.sampled_from(HOSTILE_PROMPTS[:-1]), st.text(max_size=20))
 IMAGES = st.lists(st.builds(Attachment, st.sampled_from([RED, WIDE]), st.integers(1, 40)), max_size=2)
 
 
-@unhurried(deadline=None)
 @given(st.lists(st.tuples(TEXTS, IMAGES), min_size=1, max_size=4), st.booleans())
 def test_the_segments_are_the_prompt_to_the_letter(
     turns: list[tuple[str, list[Attachment]]], answered: bool

@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as unhurried
 from hypothesis import strategies as st
 
 from internvl_demo.grounding.parser import Box, Event, Phrase, Text
@@ -152,7 +151,6 @@ ANSWERS = st.lists(
 ).map(lambda parts: [event for part in parts for event in part])
 
 
-@unhurried(deadline=None)
 @given(ANSWERS)
 def test_only_our_tags_come_out(events: list[Event]) -> None:
     content = shown(*events)

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as unhurried
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -51,7 +50,6 @@ def letters(events: Iterable[Event]) -> list[Event]:
     ]
 
 
-@unhurried(deadline=None)
 @given(ANSWERS, st.integers(1, 5))
 def test_blocks_are_the_same_however_text_came(events: list[Event], every: int) -> None:
     reader, pieces = Reader(), letters(events)
@@ -63,7 +61,6 @@ def test_blocks_are_the_same_however_text_came(events: list[Event], every: int) 
     assert lengths == sorted(lengths)
 
 
-@unhurried(deadline=None)
 @given(ANSWERS, st.integers(20, 90))
 def test_long_blocks_are_cut_at_the_same_places(events: list[Event], chars: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -117,7 +114,6 @@ def test_a_line_end_may_be_cut_in_two() -> None:
     assert reader.page == [f"<p>a<br>b<br>c\n\nd{SPAN.format(1, 0, 'e')}</p>"]
 
 
-@unhurried(deadline=None)
 @given(NASTY)
 def test_splitting_agrees_with_reading_the_whole(said: str) -> None:
     with pytest.MonkeyPatch.context() as patch:

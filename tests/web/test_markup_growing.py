@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as unhurried
 from hypothesis import strategies as st
 
 from internvl_demo.grounding.parser import Event, Text
@@ -128,7 +127,6 @@ def test_marks_do_not_wait_behind_what_is_drawn(every: int) -> None:
         assert not re.search(r"\w[^\w\s]*(\*\*|`)", line), "but at the beginning of a line they may"
 
 
-@unhurried(deadline=None)
 @given(ANSWERS, st.integers(1, 9))
 def test_what_is_drawn_early_is_safe_and_forgotten(events: list[Event], every: int) -> None:
     reader, pieces = Reader(), letters(events)

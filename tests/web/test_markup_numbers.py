@@ -5,7 +5,6 @@ import re
 
 import pytest
 from hypothesis import example, given
-from hypothesis import settings as unhurried
 from hypothesis import strategies as st
 
 from internvl_demo.web.markup import markdown
@@ -97,7 +96,6 @@ def numbers(text: str) -> list[str]:
     return re.findall(r"\d+", text)
 
 
-@unhurried(deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
 @example("3*4*5 = 60, 5**2**3, **1**_2_, 1~~2~~3, a*2*b, __6__7")
 @example("007. a\n8. b\n010. c\n\n``` 3 4\n```py3\n5\n```")
@@ -126,7 +124,6 @@ FORMULAS = st.lists(
 ).map("".join)
 
 
-@unhurried(deadline=None)
 @given(FORMULAS)
 def test_formulas_keep_their_digits(said: str) -> None:
     page = Page(shown(said))

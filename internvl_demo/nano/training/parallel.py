@@ -7,6 +7,7 @@ step. The two were not compared on compiled layers.
 """
 
 import os
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from typing import Any
 import torch
 from torch import distributed
 from torch.multiprocessing import spawn  # type: ignore[attr-defined]
+
+PATIENCE_S = 10.0
+"""What a process that lost another waits to be ended by that one's failure, which says more than its own."""
 
 
 def run_together(processes: int, folder: Path, work: Callable[..., Any], *arguments: Any) -> None:
@@ -44,7 +48,11 @@ def share_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     chosen = [parameter for parameter in parameters if parameter.requires_grad]
     parts = [torch.zeros_like(one) if one.grad is None else one.grad for one in chosen]
     flat = torch.cat([part.flatten() for part in parts])
-    distributed.all_reduce(flat)
+    try:
+        distributed.all_reduce(flat)
+    except RuntimeError:
+        time.sleep(PATIENCE_S)
+        raise
     flat /= size()
     means = torch.split(flat, [one.numel() for one in chosen])
     for parameter, mean in zip(chosen, means, strict=True):

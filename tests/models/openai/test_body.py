@@ -7,7 +7,7 @@ import json
 import threading
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from internvl_demo.conversation.turns import Attachment, Conversation
@@ -37,7 +37,6 @@ def written(marks: PhotoMarks, fields: dict[str, object]) -> tuple[list[bytes], 
     return asyncio.run(parts()), body.length
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=20), max_size=4), st.text(), st.integers(1, 3))
 def test_the_body_is_json_with_the_photos_in_their_places(
     contents: list[bytes], text: str, repeats: int

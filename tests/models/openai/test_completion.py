@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from internvl_demo.errors import BackendError, DemoError
@@ -91,7 +91,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(JSON, max_size=4))
 def test_any_json_is_text_or_a_failure_of_ours(values: list[object]) -> None:
     reader = CompletionReader(100)
@@ -162,7 +161,6 @@ def test_a_server_that_does_not_count_is_believed_without(counted: object) -> No
     assert not reader.failure and reader.usage() == Usage(0, 0)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_text_is_the_same_however_it_is_cut(data: st.DataObject) -> None:
     texts = data.draw(st.lists(st.text(alphabet="aé猫🐈\ud83d\udc08", max_size=3), max_size=5))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from internvl_demo.models.openai.sse import EventDecoder, EventTooLongError
@@ -88,7 +88,6 @@ PARTS = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(PARTS, max_size=30), st.data())
 def test_any_bytes_are_read_as_specified(parts: list[bytes], data: st.DataObject) -> None:
     stream = b"".join(parts)
