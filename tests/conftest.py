@@ -17,7 +17,7 @@ from tests.support.fake_lmdeploy import Fake, install
 from tests.support.launched import OFFICIAL, QUICK
 from tests.support.scripted_model import ScriptedModel
 from tests.support.served_page import served
-from tests.support.shared_tab import PERSON, Tab
+from tests.support.shared_tab import Tabs
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("INTERNVL_KEEP_DAYS", "0")  # nobody's own conversations
@@ -66,40 +66,23 @@ def nano_url(nano: LocalBackend) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def tab(browser: Browser, scripted_url: str) -> Iterator[Tab]:
-    """One tab for all tests of a module, on the page that the scripted model answers."""
-    tab = Tab(browser.new_context(**PERSON), scripted_url)
-    yield tab
-    tab.page.context.close()
+def tabs(browser: Browser) -> Tabs:
+    """The browser's tabs, which its tests share."""
+    return Tabs(browser)
 
 
 @pytest.fixture
-def page(tab: Tab, scripted: ScriptedModel) -> Iterator[Page]:
-    """The page as a newcomer sees it; fails the test when a script fails, or one runs that may not."""
+def open_page(tabs: Tabs) -> Iterator[Callable[..., Page]]:
+    """Opens the page as a newcomer sees it; fails the test when a script fails, or one runs that may not."""
+    with tabs.lend() as open_:
+        yield open_
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page], scripted_url: str, scripted: ScriptedModel) -> Page:
+    """The page as a newcomer sees it, answered by the scripted model."""
     scripted.begin_anew()
-    yield tab.open()
-    assert not tab.errors and not tab.dialogs
-
-
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens a page in a tab of its own; fails the test when the browser reports an error in our scripts."""
-    contexts, errors = [], []
-
-    def open_(url: str, **settings: object) -> Page:
-        context = browser.new_context(**{**PERSON, **settings})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(url)
-        page.wait_for_selector("#send")
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert not errors
+    return open_page(scripted_url)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.conftest import QUIET
+from tests.support.shared_tab import Tabs
 
 HERE = Path(__file__).parent
 
@@ -28,3 +29,9 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*QUIET, *cameras])
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="package")
+def tabs(browser: Browser) -> Tabs:
+    """Its tabs, which the whole folder shares."""
+    return Tabs(browser)

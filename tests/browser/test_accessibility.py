@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.support.accessibility import serious
 from tests.support.full_page import DIALOGS, fill, pointing
 from tests.support.scripted_model import ScriptedModel
+from tests.support.shared_tab import Tabs
 
 Open = Callable[..., Page]
 
@@ -31,19 +32,13 @@ STATES = (PLAIN, POINTING, *(dialog for _, dialog, _ in DIALOGS))
 
 @pytest.fixture(scope="module", params=VIEWS.values(), ids=VIEWS)
 def page(
-    request: pytest.FixtureRequest, browser: Browser, scripted_url: str, scripted: ScriptedModel
+    request: pytest.FixtureRequest, tabs: Tabs, scripted_url: str, scripted: ScriptedModel
 ) -> Iterator[Page]:
     """The page with something of everything; what a test opens, it closes."""
-    context = browser.new_context(**request.param)
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(scripted_url)
-    fill(page, scripted)
-    yield page
-    context.close()
-    assert not errors
+    with tabs.lend() as open_page:
+        page = open_page(scripted_url, **request.param)
+        fill(page, scripted)
+        yield page
 
 
 @pytest.fixture(params=STATES)

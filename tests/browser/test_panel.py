@@ -1,6 +1,6 @@
 """The list of a person's conversations: open, name, delete, leave and come back; in real Chromium."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -21,17 +21,6 @@ HOSTILE = {
 """What a conversation may be called by its first question, or by its owner."""
 WHOLE = 80
 """Characters of a name that are kept."""
-
-
-@pytest.fixture
-def page(open_page: Open, scripted_url: str, scripted: ScriptedModel) -> Iterator[Page]:
-    scripted.script, scripted.stopped = ["Hello."], 0
-    scripted.asked.clear()
-    page = open_page(scripted_url)
-    ran: list[str] = []
-    page.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
-    yield page
-    assert not ran, "a script ran"
 
 
 def three(page: Page, scripted: ScriptedModel) -> None:

@@ -38,11 +38,8 @@ class KeptConversation:
 
     def open_in(self, open_page: Callable[..., Page], **view: Any) -> Page:
         """Open the page in this person's browser, with this conversation."""
-        stored = {"name": "internvl-owner", "value": self._secret}
-        origin = {"origin": self._url.rstrip("/"), "localStorage": [stored]}
-        page = open_page(self._url, storage_state={"cookies": [], "origins": [origin]}, **view)
-        page.evaluate("id => sessionStorage.setItem('internvl-conversation', id)", self.id)
-        page.reload()
+        shown = {"internvl-conversation": self.id}
+        page = open_page(self._url, local={"internvl-owner": self._secret}, session=shown, **view)
         page.wait_for_selector("#conversation .bot")
         return page
 
