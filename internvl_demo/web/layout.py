@@ -25,15 +25,15 @@ def lay_out() -> None:
     with gr.Row(elem_id="head"):
         widget("panel")
         widget("heading")
+        widget("settings", elem_id="settings-place")
     with gr.Row(elem_id="desk", equal_height=False):
-        with gr.Column(scale=5, min_width=340, elem_id="talk"):
-            widget("conversation")
+        with gr.Column(scale=5, min_width=320, elem_id="talk"):
+            widget("conversation", {"examples": examples()})
             widget("inspector")
             widget("notice")
             widget("composer", elem_id="composer-card")
-        with gr.Column(scale=5, min_width=340, elem_id="sight"):
+        with gr.Column(scale=5, min_width=320, elem_id="sight"):
             widget("viewer")
-            widget("examples", {"examples": examples()})
 
 
 def widget(folder: str, value: dict[str, Any] | None = None, *, elem_id: str | None = None) -> gr.HTML:

@@ -1,7 +1,10 @@
-// The chips: one for each picture that waits. A chip's nodes stay while its picture does, so that a change takes
-// neither the focus nor an open choice.
-import { button, clamp, icon, make, pictured } from '../lib/dom.js'
+// The chips: one small picture for each that waits, with its number. A press shows it large in the viewer, and opens what
+// there is to know and to choose of it. A chip's nodes stay while its picture does, so that a change takes neither the
+// focus nor an open choice.
+import { button, clamp, icon, make, pictured, set } from '../lib/dom.js'
 import { MOST_TILES, mostTiles } from '../lib/draft.js'
+import { turnTo } from '../lib/page.js'
+import { makePopup } from '../lib/popup.js'
 import { language, words } from '../lib/words.js'
 
 const CUSTOM_TILES = 6 // where a choice of one's own begins
@@ -18,37 +21,36 @@ function drawnGrid([columns, rows]) {
 }
 
 // What the server said of how it read the picture: nothing is wrong.
-function noteText({ note }) {
+export function noteText({ note }) {
   const { what, next_step } = note?.also?.[language()] ?? note ?? {}
   return what ? `${what} ${next_step}` : ''
 }
 
 // act(action): an action for `applyAction` of lib/draft.js.
 export function makeChip(act) {
-  let chip = null // { photo, max_tiles, caption, cost, grid }
+  let chip = null // { photo, max_tiles, number, caption, cost, grid }
   let at = 0
   let last = 0
   let custom = false // a number of its own, though it may be one that has a name
   const tell = (action) => act({ id: chip.photo.id, at, ...action })
   const move = (by) => () => { if (at + by >= 0 && at + by <= last) tell({ do: 'move', to: at + by }) }
 
+  const count = make('b')
+  const thumb = button({ class: 'thumb' }, () => turnTo(chip.number), count)
+  const remove = button({ class: 'remove' }, () => tell({ do: 'remove' }), icon('remove'))
   const drawing = make('span', { class: 'drawing' })
-  const thumb = make('span', { class: 'thumb', title: words('tray_drag') }, drawing)
   const caption = make('b')
   const name = make('span', { class: 'name' })
-  const remove = button({ class: 'bare remove' }, () => tell({ do: 'remove' }), icon('remove'))
   const cost = make('div', { class: 'cost' })
-  const note = make('div', { class: 'note', role: 'status' })
+  const note = make('div', { class: 'note' })
   const mode = make('select')
   const tiles = make('input', { type: 'number', min: 1, max: MOST_TILES, step: 1, hidden: true })
   const earlier = button({ class: 'bare earlier' }, move(-1), icon('earlier'))
   const later = button({ class: 'bare later' }, move(1), icon('later'))
-  const node = make('li', { class: 'line' }, thumb,
-    make('div', { class: 'about' },
-      make('div', { class: 'head' }, caption, name, remove),
-      cost,
-      note,
-      make('div', { class: 'acts' }, mode, tiles, make('span', { class: 'moves' }, earlier, later))))
+  const popup = makePopup(thumb, make('div', { class: 'about', role: 'group' },
+    make('div', { class: 'head' }, caption, name, drawing), cost, note,
+    make('div', { class: 'acts' }, mode, tiles, make('span', { class: 'moves' }, earlier, later))))
+  const node = make('li', { class: 'line' }, thumb, remove, popup.panel)
 
   const options = [['', ''], ...MODES.map(([key, most]) => [words(key), String(most)]), [words('mode_custom'), 'custom']]
   mode.append(...options.map(([text, value]) => make('option', { value }, text)))
@@ -71,24 +73,26 @@ export function makeChip(act) {
     mode.value = own ? 'custom' : String(chip.max_tiles ?? '')
     tiles.hidden = !own
     if (own) tiles.value = chip.max_tiles
-    mode.classList.toggle('own', chip.max_tiles !== null)
+    for (const one of [mode, node]) one.classList.toggle('own', chip.max_tiles !== null)
   }
 
   // pageMode: of the chips without their own
-  function update(fresh, place, count, pageMode) {
+  function update(fresh, place, count_, pageMode) {
     const before = chip
-    ;[chip, at, last] = [fresh, place, count - 1]
+    ;[chip, at, last] = [fresh, place, count_ - 1]
     const image = chip.caption
     if (before?.photo.url !== chip.photo.url) pictured(thumb, chip.photo.url)
     caption.textContent = image
-    name.textContent = name.title = chip.photo.name
+    count.textContent = chip.number
+    name.textContent = name.title = thumb.title = chip.photo.name
     cost.textContent = chip.cost
     note.textContent = noteText(chip.photo)
     if (String(before?.grid) !== String(chip.grid)) drawing.replaceChildren(drawnGrid(chip.grid))
     mode.options[0].textContent = words('tray_default', { count: mostTiles(pageMode) })
-    for (const [control, key] of [[mode, 'mode'], [tiles, 'tiles'], [remove, 'remove'], [earlier, 'earlier'], [later, 'later']]) {
-      control.setAttribute('aria-label', words(`tray_${key}`, { image }))
+    for (const [control, key] of [[mode, 'mode'], [tiles, 'tiles'], [remove, 'remove'], [earlier, 'earlier'], [later, 'later'], [thumb, 'chip']]) {
+      control.setAttribute('aria-label', words(`tray_${key}`, { image, name: chip.photo.name }))
     }
+    set(popup.panel, { 'aria-label': image })
     // Not `disabled`: a button at the end of its way keeps the focus.
     earlier.setAttribute('aria-disabled', String(at === 0))
     later.setAttribute('aria-disabled', String(at === last))
@@ -102,6 +106,7 @@ export function makeChip(act) {
 // Another order by mouse or finger, from the thumbnail; on a phone the rest of a chip still scrolls the page.
 export function makeDrag(list, act, signal) {
   let drag = null // { node, pointer, x, y, begun, to, area }
+  let dragged = false // the press that ended was a drag: its click opens nothing
   const nodes = () => [...list.children]
 
   function nearest(x, y) {
@@ -127,6 +132,7 @@ export function makeDrag(list, act, signal) {
     const { node, begun, to } = drag
     node.style.transform = ''
     drag = null
+    dragged = begun
     mark()
     if (kept && begun && to !== nodes().indexOf(node)) act(node, to)
   }
@@ -135,21 +141,25 @@ export function makeDrag(list, act, signal) {
     const thumb = event.target.closest('.thumb')
     if (!thumb || event.button || drag) return
     const node = thumb.closest('.line')
+    dragged = false
     drag = { node, pointer: event.pointerId, x: event.clientX, y: event.clientY, begun: false, to: nodes().indexOf(node), area: node.getBoundingClientRect() }
-    thumb.setPointerCapture(event.pointerId)
-    event.preventDefault()
   })
   list.addEventListener('pointermove', (event) => {
     if (event.pointerId !== drag?.pointer) return
     const [right, down] = [event.clientX - drag.x, event.clientY - drag.y]
-    drag.begun ||= Math.hypot(right, down) >= START_PX
-    if (!drag.begun) return
+    if (!drag.begun && Math.hypot(right, down) < START_PX) return
+    if (!drag.begun) event.target.closest('.thumb')?.setPointerCapture(event.pointerId)
+    drag.begun = true
     drag.node.style.transform = `translate(${right}px, ${down}px)`
     drag.to = nearest(event.clientX, event.clientY)
     mark()
   })
   list.addEventListener('pointerup', (event) => { if (event.pointerId === drag?.pointer) end(true) })
   list.addEventListener('pointercancel', () => end(false))
+  list.addEventListener('click', (event) => {
+    if (dragged) event.stopPropagation()
+    dragged = false
+  }, true)
   window.addEventListener('keydown', (event) => {
     if (event.key !== 'Escape' || !drag) return
     end(false)

@@ -1,40 +1,33 @@
-// The tray: the pictures that wait in the composer as chips, what they cost, and other ways to add one.
+// The tray: the pictures that wait in the composer as chips, those that are on their way, and what they cost.
 import { tilesText, tokensText } from '../lib/tiles.js'
 import { button, icon, make } from '../lib/dom.js'
 import { tilesOf } from '../lib/draft.js'
-import { addAddress, addFiles, changeChip, focusComposer, imagesOf, on, page } from '../lib/page.js'
-import { number, words } from '../lib/words.js'
-import { makeAddress } from './address.js'
-import { makeCamera } from './camera.js'
-import { makeChip, makeDrag } from './chips.js'
+import { changeChip, focusComposer, imagesOf, on, page, removePlace } from '../lib/page.js'
+import { words } from '../lib/words.js'
+import { makeChip, makeDrag, noteText } from './chips.js'
 import { makeMention } from './mention.js'
 
-// choose(): opens the file dialog of the composer. Until `signal` says stop, for another language.
-export function makeTray(root, choose, signal) {
+// Until `signal` says stop, for another language.
+export function makeTray(root, signal) {
   const chips = new Map() // 'photo id, how manieth of it' -> chip
   let announce = null // what to say of the next state
 
   const list = make('ol', { class: 'chips', 'aria-label': words('tray_images') })
-  const total = make('div', { class: 'total' })
+  const places = make('ol', { class: 'places', hidden: true, 'aria-label': words('tray_places') })
   const trouble = make('div', { class: 'trouble' })
-  const counts = make('div', { id: 'token-count' }, list, trouble, total)
+  const counts = make('div', { id: 'token-count' }, list, places, trouble)
+  const notes = make('div', { class: 'notes', role: 'status' })
   const spinner = make('i', { class: 'spinner', hidden: true })
   const fetching = make('span')
   const waiting = make('div', { class: 'fetching', role: 'status' }, spinner, fetching)
   const live = make('div', { class: 'unseen', 'aria-live': 'polite' })
-  const camera = makeCamera(addFiles)
-  const address = makeAddress(addAddress)
   const mention = makeMention(images, signal)
-  const tool = (name, drawn, key, act) => button({ class: `tool ${name}` }, act, icon(drawn), make('span', {}, words(key)))
-  const tools = make('div', { class: 'tools' },
-    tool('open-files', 'plus', 'tray_file', choose),
-    tool('open-camera', 'camera', 'tray_camera', camera.open),
-    tool('open-address', 'address', 'tray_address', address.open))
-  root.replaceChildren(counts, make('div', { class: 'more' }, tools, waiting), live, mention.list, ...camera.nodes, ...address.nodes)
+  root.replaceChildren(counts, notes, waiting, live, mention.list)
   const drag = makeDrag(list, (node, to) => act({ do: 'move', ...chipOf(node).named(), to }), signal)
 
   const chipOf = (node) => [...chips.values()].find((chip) => chip.node === node)
-  const captionAt = (place) => `Image-${imagesOf(page.conversation).length + place + 1}`
+  const numberAt = (place) => imagesOf(page.conversation).length + place + 1
+  const captionAt = (place) => `Image-${numberAt(place)}`
 
   // What `@` can name: the conversation's images, then those that wait.
   function images() {
@@ -87,17 +80,32 @@ export function makeTray(root, choose, signal) {
     arrange(keys)
     const plans = draft.map(({ photo, max_tiles }) => tilesOf(photo, max_tiles ?? page.mode, page.model?.tokens_per_tile ?? 0))
     keys.forEach((key, index) => {
-      const chip = { ...draft[index], caption: captionAt(index), cost: costText(draft[index].photo, plans[index]), grid: plans[index].grid }
+      const chip = { ...draft[index], number: numberAt(index), caption: captionAt(index), cost: costText(draft[index].photo, plans[index]), grid: plans[index].grid }
       chips.get(key).update(chip, index, keys.length, page.mode)
     })
     list.hidden = !keys.length
-    const tokens = plans.reduce((sum, plan) => sum + plan.tokens, 0)
-    total.textContent = keys.length > 1 && page.model ? words('total', { count: number(tokens) }) : ''
+    drawPlaces()
     warn(page.trouble)
+    const noted = draft.flatMap(({ photo }) => noteText(photo) || []).join(' ')
+    if (notes.textContent !== noted) notes.textContent = noted
     wait()
     if (announce !== null) live.textContent = announce
     announce = null
     mention.refresh()
+  }
+
+  // Regions that the question is about.
+  let drawn = '[]'
+  function drawPlaces() {
+    const now = JSON.stringify(page.draft.regions)
+    if (now === drawn) return
+    drawn = now
+    places.hidden = !page.draft.regions.length
+    places.replaceChildren(...page.draft.regions.map(({ image, box_1000 }, index) => {
+      const text = words('viewer_region', { image: `Image-${image}`, box: box_1000.join(', ') })
+      const remove = button({ class: 'remove', 'aria-label': words('tray_remove', { image: text }) }, () => { removePlace(index); focusComposer() }, icon('remove'))
+      return make('li', { class: 'place' }, icon('region'), make('span', {}, text), remove)
+    }))
   }
 
   function costText({ size_wh: [width, height] }, plan) {

@@ -2,6 +2,7 @@
 // the versions of an answer side by side.
 import { button, icon, isComposing, make, onEnter, set } from '../lib/dom.js'
 import { choose, edit, page } from '../lib/page.js'
+import { splitRegions } from '../lib/regions.js'
 import { words } from '../lib/words.js'
 import { receiptText } from './receipts.js'
 
@@ -29,7 +30,8 @@ export function makeEditor(message, opener) {
     submit.disabled = true
     const text = area.value
     close()
-    const taken = await edit(question.id, text)
+    const places = question.text.slice(splitRegions(question.text).text.length) // stay with it
+    const taken = await edit(question.id, text.trim() + places)
     submit.disabled = false
     if (taken) area.value = ''
   })
@@ -69,7 +71,7 @@ export function makeEditor(message, opener) {
     open(fresh) {
       if (!open) {
         open = true
-        area.value ||= fresh.text
+        area.value ||= splitRegions(fresh.text).text
         area.rows = Math.min(8, area.value.split('\n').length + 1)
         message.append(form)
       }

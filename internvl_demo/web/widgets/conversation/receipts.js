@@ -3,7 +3,22 @@ import { tilesOf } from '../lib/draft.js'
 import { tilesText, tokensText } from '../lib/tiles.js'
 import { number, words } from '../lib/words.js'
 
-// Of an answer that is over. `images`: its question's; `model`: GET api/model.
+// What a reader has to know of an answer that is over: that it is not whole, or not sure.
+export function marksText({ state, receipt }) {
+  const parts = []
+  if (state === 'stopped') parts.push(words('receipt_stopped'))
+  if (state === 'broken') parts.push(words('receipt_broke_off'))
+  if (receipt?.length) parts.push(words('receipt_length'))
+  if (receipt?.dropped_boxes) parts.push(words('receipt_dropped', { count: receipt.dropped_boxes }))
+  if (receipt?.guess) parts.push(words('receipt_guess'))
+  return parts.join(' · ')
+}
+
+export function secondsText({ receipt }) {
+  return Number.isFinite(receipt?.total_s) ? words('receipt_seconds', { seconds: receipt.total_s.toFixed(receipt.total_s < 10 ? 1 : 0) }) : ''
+}
+
+// Of an answer that is over, all of it. `images`: its question's; `model`: GET api/model.
 export function receiptText(answer, images, model) {
   const { receipt } = answer
   const parts = []
@@ -12,11 +27,8 @@ export function receiptText(answer, images, model) {
   if (model) parts.push(...images.map((image) => imageText(image, model)))
   const cached = receipt?.usage?.cached_tokens
   if (cached) parts.push(words('receipt_cached', { count: number(cached) }))
-  if (receipt?.dropped_boxes) parts.push(words('receipt_dropped', { count: receipt.dropped_boxes }))
-  if (receipt?.guess) parts.push(words('receipt_guess'))
-  if (receipt?.length) parts.push(words('receipt_length'))
-  if (answer.state === 'stopped') parts.push(words('receipt_stopped'))
-  if (answer.state === 'broken') parts.push(words('receipt_broke_off'))
+  const marks = marksText(answer)
+  if (marks) parts.push(marks)
   if (answer.model) parts.push(answer.model)
   return parts.join(' · ')
 }

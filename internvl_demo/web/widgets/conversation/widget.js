@@ -3,17 +3,18 @@
 import { button, icon, make } from '../lib/dom.js'
 import { answerShown, light, lookAt, on, page, showAnswer, versions } from '../lib/page.js'
 import { onLanguage, words } from '../lib/words.js'
+import { makeEmpty } from './empty.js'
 import { makeFollower } from './following.js'
 import { makeAnswer, makeQuestion } from './messages.js'
 
 const TICK_MS = 1000
 
-export default function mount(element) {
+export default function mount(element, props) {
   const root = element.querySelector('.widget')
   const messages = new Map() // 'question id' or 'answer id' -> message
-  const placeholder = make('p', { class: 'placeholder' })
+  const empty = makeEmpty(props.value?.examples ?? [])
   const list = make('div', { class: 'messages' })
-  const log = make('div', { class: 'log', role: 'log', tabindex: '0' }, placeholder, list)
+  const log = make('div', { class: 'log', role: 'log', tabindex: '0' }, empty.node, list)
   const fresh = make('span')
   const pill = button({ class: 'new-text', hidden: true }, () => follower.toEnd(), icon('down'), fresh)
   const follower = makeFollower(log, list, (behind) => { pill.hidden = !behind })
@@ -39,7 +40,7 @@ export default function mount(element) {
       add(wanted, `answer ${answer.id}`, makeAnswer, (message) => message.update(answer, about))
     })
     arrange(wanted)
-    placeholder.hidden = questions.length > 0
+    empty.node.hidden = questions.length > 0
     if (busy && conversation.running !== running || shown !== conversation?.id) follower.toEnd()
     ;[shown, running] = [conversation?.id, conversation?.running]
   }
@@ -65,7 +66,7 @@ export default function mount(element) {
   }
 
   function relabel() {
-    placeholder.textContent = words('conversation_empty')
+    empty.relabel()
     fresh.textContent = words('conversation_new_text')
     log.setAttribute('aria-label', words('conversation'))
     for (const message of messages.values()) message.relabel()

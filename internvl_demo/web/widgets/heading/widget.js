@@ -1,44 +1,59 @@
-// The page's head: its title, what it is for, which model answers, and why it cannot answer now. The model is asked
-// about often while there is something to say, and seldom otherwise.
+// The page's head: its title, the pill that tells which model answers and how it is, and the other language. The
+// model is looked at while the page is seen, more often while it cannot answer or somebody waits for it.
 import { button, make } from '../lib/dom.js'
 import { emit, page } from '../lib/page.js'
 import { call } from '../lib/api.js'
 import { language, onLanguage, setLanguage, words } from '../lib/words.js'
+import { makePill } from './pill.js'
 
-const SOON_MS = 1000
-const SELDOM_MS = 10_000
+const SOON_MS = 2000
+const SELDOM_MS = 5000
+const MISSED = 2 // looks in a row that failed, until the page says so
 
 export default function mount(element) {
-  const tagline = make('p', { id: 'tagline' })
-  const note = make('p', { id: 'model-note' })
+  const pill = makePill()
   const other = button({ id: 'switch-language' }, () => setLanguage(language() === 'zh' ? 'en' : 'zh'))
-  const state = make('div', { id: 'server-state', role: 'status', hidden: true })
   element.querySelector('.widget').replaceChildren(
-    make('h1', { id: 'title' }, 'InternVL 1.5'), tagline, note, other, state)
+    make('h1', { id: 'title' }, 'InternVL 1.5'), pill.node, pill.panel, other)
+  let timer = 0
+  let turn = 0
+  let missed = 0
 
   function draw() {
-    tagline.textContent = words('tagline')
     other.textContent = words('language')
-    const { model } = page
-    note.textContent = !model ? '' : model.miniature ? words('model_miniature') : model.title
-    const problem = model?.state
-    state.hidden = !problem
-    state.replaceChildren(...problem ? [make('strong', {}, problem.what), ` ${problem.next_step}`] : [])
+    pill.draw(page.model, missed >= MISSED)
   }
 
-  async function ask() {
+  async function look() {
+    clearTimeout(timer)
+    const mine = ++turn
     try {
-      page.model = await call('GET', 'api/model')
-      emit('model', page.model)
-      draw()
-    } catch { /* the next time */ }
-    setTimeout(ask, page.model?.state ? SOON_MS : SELDOM_MS)
+      const model = await call('GET', 'api/model')
+      if (mine !== turn) return
+      missed = 0
+      take(model)
+    } catch {
+      if (mine !== turn) return
+      missed += 1
+    }
+    draw()
+    if (!document.hidden) timer = setTimeout(look, isCalm() ? SELDOM_MS : SOON_MS)
   }
 
+  // The length of the queue alone is nobody else's business.
+  function take(model) {
+    const before = page.model && { ...page.model, queue: null }
+    page.model = model
+    if (JSON.stringify(before) !== JSON.stringify({ ...model, queue: null })) emit('model', model)
+  }
+
+  function isCalm() {
+    return !missed && page.model?.state.kind === 'ready' && !page.model.queue.waiting
+  }
+
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) look() })
   onLanguage(() => {
     draw()
-    ask()
+    look()
   })
-  draw()
-  ask()
 }

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.options import Options, differences
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.models.openai.dialects import Dialect, messages_of, request_fields
 
@@ -50,18 +50,20 @@ class File(NamedTuple):
 
 
 def call_texts(
-    conversation: Conversation, options: Options, how: How, files: Mapping[str, File]
+    conversation: Conversation, options: Options, how: How, files: Mapping[str, File], host: Options
 ) -> tuple[str, str]:
     """Return the call as curl and as Python; curl is "" where the page's API cannot ask this.
 
-    files: the photos' files, by the photos' ids.
+    files: the photos' files, by the photos' ids. host: the options of the page, which its API answers with.
     """
     if isinstance(how, ByServer):
         return (
             _server_curl(conversation, options, how, files),
             _server_python(conversation, options, how, files),
         )
-    return _page_curl(conversation, files), _local_python(conversation, options, how, files)
+    return _page_curl(conversation, differences(options, host), files), _local_python(
+        conversation, options, how, files
+    )
 
 
 def _server_curl(
@@ -70,7 +72,9 @@ def _server_curl(
     """Write the body in pieces, a message a line, each image encoded where it stands."""
     urls = {key: f"data:{file.mime};base64,{_CUT}{file.name}{_CUT}" for key, file in files.items()}
     head = _json({"model": _whole(how.model), "stream": True}).removesuffix("}")
-    *earlier, last = (_json(message) for message in messages_of(conversation, urls, how.dialect))
+    *earlier, last = (
+        _json(message) for message in messages_of(conversation, urls, how.dialect, options.system)
+    )
     fields = _json(request_fields(conversation, options, how.dialect, how.model)).removeprefix("{")
     lines = []
     for piece in (f'{head},"messages":[', *(f"{message}," for message in earlier), f"{last}],", fields):
@@ -93,7 +97,7 @@ def _server_python(
     urls = {
         key: _Code(f"data_url({_string(file.name)}, {_string(file.mime)})") for key, file in files.items()
     }
-    messages = _literal(messages_of(conversation, urls, how.dialect), 1)
+    messages = _literal(messages_of(conversation, urls, how.dialect, options.system), 1)
     fields = _literal(request_fields(conversation, options, how.dialect, how.model), 1)
     return f"""\
 import base64
@@ -181,15 +185,16 @@ def _call(name: str, *arguments: str) -> str:
     return f"    .{name}(\n" + "".join(f"        {argument},\n" for argument in arguments) + "    )\n"
 
 
-def _page_curl(conversation: Conversation, files: Mapping[str, File]) -> str:
+def _page_curl(conversation: Conversation, options: Mapping[str, Any], files: Mapping[str, File]) -> str:
     """By the page's API, which takes one question, and one mode for all its images; "" beyond that."""
     images = conversation.images
     modes = {image.max_tiles for image in images} or {1}
     if len(conversation.turns) > 1 or len(modes) > 1:
         return ""
+    more = f",{_json(options)}" if options else ""
     before, after = (
         f'{{"data":[{{"text":{_json(_whole(conversation.turns[0].text))},"files":',
-        f'}},"{min(modes)}"]}}',
+        f'}},"{min(modes)}"{more}]}}',
     )
     uploads = " ".join(f"--form files=@{files[image.photo.id].name}" for image in images)
     upload = f"""\

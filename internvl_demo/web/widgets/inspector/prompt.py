@@ -96,25 +96,31 @@ def inspect(
     count_text: Callable[[str], int],
     *,
     exact: bool,
+    host: Options | None = None,
 ) -> Inspection:
     """Return the last question's prompt and call. `count_text` says how many tokens a text takes, `exact` whether it
-    knows or estimates. Raises ValueError where nothing has been asked.
+    knows or estimates; `host`: the page's own options. Raises ValueError where nothing has been asked.
 
     A photo over 2 megapixels without a plain original is encoded to learn its format: not for an event loop.
     """
     asked = conversation.retry()
     files = _files(asked)
-    curl, python = call_texts(asked, options, how, files)
-    return Inspection(tuple(_segments(asked, info, count_text, files)), exact, curl, python, how)
+    curl, python = call_texts(asked, options, how, files, host or Options())
+    segments = _segments(asked, options.system, info, count_text, files)
+    return Inspection(tuple(segments), exact, curl, python, how)
 
 
 # --- the prompt -------------------------------------------------------------------------------------------
 
 
 def _segments(
-    conversation: Conversation, info: ModelInfo, count_text: Callable[[str], int], files: Mapping[str, File]
+    conversation: Conversation,
+    system: str | None,
+    info: ModelInfo,
+    count_text: Callable[[str], int],
+    files: Mapping[str, File],
 ) -> Iterator[Segment]:
-    pieces: list[tuple[Kind, str | ImageSlot]] = [("system", system_text())]
+    pieces: list[tuple[Kind, str | ImageSlot]] = [("system", system_text(system))]
     images_before = 0
     for turn in conversation.turns:
         pieces += _turn_pieces(turn, images_before)

@@ -15,16 +15,19 @@ const SILENCE_MS = 40_000 // the server sends a comment every 15 s
 const secret = readSecret()
 
 // What went wrong and what to do now. `say()` gives { what, next_step } in the page's language, whichever that is by
-// then; `status` is the HTTP status of a refusal.
+// then, and perhaps `details` for whoever runs the page; `status` is the HTTP status of a refusal. `stays`: whether it
+// is still worth telling once the model answers again.
 export class Problem extends Error {
   constructor(say, status = 0) {
     super(say().what)
     this.say = say
     this.status = status
+    this.stays = false
   }
 
   get what() { return this.say().what }
   get next_step() { return this.say().next_step }
+  get details() { return this.say().details ?? '' }
 }
 
 // One of the page's own, by the key with which its two texts begin.
@@ -63,8 +66,8 @@ async function refusal(response) {
   const told = await response.json().catch(() => null)
   const unsaid = problemOf('failed', { status: response.status })
   return new Problem(() => {
-    const { what, next_step } = told?.also?.[language()] ?? told ?? {}
-    return { what: what ?? unsaid.what, next_step: next_step ?? unsaid.next_step }
+    const { what, next_step, details } = told?.also?.[language()] ?? told ?? {}
+    return { what: what ?? unsaid.what, next_step: next_step ?? unsaid.next_step, details }
   }, response.status)
 }
 

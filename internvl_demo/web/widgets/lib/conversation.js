@@ -52,7 +52,7 @@ const CHANGES = {
   'answer.box': (answer, { answer: _, ...box }) => ({ boxes: [...answer.boxes, box] }),
   'answer.block': (answer, { index, html, length }) => ({ blocks: [...answer.blocks.slice(0, index), html], length }), // later ones come again
   'answer.done': (answer, { state, receipt }) => ({ state, receipt }),
-  'answer.failed': (answer, { state, what, next_step, receipt }) => ({ state: state ?? 'broken', receipt, failure: { what, next_step } }),
+  'answer.failed': (answer, { state, what, next_step, details, receipt }) => ({ state: state ?? 'broken', receipt, failure: { what, next_step, details } }),
 }
 
 function withAnswer(conversation, answer) {
@@ -78,7 +78,7 @@ export function asked(conversation, ids, text, images) {
   const before = conversation ?? { ...NEW, id: ids.conversation, title: text }
   const first = imagesOf(before).length + 1
   const numbered = images.map((image, index) => ({ ...image, number: first + index }))
-  const question = { id: ids.question, text, images: numbered, answers: [begun(ids.answer)], chosen: null }
+  const question = { id: ids.question, text, images: numbered, answers: [begun(ids.answer)], chosen: null, siblings: [ids.question] }
   return { ...before, id: ids.conversation, running: ids.answer, questions: [...before.questions, question] }
 }
 
@@ -88,8 +88,10 @@ export function askedAgain(conversation, ids) {
   return { ...conversation, running: ids.answer, questions }
 }
 
+// Beside the old question, which stays with what followed it, but is not shown.
 export function edited(conversation, old, ids, text) {
   const place = conversation.questions.findIndex((question) => question.id === old)
-  const question = { ...conversation.questions[place], id: ids.question, text, answers: [begun(ids.answer)], chosen: null }
+  const { siblings, images } = conversation.questions[place]
+  const question = { id: ids.question, text, images, answers: [begun(ids.answer)], chosen: null, siblings: [...siblings, ids.question] }
   return { ...conversation, running: ids.answer, questions: [...conversation.questions.slice(0, place), question] }
 }

@@ -3,7 +3,9 @@
 import { Problem, call, exists, problemOf, upload } from './api.js'
 import { imagesOf } from './conversation.js'
 import { MOST_CHIPS, MOST_MB, added, applyAction, fixed, joined, joinedText, mayBePicture } from './draft.js'
+import { options as chosenOptions } from './settings.js'
 import { emit, keep, kept, on, page } from './state.js'
+import { splitRegions, withRegions } from './regions.js'
 import { onLanguage } from './words.js'
 
 const BUDGET_MS = 250
@@ -14,7 +16,7 @@ let modeChosen = false
 const examples = { texts: [], photos: new Set(), turn: 0 }
 
 export function restoreDraft() {
-  page.draft = { text: kept('text'), chips: chipsOf(kept('draft')) }
+  page.draft = { text: kept('text'), chips: chipsOf(kept('draft')), regions: regionsOf(kept('regions')) }
   if (page.draft.text || page.draft.chips.length) emit('draft', page.draft)
   return lookForChips()
 }
@@ -22,6 +24,14 @@ export function restoreDraft() {
 function chipsOf(json) {
   try {
     return JSON.parse(json).filter(({ photo }) => photo?.id && photo.grids?.length).slice(0, MOST_CHIPS)
+  } catch { // nothing, or from another version of the page
+    return []
+  }
+}
+
+function regionsOf(json) {
+  try {
+    return JSON.parse(json).filter(({ image, box_1000 }) => Number.isInteger(image) && box_1000.every(Number.isInteger))
   } catch { // nothing, or from another version of the page
     return []
   }
@@ -56,6 +66,34 @@ export function setChips(chips) {
   keep('draft', page.draft.chips.length ? JSON.stringify(page.draft.chips) : null)
   emit('draft', page.draft)
   askBudget()
+}
+
+export function setRegions(regions) {
+  page.draft = { ...page.draft, regions }
+  keep('regions', regions.length ? JSON.stringify(regions) : null)
+  emit('draft', page.draft)
+  askBudget()
+}
+
+// A place that the question is about: { image, box_1000 }.
+export function addPlace(place) {
+  const same = JSON.stringify(place)
+  setRegions([...page.draft.regions.filter((one) => JSON.stringify(one) !== same), place])
+}
+
+export function removePlace(index) {
+  setRegions(page.draft.regions.filter((_, at) => at !== index))
+}
+
+// Every image that a question may be about: those of the conversation, then those that wait, with their numbers.
+export function allImages() {
+  const sent = imagesOf(page.conversation)
+  return [...sent, ...page.draft.chips.map(({ photo, max_tiles }, index) => ({ ...photo, number: sent.length + index + 1, mode: max_tiles ?? page.mode }))]
+}
+
+// The draft's words with its regions, as the model reads them.
+export function wholeText({ text, regions } = page.draft) {
+  return withRegions(text.trim(), regions, allImages().length > 1)
 }
 
 // At the cursor of the message; the composer listens.
@@ -129,7 +167,7 @@ export async function addAddress(url) {
 
 // A crop or a marked copy of image number `image` of the conversation, or of a waiting photo.
 export async function addRegion({ way, image, photo = null, box_1000 }) {
-  const id = photo ?? imagesOf(page.conversation)[image - 1]?.id
+  const id = photo ?? allImages()[image - 1]?.id
   if (!id) return
   page.trouble = null
   await adding(call('POST', `api/photos/${encodeURIComponent(id)}/regions`, { way, box_1000 }), add)
@@ -170,7 +208,9 @@ export function knowExamples(texts) {
   examples.texts = texts
 }
 
+// Returns whether nothing else waits, so that it may be asked as it is.
 export async function useExample(text, files) {
+  const alone = !page.draft.text.trim() && !page.draft.chips.length && !page.draft.regions.length
   setText(joinedText(text, page.draft.text, examples.texts))
   setChips(page.draft.chips.filter(({ photo }) => !examples.photos.has(photo.id)))
   const photos = []
@@ -181,6 +221,7 @@ export async function useExample(text, files) {
     examples.photos.add(photo.id)
     setChips(inOrder(added(page.draft.chips, [photo]), photos))
   })))
+  return alone && mine === examples.turn && photos.length === files.length
 }
 
 async function fileAt(url) {
@@ -191,18 +232,26 @@ async function fileAt(url) {
 
 // Sending, and what comes back
 
-export function takeOut({ text, chips }) {
+// What is sent leaves the composer at once; what is typed meanwhile stays.
+export function takeOut({ text, chips, regions }) {
   const now = page.draft.text
   const ids = chips.map(({ photo }) => photo.id)
   setText(now.startsWith(text) ? now.slice(text.length).trimStart() : now)
+  setRegions(page.draft.regions.filter((region) => !regions.includes(region)))
   setChips(page.draft.chips.filter(({ photo }) => !ids.includes(photo.id)))
-  page.maxAnswerTokens = null
+}
+
+// What the server did not take, before what was typed and added meanwhile.
+export function giveBack({ text, chips, regions }) {
+  setText(joinedText(text, page.draft.text))
+  setRegions([...regions, ...page.draft.regions])
+  setChips(joined(chips, page.draft.chips))
 }
 
 // A question taken back: before what was typed and added meanwhile.
-export function putBack({ text, images }) {
-  setText(joinedText(text, page.draft.text))
-  setChips(joined(images.map(({ mode, number: _, ...photo }) => ({ photo, max_tiles: tilesBack(mode) })), page.draft.chips))
+export function putBack({ text: whole, images }) {
+  const chips = images.map(({ mode, number: _, ...photo }) => ({ photo, max_tiles: tilesBack(mode) }))
+  giveBack({ ...splitRegions(whole), chips })
 }
 
 function tilesBack(mode) {
@@ -210,7 +259,7 @@ function tilesBack(mode) {
 }
 
 export function options() {
-  return page.maxAnswerTokens ? { max_new_tokens: page.maxAnswerTokens } : {}
+  return { ...chosenOptions(), ...page.maxAnswerTokens ? { max_new_tokens: page.maxAnswerTokens } : {} }
 }
 
 // The context bar
@@ -258,12 +307,13 @@ function worthAsking() {
 }
 
 function draftAsJson() {
-  const { text, chips } = page.draft
+  const { chips } = page.draft
+  const { max_new_tokens, system } = options() // what takes of the context
   return {
     conversation: page.conversation?.id ?? null,
-    text,
+    text: wholeText(),
     images: chips.map(({ photo, max_tiles }) => ({ photo: photo.id, name: photo.name, size_wh: photo.size_wh, mode: max_tiles ?? page.mode })),
-    ...options(),
+    max_new_tokens, system,
   }
 }
 
@@ -277,6 +327,7 @@ export function applyFix(fix, begin) {
 }
 
 onLanguage(askBudget, false)
+on('settings', askBudget)
 on('model', () => {
   if (!modeChosen && page.model.miniature && page.mode !== 'low') setMode('low') // what it was taught with
   modeChosen = true

@@ -6,8 +6,9 @@ export function showAnswer(answer) {
   emit('shown', { answer })
 }
 
-export function turnTo(number) {
-  emit('image', { number })
+// large: on a phone all over the page.
+export function turnTo(number, large = false) {
+  emit('image', { number, large })
 }
 
 export function light(answer, boxes = []) {

@@ -12,20 +12,25 @@
 //     'inspect'       { answer }: the inspector should open for that answer
 //     'insert'        { text }: the composer should write it at the cursor; 'focus': it should take the focus
 //     'draft'         page.draft, and what stands with it: mode, uploads, fetching, trouble
+//     'settings'      what a person chose of how to answer (lib/settings.js)
 //     'sending', 'budget', 'entries', 'notice', 'model', 'language'
 import { Problem, call, problemOf } from './api.js'
-import { asked, askedAgain, edited, runningAnswer } from './conversation.js'
+import { answerShown, asked, askedAgain, edited, runningAnswer } from './conversation.js'
 import { attachments } from './draft.js'
-import { applyFix, options, restoreDraft, settled, takeOut, warn } from './drafting.js'
+import { applyFix, giveBack, options, putBack, restoreDraft, settled, takeOut, useExample, warn, wholeText } from './drafting.js'
+import { again, options as chosenOptions } from './settings.js'
 import { leave, listen, look, newConversation, now, openConversation, path, readEntries, remember, show, take } from './showing.js'
 import { emit, kept, page, tell } from './state.js'
 import { onLanguage, words } from './words.js'
 
-export { addAddress, addFiles, addRegion, changeChip, focusComposer, insertText, knowExamples, setMode, setText, useExample } from './drafting.js'
+export { addAddress, addFiles, addPlace, addRegion, allImages, changeChip, focusComposer, insertText, knowExamples, removePlace, setMode, setText } from './drafting.js'
 export { answerById, answerShown, imagesOf, runningAnswer, versions } from './conversation.js'
 export { inspect, light, lookAt, reveal, setRegion, showAnswer, turnTo } from './looking.js'
 export { newConversation, openConversation, readEntries, undo } from './showing.js'
 export { emit, on, page, tell } from './state.js'
+
+const PENDING = 'pending' // the ids of a question and its answer until the server gives them theirs
+let beginning = null // the request that begins an answer
 
 async function start() {
   const conversation = kept('conversation')
@@ -52,20 +57,27 @@ export async function send() {
     await settled()
     if (mine !== now()) return // the page shows another conversation by now
     if (page.trouble) throw said()
-    const { chips, text } = page.draft
-    if (!text.trim()) throw problemOf('no_question')
-    const images = chips.map(({ photo, max_tiles }) => ({ ...photo, mode: max_tiles ?? page.mode }))
-    const body = { text: wellFormed(text.trim()), images: attachments(chips, page.mode), options: options() }
+    const draft = page.draft
+    if (!draft.text.trim()) throw problemOf('no_question')
+    const images = draft.chips.map(({ photo, max_tiles }) => ({ ...photo, mode: max_tiles ?? page.mode }))
+    const body = { text: wellFormed(wholeText()), images: attachments(draft.chips, page.mode), options: options() }
     const before = page.conversation
-    await ask('POST', `${path(before?.id ?? 'new')}/questions`, body, (ids) => {
-      takeOut({ text, chips })
-      return asked(before, ids, body.text, images)
+    takeOut(draft)
+    await ask('POST', `${path(before?.id ?? 'new')}/questions`, body, (ids) => asked(before, ids, body.text, images)).catch((problem) => {
+      giveBack(draft)
+      throw problem
     })
+    page.maxAnswerTokens = null
   } catch (problem) {
     tell(problem)
   } finally {
     setSending(false)
   }
+}
+
+// An example is asked as it is, unless something else waits already: then it is put beside that.
+export async function askExample(text, files) {
+  if (await useExample(text, files)) await send()
 }
 
 // Half a character, which an input may hold, cannot be sent.
@@ -84,47 +96,55 @@ function setSending(sending) {
   emit('sending', sending)
 }
 
-// The last question again; its earlier answers stay as versions.
+// The last question again, a whole answer with another seed; its earlier answers stay as versions.
 export async function retry() {
   const before = page.conversation
   if (!before?.questions.length || runningAnswer(before)) return
-  await ask('POST', `${path(before.id)}/retry`, undefined, (ids) => askedAgain(before, ids)).catch(tell)
+  const varied = again(answerShown(before, before.questions.at(-1)))
+  await ask('POST', `${path(before.id)}/retry`, varied, (ids) => askedAgain(before, ids)).catch(tell)
 }
 
 // An earlier question in other words; true when the server took it.
 export async function edit(question, text) {
   const before = page.conversation
   try {
-    await ask('PUT', `${path(before.id)}/questions/${encodeURIComponent(question)}`, { text: wellFormed(text.trim()) }, (ids) => edited(before, question, ids, text.trim()))
+    await ask('PUT', `${path(before.id)}/questions/${encodeURIComponent(question)}`, { text: wellFormed(text.trim()), options: chosenOptions() }, (ids) => edited(before, question, ids, text.trim()))
     return true
   } catch (problem) {
+    if (!page.conversation?.questions.some(({ id }) => id === question)) putBack({ text, images: [] }) // it has no place any more
     tell(problem.status === 422 ? new Problem(() => ({ what: problem.what, next_step: words('context_edit_shorter') })) : problem)
     return false
   }
 }
 
-// Sends what begins an answer. `next(ids)`: the conversation as it is then, until the server tells it.
+// Sends what begins an answer. `next(ids)`: the conversation as it is then, until the server tells it; it is shown before
+// the server has said yes, and taken back if it does not.
 async function ask(method, address, body, next) {
   const mine = now()
+  const before = page.conversation
+  const coming = call(method, address, body)
+  beginning = coming
+  show(next({ conversation: before?.id ?? null, question: PENDING, answer: PENDING }))
   let ids
   try {
-    ids = await call(method, address, body)
+    ids = await coming
   } catch (problem) {
+    if (mine === now()) show(before)
     if (problem.status === 409 || problem.status === 404) await look(mine)
     throw problem
   }
-  const conversation = next(ids)
   if (mine !== now()) return readEntries() // the page shows another one by now
   tell(null)
   remember(ids.answer)
-  show(conversation)
+  show(next(ids))
   listen(ids.conversation)
   readEntries()
 }
 
 export async function stop() {
-  if (!page.conversation?.id) return
   const mine = now()
+  if (page.conversation?.running === PENDING) await beginning?.catch(() => {})
+  if (mine !== now() || !runningAnswer(page.conversation)) return
   try {
     const { conversation } = await call('POST', `${path(page.conversation.id)}/stop`)
     if (mine !== now() || typeof conversation !== 'object' || !conversation) return
@@ -147,7 +167,28 @@ export async function choose(answer) {
     tell(null)
     show({ ...page.conversation, questions })
   } catch (problem) {
+    if (problem.status === 409 || problem.status === 404) await look(mine)
     tell(problem)
+  }
+}
+
+// Another version of a question, with what followed it. True when it is shown.
+export async function chooseQuestion(question) {
+  const mine = now()
+  const address = path(page.conversation.id)
+  try {
+    await call('PATCH', address, { choose: question })
+    const conversation = await call('GET', address)
+    if (mine !== now()) return false
+    tell(null)
+    show(conversation)
+    if (conversation.running) listen(conversation.id)
+    readEntries()
+    return true
+  } catch (problem) {
+    if (problem.status === 409 || problem.status === 404) await look(mine)
+    tell(problem)
+    return false
   }
 }
 

@@ -4,6 +4,7 @@ import { Problem, call, follow, problemOf } from './api.js'
 import { answerById, answerShown, apply } from './conversation.js'
 import { askBudget, putBack } from './drafting.js'
 import { showAnswer } from './looking.js'
+import { learn } from './pace.js'
 import { emit, keep, kept, page, tell } from './state.js'
 import { words } from './words.js'
 
@@ -127,6 +128,7 @@ function receive({ name, data }) {
 
 function ended({ answer, change }) {
   leave()
+  learn(answer.receipt ?? {})
   emit('conversation', page.conversation)
   askBudget()
   if (change === 'failed') return failed(answer)
@@ -135,16 +137,18 @@ function ended({ answer, change }) {
   readEntries()
 }
 
-// An error before the first text gives the question back, if this tab asked it; after it, what came stays.
+// An error before the first text gives the question back, if this tab asked it; after it, what came stays. An edited
+// question keeps its place beside the old one, to be retried there.
 async function failed(answer) {
   const mine = waitsFor === answer.id
   const question = page.conversation.questions.at(-1)
-  const others = question.answers.some((one) => one.id !== answer.id && one.text)
+  const others = question.siblings.length > 1 || question.answers.some((one) => one.id !== answer.id && one.text)
   remember('')
   const problem = new Problem(() => {
-    const { what, next_step } = answerById(page.conversation, answer.id)?.failure ?? answer.failure // may be worded anew
-    return { what: answer.text ? words('broke_off', { problem: what }) : what, next_step }
+    const { what, next_step, details } = answerById(page.conversation, answer.id)?.failure ?? answer.failure // may be worded anew
+    return { what: answer.text ? words('broke_off', { problem: what }) : what, next_step, details }
   })
+  problem.stays = Boolean(answer.text)
   if (!mine || answer.text || others) return tell(problem)
   await undo()
   tell(problem)
@@ -163,9 +167,11 @@ export async function undo() {
     const back = await call('POST', `${path(id)}/undo`)
     putBack(back)
     if (mine !== turn) return
-    const only = page.conversation.questions.length < 2
     tell(null)
-    show(only ? null : { ...page.conversation, questions: page.conversation.questions.slice(0, -1) })
+    const { questions } = page.conversation
+    if (!back.conversation) show(null)
+    else if (questions.at(-1).siblings.length > 1) await look(mine) // another version of it is shown then
+    else show({ ...page.conversation, questions: questions.slice(0, -1) })
   } catch (problem) {
     tell(problem)
   }

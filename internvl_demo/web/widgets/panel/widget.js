@@ -1,7 +1,7 @@
 // The list of the person's conversations: open, rename, delete, begin a new one. It lies over the page, behind a button.
 // Titles are people's words, set as text.
 import { button, icon, isComposing, make, onEnter } from '../lib/dom.js'
-import { newConversation, on, openConversation, page, readEntries, remove, rename } from '../lib/page.js'
+import { focusComposer, newConversation, on, openConversation, page, readEntries, remove, rename } from '../lib/page.js'
 import { language, onLanguage, words } from '../lib/words.js'
 
 const TITLE_LENGTH = 80 // characters of a title that the server keeps
@@ -33,7 +33,9 @@ export default function mount(element) {
   const empty = make('p', { class: 'empty' })
   const dialog = make('dialog', { class: 'conversations' }, make('header', {}, title, close), fresh, list, empty)
   dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close() }) // beside it
-  element.querySelector('.widget').replaceChildren(toggle, dialog)
+  const beginText = make('span')
+  const begin = button({ id: 'clear' }, () => { newConversation(); if (matchMedia('(pointer: fine)').matches) focusComposer() }, icon('plus'), beginText)
+  element.querySelector('.widget').replaceChildren(toggle, begin, dialog)
 
   // Another tab may have changed the list meanwhile.
   function open() {
@@ -99,6 +101,9 @@ export default function mount(element) {
     dialog.setAttribute('aria-label', words('panel_conversations'))
     fresh.textContent = words('panel_new')
     close.setAttribute('aria-label', words('close'))
+    beginText.textContent = words('clear')
+    toggle.title = words('panel_conversations')
+    begin.title = words('panel_new')
     empty.textContent = page.entries.length ? '' : words('panel_empty')
     const time = timeTeller()
     list.replaceChildren(...page.entries.map((entry) => row(entry, time)))

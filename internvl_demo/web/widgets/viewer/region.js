@@ -9,19 +9,18 @@ const STEP = 10
 const MIDDLE = [300, 300, 700, 700]
 const WAYS = ['coordinates', 'mark', 'crop']
 
-export function makeRegion({ onChange, onInsert, onPicture, onZoom, caption }) {
+export function makeRegion({ onChange, onPlace, onPicture, onZoom, caption }) {
   const corners = ['nw', 'ne', 'sw', 'se'].map((name) => make('i', { class: `grip ${name}`, 'data-grip': name }))
   const node = make('div', { class: 'region', tabindex: '0', role: 'group' }, ...corners)
   const help = make('p', {}, words('viewer_region_help'))
   const announced = make('output')
   const hint = make('p', { class: 'hint', id: 'region-hint' })
   const ways = make('fieldset', { class: 'ways', 'aria-describedby': hint.id }, make('legend', { class: 'unseen' }, words('viewer_region_way')), ...WAYS.map(choice))
-  const main = button({ class: 'act main' }, () => send())
+  const main = button({ class: 'act main' }, () => send(), words('viewer_region_ask'))
   const acts = make('div', { class: 'acts' },
     main,
     button({ class: 'act' }, () => onZoom(current), words('viewer_zoom_here')),
     button({ class: 'act' }, () => leave(), words('viewer_remove')))
-  // Its height stays the same, or the image would move under a drag.
   const panel = make('div', { class: 'region-panel panel', hidden: true },
     make('div', { class: 'one-of-two' }, help, announced), make('div', { class: 'how' }, ways, hint), acts)
   const toggle = button({ class: 'tool select', 'aria-pressed': 'false' }, (event) => {
@@ -31,7 +30,6 @@ export function makeRegion({ onChange, onInsert, onPicture, onZoom, caption }) {
   let shown = null // the sheet
   let current = null // { image, box_1000 }
   let drag = null // { anchor | offset, before }
-  let several = false
   let way = WAYS[0]
 
   const clampAll = (box) => box.map((value) => clamp(Math.round(value), 0, 1000))
@@ -51,7 +49,6 @@ export function makeRegion({ onChange, onInsert, onPicture, onZoom, caption }) {
     help.classList.toggle('unseen-yet', Boolean(current))
     for (const act of acts.children) act.disabled = !current
     hint.textContent = words(`viewer_region_${way}_hint`)
-    main.textContent = way === 'coordinates' ? words('viewer_insert') : words('viewer_region_add')
     if (!current) return
     const [x1, y1, x2, y2] = current.box_1000
     Object.assign(node.style, { left: `${x1 / 10}%`, top: `${y1 / 10}%`, width: `${(x2 - x1) / 10}%`, height: `${(y2 - y1) / 10}%` })
@@ -77,14 +74,13 @@ export function makeRegion({ onChange, onInsert, onPicture, onZoom, caption }) {
   }
 
   function send() {
-    if (way === 'coordinates') onInsert(tags())
+    if (way === 'coordinates') onPlace(current)
     else onPicture({ way, ...current })
   }
 
-  // Return what the model reads and writes; with the image's number when there are several.
-  function tags() {
-    const where = several ? `${caption(current.image)}: ` : ''
-    return `${where}<ref>region</ref><box>[[${current.box_1000.join(', ')}]]</box>`
+  // Nothing is selected any more, nor is anything going to be.
+  function clear() {
+    if (!panel.hidden) turn(false)
   }
 
   // Handle the stage's drags.
@@ -145,11 +141,10 @@ export function makeRegion({ onChange, onInsert, onPicture, onZoom, caption }) {
     event.stopPropagation()
   })
 
-  function show(sheet, count) {
+  function show(sheet) {
     shown = sheet
-    several = count > 1
     if (!drag) draw()
   }
 
-  return { toggle, panel, tool, show, take: (region) => put(region, true), isOn: () => !panel.hidden }
+  return { toggle, panel, tool, show, clear, take: (region) => put(region, true), isOn: () => !panel.hidden }
 }

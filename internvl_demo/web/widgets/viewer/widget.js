@@ -1,11 +1,11 @@
 // The viewer: thumbnails, the chosen image large, the boxes of one answer over it, the tile X-ray and the region.
-// Images and answers are those of the page's conversation; its phrases reach the viewer as events of the page. What
-// the person chose (image, zoom, hidden labels, the X-ray) lives here and outlasts every event; it goes when another
+// Images are those of the page's conversation, then those that wait in the composer; its phrases reach the viewer as
+// events of the page. On a phone it opens over the conversation, as a sheet or all over the page. What the person chose (image, zoom, hidden labels, the X-ray) lives here and outlasts every event; it goes when another
 // conversation is shown.
 import { tilesText } from '../lib/tiles.js'
 import { button, clamp, icon, make, pictured, vector } from '../lib/dom.js'
 import { tilesOf } from '../lib/draft.js'
-import { addRegion, answerById, answerShown, focusComposer, imagesOf, insertText, light, on, page, reveal, setRegion, showAnswer } from '../lib/page.js'
+import { addPlace, addRegion, allImages, answerById, answerShown, focusComposer, light, on, page, reveal, setRegion, showAnswer } from '../lib/page.js'
 import { onLanguage, words } from '../lib/words.js'
 import { makeBoxes } from './boxes.js'
 import { makeRegion } from './region.js'
@@ -24,6 +24,7 @@ const nothingChosen = () => ({
   xray: { open: false, modes: new Map() },
 })
 
+const NARROW = matchMedia('(max-width: 900px)')
 const captionOf = (number) => `Image-${number}`
 
 // Add the repeats of these boxes, which lie on the image from which a crop or a marked copy was made.
@@ -42,13 +43,13 @@ function makeViewer(root, state) {
 
   const strip = make('div', { class: 'strip', role: 'group', 'aria-label': words('viewer_images') })
   const level = button({ class: 'level' }, () => stage.fit(), '100 %')
-  const name = make('b')
+  const caption = make('b')
   const facts = make('span', { class: 'facts' })
   const live = make('div', { class: 'unseen', 'aria-live': 'polite' })
   const boxes = makeBoxes({ hidden: state.hidden, caption: captionOf, onToggle: draw })
   const xray = makeXray({ kept: state.xray, onChange: draw })
   const region = makeRegion({
-    caption: captionOf, onChange: changeRegion, onInsert: insertText, onPicture: ask,
+    caption: captionOf, onChange: changeRegion, onPlace: nameRegion, onPicture: ask,
     onZoom: ({ image, box_1000 }) => zoomTo(image, box_1000),
   })
   const stage = makeStage({
@@ -68,9 +69,10 @@ function makeViewer(root, state) {
     zoomButton('viewer_zoom_fit', '0', () => stage.fit(), 'fit'))
   const againText = make('span')
   const again = button({ class: 'again', hidden: true }, () => ask({ way: 'crop', image: near.image, box_1000: near.box_1000 }), icon('again'), againText)
-  const figure = make('figure', {}, make('div', { class: 'frame' }, stage.node, again, zoom),
-    make('figcaption', {}, make('span', { class: 'what' }, name, facts), xray.toggle, region.toggle))
-  root.replaceChildren(strip, figure, region.panel, xray.panel, boxes.legend, boxes.list, live)
+  const shut = button({ class: 'shut', 'aria-label': words('close'), title: words('close') }, closeSight, icon('remove'))
+  const figure = make('figure', {}, make('div', { class: 'frame' }, stage.node, again, region.panel, xray.panel),
+    make('figcaption', {}, make('div', { class: 'tools' }, boxes.list, xray.toggle, region.toggle, zoom, shut), make('span', { class: 'what' }, caption, facts)))
+  root.replaceChildren(strip, figure, boxes.legend, live)
 
   const boxesShown = () => answerById(page.conversation, page.shown)?.boxes ?? []
 
@@ -84,7 +86,7 @@ function makeViewer(root, state) {
     const labels = make('div', { class: 'labels' })
     const node = make('div', { class: 'sheet', hidden: true }, picture, grid, layer, labels)
     const small = vector('svg', { viewBox, preserveAspectRatio: 'xMidYMid slice', 'aria-hidden': 'true' })
-    const thumb = button({ class: 'thumb' }, () => turnTo(number), pictured(make('span', { class: 'mini' }, small), image.url), make('span', {}, captionOf(number)))
+    const thumb = button({ class: 'thumb', title: captionOf(number) }, () => turnTo(number), pictured(make('span', { class: 'mini' }, small), image.url), make('span', {}, number))
     thumb.style.setProperty('--ratio', clamp(width / height, 0.6, 1.8))
     strip.append(thumb)
     stage.node.append(node)
@@ -94,24 +96,25 @@ function makeViewer(root, state) {
   // Keep the sheets while their images are still there, and turn to the first of the new ones.
   function setImages(fresh) {
     images = fresh
-    if ([...sheets.values()].some((sheet) => sheet.url !== fresh[sheet.number - 1]?.url)) {
-      for (const sheet of sheets.values()) { sheet.node.remove(); sheet.thumb.remove() }
-      sheets.clear()
-      state.views.clear()
-      state.xray.modes.clear()
-      state.images = 0
+    const changed = [...sheets.values()].find((sheet) => sheet.url !== fresh[sheet.number - 1]?.url)?.number
+    for (const sheet of [...sheets.values()].filter(({ number }) => number >= changed)) {
+      sheet.node.remove()
+      sheet.thumb.remove()
+      for (const map of [sheets, state.views, state.xray.modes]) map.delete(sheet.number)
     }
     fresh.forEach((image, index) => {
       if (!sheets.has(index + 1)) sheets.set(index + 1, sheetOf(image, index + 1))
     })
-    if (fresh.length > state.images) [state.number, state.touched] = [state.images + 1, false]
+    const known = Math.min(state.images, (changed ?? Infinity) - 1)
+    if (fresh.length > known) [state.number, state.touched] = [known + 1, false]
+    state.number = Math.min(state.number, fresh.length)
     state.images = fresh.length
   }
 
   function show(conversation) {
-    const newest = answerShown(conversation, conversation.questions.at(-1))
+    const newest = conversation?.questions.length ? answerShown(conversation, conversation.questions.at(-1)) : null
     if (newest?.id !== state.newest) [state.newest, state.touched, state.began] = [newest?.id, false, false]
-    setImages(imagesOf(conversation))
+    setImages(allImages())
     if (page.shown !== state.shown) turnToAnswer()
     if (!state.began && newest?.boxes.length && page.shown === newest.id) {
       state.began = true
@@ -132,7 +135,7 @@ function makeViewer(root, state) {
     const image = images[state.number - 1]
     const sheet = sheets.get(state.number)
     const [width, height] = image.size_wh
-    name.textContent = captionOf(state.number)
+    caption.textContent = captionOf(state.number)
     stage.node.parentElement.style.setProperty('--ratio', width / height)
     facts.textContent = `${width} × ${height} · ${tilesText(tilesOf(image, image.mode, 0))}`
     stage.node.setAttribute('aria-label', `${captionOf(state.number)} ${image.name}. ${words('viewer_stage_keys')}`)
@@ -148,7 +151,7 @@ function makeViewer(root, state) {
     if (near?.image !== state.number || near.answer !== page.shown) offer(null)
     stage.show(state.number, sheet.size, sheet.node)
     xray.update(sheet, image)
-    region.show(sheet, images.length)
+    region.show(sheet)
     drawLight()
     if (inSight !== sheet) bringIntoSight(sheet)
   }
@@ -189,7 +192,7 @@ function makeViewer(root, state) {
     zoomTo(image, outer)
     offer({ answer: page.shown, image, box_1000: outer }, label)
     live.textContent = boxes.inWords(mine[0])
-    root.scrollIntoView({ block: 'nearest' })
+    openSight('sheet')
     light(page.shown, indices)
   }
 
@@ -207,9 +210,17 @@ function makeViewer(root, state) {
     setRegion(current)
   }
 
+  // Name the region in the question.
+  function nameRegion(place) {
+    addPlace(place)
+    closeSight()
+    focusComposer()
+  }
+
   // Let the server make a picture of { way: 'mark' or 'crop', image, box_1000 } and put it into the question.
   function ask(picture) {
     addRegion(picture)
+    closeSight()
     focusComposer()
   }
 
@@ -249,13 +260,23 @@ function makeViewer(root, state) {
 
   function close() {
     stop.abort()
+    closeSight()
     stage.close()
     root.replaceChildren()
     delete root.dataset.region
     setRegion(null)
   }
 
-  return { show, turnTo, lookAt, drawLight, close }
+  return { show, turnTo, lookAt, drawLight, close, clearRegion: region.clear }
+}
+
+// On a phone the viewer lies over the conversation: 'sheet', its lower part, or 'full'.
+function openSight(how) {
+  if (NARROW.matches && document.body.dataset.sight !== 'full') document.body.dataset.sight = how
+}
+
+function closeSight() {
+  delete document.body.dataset.sight
 }
 
 export default function mount(element) {
@@ -272,13 +293,13 @@ export default function mount(element) {
 
   function show() {
     const current = page.conversation
-    const others = current?.id !== conversation || !imagesOf(current).length
-    if (others) {
+    const others = conversation && current?.id !== conversation // a new one keeps what was looked at before it was asked
+    conversation = current?.id
+    if (others || !allImages().length) {
       close()
-      conversation = current?.id
       state = nothingChosen()
     }
-    if (!imagesOf(current).length) return
+    if (!allImages().length) return
     viewer ??= makeViewer(root, state)
     viewer.show(current)
   }
@@ -289,15 +310,30 @@ export default function mount(element) {
     frame = requestAnimationFrame(() => { frame = 0; show() })
   }
 
+  let drawn = '' // the pictures that wait, and their modes
+  on('draft', () => {
+    const waits = JSON.stringify([page.mode, page.draft.chips.map(({ photo, max_tiles }) => [photo.id, max_tiles])])
+    if (waits !== drawn) show()
+    drawn = waits
+  })
   on('conversation', show)
   on('shown', show)
   on('model', show)
   on('answer', ({ change }) => { if (change === 'box') showSoon() })
-  on('image', ({ number }) => viewer?.turnTo(number))
+  on('image', ({ number, large }) => {
+    viewer?.turnTo(number)
+    if (large) openSight('full')
+  })
   on('light', () => viewer?.drawLight())
   on('look', ({ answer, boxes }) => {
     if (answer !== page.shown) showAnswer(answer)
     viewer?.lookAt(boxes)
   })
+  on('sending', (sending) => { if (sending) viewer?.clearRegion() })
+  document.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape' || event.defaultPrevented || !document.body.dataset.sight || document.querySelector('dialog[open], :popover-open')) return
+    event.preventDefault()
+    closeSight()
+  }, true)
   onLanguage(() => { close(); show() })
 }
