@@ -4,6 +4,7 @@ records     frozen values that come out: a list's entries, a conversation with t
 faults      what the disk and SQLite can do to us, as errors with a next step
 database    one SQLite file, one writer, one process; damaged files are set aside, newer ones refused
 migrations  the tables, version by version
+branches    the tree of a conversation's questions, and the path through it that is shown
 rows        rows -> records
 writes      what changes rows, several of which make one verb
 files       photos as files, named by what is in them, shared by who sent the same

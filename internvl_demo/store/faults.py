@@ -26,6 +26,10 @@ class BusyError(DemoError):
     """The conversation is just being answered."""
 
 
+class HiddenError(DemoError):
+    """What is to be changed is in a branch of the conversation that is not shown."""
+
+
 class DamagedError(StoreError):
     """What is in the database file cannot be read."""
 

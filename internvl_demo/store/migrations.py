@@ -6,6 +6,7 @@ Scripts that were released are never changed. Beside SQLite's functions they may
     version 2  failures as templates with values
     version 3  photos that wait to be sent; how an answer was asked for
     version 4  photos by a random id of one owner's; when the clock was last looked at
+    version 5  questions as a tree
 """
 
 import secrets
@@ -135,6 +136,18 @@ MIGRATIONS = (
     DROP TABLE sent;
     DROP TABLE moved;
     CREATE TABLE clock (seen_at REAL NOT NULL);   -- one row: the time when the store last looked
+    """,
+    """
+    ALTER TABLE questions ADD COLUMN              -- the question that it follows; NULL: the first
+        parent TEXT REFERENCES questions DEFERRABLE INITIALLY DEFERRED;
+    ALTER TABLE questions ADD COLUMN shown INTEGER NOT NULL DEFAULT 1;  -- whether it is shown among its siblings
+    UPDATE questions SET parent = (
+            SELECT earlier.id FROM questions earlier
+            WHERE earlier.conversation = questions.conversation AND earlier.number < questions.number
+            ORDER BY earlier.number DESC LIMIT 1
+        );
+    CREATE INDEX questions_parent ON questions (parent);
+    CREATE UNIQUE INDEX questions_shown ON questions (conversation, coalesce(parent, '')) WHERE shown;
     """,
 )
 

@@ -2,7 +2,7 @@
 
     Entry      a conversation's line in a list
     Record     the conversation itself: questions in order
-    Question   what was asked, its images, the versions of its answer, which of them is chosen
+    Question   what was asked, its images, the versions of its answer, which of them is chosen, its siblings
     Version    one answer: its raw text with tags, how it ended, what it cost
 
 The conversation goes on from the chosen version of each answer; a question without one is unanswered. A
@@ -55,7 +55,10 @@ class Version:
 
 @dataclass(frozen=True)
 class Question:
-    """A question. `versions` are in the order of their coming, `chosen` is the id of one or None."""
+    """A question. `versions` are in the order of their coming, `chosen` is the id of one or None.
+
+    siblings: the ids of the versions of the question itself, in the order of making; it is one of them.
+    """
 
     id: str
     text: str
@@ -63,6 +66,7 @@ class Question:
     versions: tuple[Version, ...] = ()
     chosen: str | None = None
 
+    siblings: tuple[str, ...] = ()
     @property
     def answer(self) -> str | None:
         """The chosen version's raw text."""
@@ -87,7 +91,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Record:
-    """A conversation as it is kept."""
+    """A conversation as it is kept, of its branches the one that is shown (`store.branches`)."""
 
     id: str
     title: str

@@ -12,6 +12,7 @@ from internvl_demo.errors import DemoError, Sentence
 from internvl_demo.models.base import Usage
 from internvl_demo.photos.photo import Photo
 from internvl_demo.photos.regions import Origin
+from internvl_demo.store.branches import Step, path, question_row
 from internvl_demo.store.faults import GoneError
 from internvl_demo.store.files import FromFile, PhotoFiles, StoredFile
 from internvl_demo.store.records import Entry, Failure, Question, Record, Version
@@ -21,7 +22,7 @@ MAX_TITLE_CHARS = 80
 
 _ENTRY = (
     "SELECT id, title, created_at, updated_at, (SELECT text FROM questions q WHERE"
-    " q.conversation = conversations.id ORDER BY number LIMIT 1) AS first FROM conversations"
+    " q.conversation = conversations.id AND q.parent IS NULL AND q.shown) AS first FROM conversations"
 )
 
 
@@ -37,8 +38,7 @@ def record(db: sqlite3.Connection, files: PhotoFiles, owner: str, conversation_i
     row = db.execute(mine, (conversation_id, hashed(owner))).fetchone()
     if row is None:
         raise conversation_gone()
-    asked = "SELECT * FROM questions WHERE conversation = ? ORDER BY number"
-    questions = tuple(_question(db, files, each) for each in db.execute(asked, (conversation_id,)).fetchall())
+    questions = tuple(_question(db, files, conversation_id, step) for step in path(db, conversation_id))
     return Record(**_head(row), questions=questions)
 
 
@@ -68,13 +68,6 @@ def is_running(db: sqlite3.Connection, conversation_id: str) -> bool:
         " WHERE q.conversation = ? AND v.state = 'running'"
     )
     return db.execute(running, (conversation_id,)).fetchone() is not None
-
-
-def last_question(db: sqlite3.Connection, conversation_id: str) -> sqlite3.Row | None:
-    """Its row."""
-    last = "SELECT * FROM questions WHERE conversation = ? ORDER BY number DESC LIMIT 1"
-    row: sqlite3.Row | None = db.execute(last, (conversation_id,)).fetchone()
-    return row
 
 
 def conversation_gone() -> GoneError:
@@ -110,7 +103,9 @@ def _head(row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-def _question(db: sqlite3.Connection, files: PhotoFiles, row: sqlite3.Row) -> Question:
+def _question(db: sqlite3.Connection, files: PhotoFiles, conversation_id: str, step: Step) -> Question:
+    row = question_row(db, conversation_id, step.id)
+    assert row is not None
     images = db.execute(
         "SELECT p.*, i.max_tiles FROM images i JOIN photos p ON p.id = i.photo"
         " WHERE i.question = ? ORDER BY i.number",
@@ -123,6 +118,7 @@ def _question(db: sqlite3.Connection, files: PhotoFiles, row: sqlite3.Row) -> Qu
         tuple(attachment(image, files, image["max_tiles"]) for image in images),
         tuple(_version(each) for each in versions),
         row["chosen"],
+        step.siblings,
     )
 
 

@@ -3,8 +3,8 @@
     owner, conversation, what is new -> the store -> Record -> Conversation for the model
 
 An owner is whatever a browser calls itself by: opaque, unguessable, kept as a hash only. What belongs to
-somebody else is answered like what does not exist. The rules of asking, editing and undoing are those of
-`conversation.turns`, on rows; a test holds both side by side.
+somebody else is answered like what does not exist. Of a conversation's branches one is shown (`store.branches`);
+whatever is asked, edited or undone happens to that one.
 
 Time to live: a conversation that nobody opened or changed for `keep_days` goes, unless it is just being
 answered; so does a photo that waited for a day to be sent (`store.photos`). A clock that was set takes nothing away
@@ -29,20 +29,20 @@ from internvl_demo.photos.limits import check_message
 from internvl_demo.photos.photo import Photo
 from internvl_demo.photos.regions import Origin
 from internvl_demo.store import photos, rows, writes
+from internvl_demo.store.branches import RELOAD, remove_last, show
 from internvl_demo.store.clock import DAY_S, HOUR_S, is_set, look
 from internvl_demo.store.database import Database
 from internvl_demo.store.faults import BusyError, GoneError, StoreError, plainly
 from internvl_demo.store.files import PhotoFiles, StoredFile, stored_file
 from internvl_demo.store.records import Entry, Failure, Question, Record, State
 from internvl_demo.store.reserve import Reserve
-from internvl_demo.store.rows import check_owner, hashed, last_question, well_formed
+from internvl_demo.store.rows import check_owner, hashed, well_formed
 
 Check = Callable[[Record], None]
 """Looks at a conversation that is about to be answered, and raises what speaks against it. It runs while the store
 is held for this thread alone, so it computes only."""
 
 _LOG = logging.getLogger(__name__)
-_RELOAD = "Reload the page to see the conversation as it is."
 
 
 class Store:
@@ -205,49 +205,46 @@ class Store:
         options: Options | None = None,
         check: Check | None = None,
     ) -> Record:
-        """Put that question in other words, its images kept, and begin its answer; what followed it is gone.
+        """Ask that question in other words, its images kept, beside it: it and what followed it stay, as a branch.
 
-        Otherwise like `ask`.
+        Otherwise like `ask`. Raises HiddenError, too, when that question is in a branch that is not shown.
         """
-        with self._removing(owner, frees=False) as (db, now):
+        with self._dated() as (db, now):
             self._change(db, owner, conversation_id, now)
-            writes.rewrite_question(db, conversation_id, question_id, text)
+            writes.insert_sibling(db, conversation_id, question_id, text)
             return self._begun(db, owner, conversation_id, version_id, model, options, check, now)
 
     def undo(self, owner: str, conversation_id: str) -> tuple[Question, Record | None]:
         """Take the last question back; its photos wait to be sent again.
 
-        Returns it, and the conversation without it; None: that went with its only question.
+        If it has other versions, its neighbour is shown with what followed it: the version made before it, or, of
+        the first, the next. Returns it, and the conversation without it; None: that went with its only question.
         Raises GoneError, BusyError.
         """
         with self._removing(owner) as (db, now):
             self._change(db, owner, conversation_id, now)
             before = rows.record(db, self._files, owner, conversation_id)
             if not before.questions:
-                raise GoneError("There is no question to take back.", _RELOAD)
-            *others, last = before.questions
+                raise GoneError("There is no question to take back.", RELOAD)
+            last = before.questions[-1]
             photos.wait(db, owner, [image.photo.id for image in last.images], now + limits.UNSENT_S)
-            db.execute("DELETE FROM questions WHERE id = ?", (last.id,))
-            if others:
-                return last, rows.record(db, self._files, owner, conversation_id)
+            remove_last(db, conversation_id)
+            left = rows.record(db, self._files, owner, conversation_id)
+            if left.questions:
+                return last, left
             db.execute("DELETE FROM conversations WHERE id = ?", (conversation_id,))
             return last, None
 
-    def choose(self, owner: str, conversation_id: str, version_id: str) -> None:
-        """Let the conversation go on from that version of the last answer.
+    def choose(self, owner: str, conversation_id: str, chosen_id: str) -> None:
+        """Let the conversation go on from that version of the last answer, or show the branch of that question.
 
-        Not of an earlier one: what followed was said to the version chosen then. Raises GoneError, BusyError.
+        Not from a version of an earlier answer: what followed was said to the one chosen then.
+        Raises GoneError, BusyError.
         """
         with self._dated() as (db, now):
             self._change(db, owner, conversation_id, now)
-            last = last_question(db, conversation_id)
-            changed = db.execute(
-                "UPDATE questions SET chosen = :version WHERE id = :question AND EXISTS (SELECT 1 FROM versions"
-                " WHERE id = :version AND question = :question AND (raw <> '' OR state = 'complete'))",
-                {"version": version_id, "question": last["id"] if last else ""},
-            )
-            if changed.rowcount != 1:
-                raise GoneError("That is not a version of the last answer.", _RELOAD)
+            if not show(db, conversation_id, chosen_id):
+                writes.choose_version(db, conversation_id, chosen_id)
 
     def rename(self, owner: str, conversation_id: str, title: str) -> None:
         """Call it `title`; nothing: after its first question again. Raises GoneError."""

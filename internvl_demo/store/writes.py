@@ -8,9 +8,11 @@ from dataclasses import asdict
 
 from internvl_demo.conversation.options import Options
 from internvl_demo.models.base import Usage
+from internvl_demo.store import branches
+from internvl_demo.store.branches import RELOAD, last_question
 from internvl_demo.store.faults import GoneError
 from internvl_demo.store.records import INTERRUPTED, Failure, State
-from internvl_demo.store.rows import failure_json, last_question, well_formed
+from internvl_demo.store.rows import failure_json, well_formed
 
 
 def interrupt(db: sqlite3.Connection, now: float) -> None:
@@ -31,30 +33,54 @@ def interrupt(db: sqlite3.Connection, now: float) -> None:
 
 
 def insert_question(db: sqlite3.Connection, conversation_id: str, text: str) -> str:
-    """Write a question behind the others, in the place of a last one that is unanswered; returns its id."""
+    """Write a question behind the last one, in the place of one that is unanswered; returns its id."""
     last = last_question(db, conversation_id)
     if last and last["chosen"] is None:
         db.execute("DELETE FROM questions WHERE id = ?", (last["id"],))
-    number = last["number"] + 1 if last else 1
+        return _insert_question(db, conversation_id, last["parent"], text)
+    return _insert_question(db, conversation_id, last["id"] if last else None, text)
+
+
+def insert_sibling(db: sqlite3.Connection, conversation_id: str, question_id: str, text: str) -> None:
+    """Write a question in other words beside it, with its images, unanswered and shown.
+
+    Raises GoneError; HiddenError when that question is not shown.
+    """
+    branches.check_shown(db, conversation_id, question_id)
+    (parent,) = db.execute("SELECT parent FROM questions WHERE id = ?", (question_id,)).fetchone()
+    fresh = _insert_question(db, conversation_id, parent, text)
+    images = "INSERT INTO images SELECT ?, number, photo, max_tiles FROM images WHERE question = ?"
+    db.execute(images, (fresh, question_id))
+
+
+def _insert_question(db: sqlite3.Connection, conversation_id: str, parent: str | None, text: str) -> str:
+    """Write a question that follows `parent`, and show it; returns its id."""
+    branches.hide(db, conversation_id, parent)
     question_id = uuid.uuid4().hex
-    question = (question_id, conversation_id, number, well_formed(text))
-    db.execute("INSERT INTO questions VALUES (?, ?, ?, ?, NULL)", question)
+    db.execute(
+        "INSERT INTO questions (id, conversation, number, text, parent, shown)"
+        " SELECT ?, ?, coalesce(max(number), 0) + 1, ?, ?, 1 FROM questions WHERE conversation = ?",
+        (question_id, conversation_id, well_formed(text), parent, conversation_id),
+    )
     return question_id
 
 
-def rewrite_question(db: sqlite3.Connection, conversation_id: str, question_id: str, text: str) -> None:
-    """Put a question in other words, unanswered, and delete what followed it. Raises GoneError."""
-    at = "SELECT number FROM questions WHERE id = ? AND conversation = ?"
-    row = db.execute(at, (question_id, conversation_id)).fetchone()
-    if row is None:
-        raise GoneError(
-            "That question is no longer in the conversation.",
-            "Reload the page to see the conversation as it is.",
-        )
-    after = (conversation_id, row["number"])
-    db.execute("DELETE FROM questions WHERE conversation = ? AND number > ?", after)
-    db.execute("DELETE FROM versions WHERE question = ?", (question_id,))
-    db.execute("UPDATE questions SET text = ? WHERE id = ?", (well_formed(text), question_id))
+def choose_version(db: sqlite3.Connection, conversation_id: str, version_id: str) -> None:
+    """Choose a version of the last answer. Raises GoneError when it is none with anything in it."""
+    last = last_question(db, conversation_id)
+    changed = db.execute(
+        "UPDATE questions SET chosen = :version WHERE id = :question AND EXISTS (SELECT 1 FROM versions"
+        " WHERE id = :version AND question = :question AND (raw <> '' OR state = 'complete'))",
+        {"version": version_id, "question": last["id"] if last else ""},
+    )
+    if changed.rowcount == 1:
+        return
+    there = (
+        "SELECT 1 FROM versions v JOIN questions q ON q.id = v.question WHERE v.id = ? AND conversation = ?"
+    )
+    if db.execute(there, (version_id, conversation_id)).fetchone():
+        raise GoneError("That is not a version of the last answer.", RELOAD)
+    raise GoneError("That version is no longer in the conversation.", RELOAD)
 
 
 def insert_version(

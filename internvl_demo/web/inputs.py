@@ -89,7 +89,10 @@ class TextIn(_Input):
 
 
 class ChangeIn(_Input):
-    """What is changed about a conversation: its title, or which version of the last answer it goes on from."""
+    """What is changed about a conversation: its title, or which version it goes on from.
+
+    choose: the id of a version of the last answer, or of a question, whose branch is shown then.
+    """
 
     title: Annotated[str | None, Field(max_length=1000)] = None
     choose: Id | None = None

@@ -18,7 +18,7 @@ from internvl_demo import __version__
 from internvl_demo.answering.queue import QueueFull
 from internvl_demo.errors import BackendError, ContextError, DemoError, PhotoError
 from internvl_demo.photos.photo import Note
-from internvl_demo.store.faults import BusyError, GoneError, StoreError, told_of_disk
+from internvl_demo.store.faults import BusyError, GoneError, HiddenError, StoreError, told_of_disk
 from internvl_demo.web.follow import Follower
 from internvl_demo.web.inputs import (
     AccessError,
@@ -41,6 +41,7 @@ _STATUS: tuple[tuple[type[DemoError], int], ...] = (
     (GoneError, 404),
     (BusyError, 409),
     (QueueFull, 503),
+    (HiddenError, 409),
     (StoreError, 507),
     (PhotoError, 422),
     (ContextError, 422),
@@ -134,7 +135,7 @@ def _conversations(service: ChatService) -> APIRouter:
 
     @router.patch("/{conversation}")
     async def change(owner: Owner, conversation: str, change: ChangeIn) -> dict[str, Any]:
-        """Give a conversation another title, or choose a version of its last answer."""
+        """Give a conversation another title, or choose a version of its last answer or of a question."""
         if change.choose is not None:
             await service.choose(owner, conversation, change.choose)
         if change.title is not None:
@@ -177,7 +178,7 @@ def _answers(service: ChatService) -> APIRouter:
     async def edit(
         request: Request, owner: Owner, conversation: str, question: str, fresh: TextIn
     ) -> dict[str, str]:
-        """Ask an earlier question in other words; its pictures stay, what followed it goes."""
+        """Ask a question in other words, with its pictures; it stays, with what followed it, as a version."""
         _lend_request(request)
         return _started(await service.edit(owner, conversation, question, fresh.text))
 
@@ -195,7 +196,10 @@ def _answers(service: ChatService) -> APIRouter:
 
     @router.post("/undo")
     async def undo(owner: Owner, conversation: str) -> dict[str, Any]:
-        """Take the last question back; `conversation` is null when nothing else was in it."""
+        """Take the last question back; `conversation` is null when nothing else was in it.
+
+        If it has other versions, the one beside it is shown then.
+        """
         taken = await service.undo(owner, conversation)
         return {
             "conversation": taken.conversation,

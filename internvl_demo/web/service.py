@@ -134,7 +134,7 @@ class ChatService:
         return await self._begin(owner, version, write, options)
 
     async def edit(self, owner: str, conversation_id: str, question_id: str, text: str) -> Started:
-        """Ask an earlier question in other words, its images kept; what followed it goes. Raises DemoError."""
+        """Ask a question that is shown in other words, its images kept; it stays as a version. Raises DemoError."""
         version = uuid.uuid4().hex
         options = await self._options_of(owner, conversation_id, question_id)
 
@@ -178,7 +178,10 @@ class ChatService:
         await self.jobs.stop(conversation_id)
 
     async def undo(self, owner: str, conversation_id: str) -> TakenBack:
-        """Take the last question back; of the only one nothing else is left. Raises GoneError, BusyError."""
+        """Take the last question back; another version of it is shown then. Raises GoneError, BusyError.
+
+        Of the only one nothing else is left.
+        """
         question, left = await run_blocking(self.store.undo, owner, conversation_id)
         self._changed(owner, conversation_id)
         if left:
@@ -187,9 +190,9 @@ class ChatService:
             self.jobs.gone(conversation_id)
         return TakenBack(conversation_id if left else None, question.text, question.images)
 
-    async def choose(self, owner: str, conversation_id: str, version_id: str) -> None:
-        """Go on from another version of the last answer. Raises GoneError, BusyError."""
-        await run_blocking(self.store.choose, owner, conversation_id, version_id)
+    async def choose(self, owner: str, conversation_id: str, chosen_id: str) -> None:
+        """Go on from another version of the last answer, or of a question. Raises GoneError, BusyError."""
+        await run_blocking(self.store.choose, owner, conversation_id, chosen_id)
         self._changed(owner, conversation_id)
         self.jobs.changed(conversation_id)
 

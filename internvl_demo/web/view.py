@@ -203,6 +203,7 @@ class View:
         with self._lock:
             self._chars += chars - self._ended.pop(version.id, (0, body))[0]
             self._ended[version.id] = (chars, body)
+            "siblings": list(question.siblings),
             while self._chars > CACHED_CHARS:
                 _, (fewer, _) = self._ended.popitem(last=False)
                 self._chars -= fewer

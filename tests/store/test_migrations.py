@@ -2,6 +2,8 @@
 
 `tests/data/store_version_3` was written by the program of that version: two owners, five photos, a crop and a marked
 copy, an answer that was being written when the program was killed, a photo that waited in somebody's draft.
+`tests/data/store_version_4` likewise: two owners, pictures of three files, one of them in a draft, a question with two
+versions of its answer, one that gave way to the next, and an answer that was being written.
 """
 
 import shutil
@@ -11,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from internvl_demo.errors import PhotoError
-from internvl_demo.store import Store
+from internvl_demo.settings import Settings
+from internvl_demo.store import Store, open_store
 from internvl_demo.store.database import FILE
 from internvl_demo.store.faults import GoneError, StoreError
 from internvl_demo.store.migrations import MIGRATIONS
-from internvl_demo.store.records import INTERRUPTED
+from internvl_demo.store.records import INTERRUPTED, Failure
 from tests.support.stores import DAY, Clock, files, open_at, shown_id
 
 OLD = Path(__file__).parents[1] / "data" / "store_version_3"
@@ -25,14 +28,16 @@ FIRST = "caedb0b3831f4d8b902290315ee997b4"
 THEIRS = "0f48345b02ed4fadb3a573f525d12370"
 AGAIN = "68be5b23581b41be81362df7743726a0"
 EMPTY = "8f6f03266dce4873aab1cc1d04e7e482"
+BEFORE_BRANCHES = OLD.with_name("store_version_4")
+ROW = "d97269965e6046f681a52d00f194b453"
 
 
-def old_store(folder: Path) -> Path:
-    """A folder as the program of version 3 left it."""
+def old_store(folder: Path, old: Path = OLD) -> Path:
+    """A folder as the program of that version left it."""
     data = folder / "data"
-    shutil.copytree(OLD / "photos", data / "photos")
+    shutil.copytree(old / "photos", data / "photos")
     database = sqlite3.connect(data / FILE)
-    database.executescript((OLD / "conversations.sql").read_text("utf-8"))
+    database.executescript((old / "conversations.sql").read_text("utf-8"))
     database.close()
     return data
 
@@ -48,7 +53,7 @@ def test_a_migration_that_fails_changes_nothing(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = old_store(tmp_path)
-    broken = (*MIGRATIONS[:3], f"{MIGRATIONS[3]}; INSERT INTO no_such_table VALUES (1)")
+    broken = (*MIGRATIONS[:3], f"{MIGRATIONS[3]}; INSERT INTO no_such_table VALUES (1)", *MIGRATIONS[4:])
     with monkeypatch.context() as patched:
         patched.setattr("internvl_demo.store.database.MIGRATIONS", broken)
         with pytest.raises(StoreError, match="cannot be used"):
@@ -90,7 +95,7 @@ def test_conversations_are_as_they_were(store: Store) -> None:
     assert [version.id for version in first.versions] == ["v1", "v2"] and first.chosen == "v2"
     usage, options = first.versions[0].usage, first.versions[0].options
     assert usage and usage.prompt_tokens == 700 and options and options.max_new_tokens == 99
-    assert first.versions[1].failure == ("It broke.", "Try again.")
+    assert first.versions[1].failure == Failure("It broke.", "Try again.")
     assert (second.answer, second.versions[0].failure) == ("It is still bein", INTERRUPTED)
     store.close()
 
@@ -134,6 +139,48 @@ def test_photos_of_old_conversations_go_with_them(store: Store, tmp_path: Path) 
     assert left is None
     store.remove_photo("owner two", question.images[0].photo.id)
     assert files(tmp_path) == set()
+    store.close()
+
+
+@pytest.mark.parametrize("kept", ["in a file", "in a temporary folder"])
+def test_questions_in_a_row_become_a_path(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, kept: str
+) -> None:
+    data = old_store(tmp_path, BEFORE_BRANCHES)
+    if kept == "in a file":
+        store = open_at(tmp_path, clock)
+    else:
+        monkeypatch.setattr("internvl_demo.store.temporary.tempfile.mkdtemp", lambda **_: str(data))
+        monkeypatch.setattr("internvl_demo.store.store.time.time", clock)
+        store = open_store(Settings(keep_days=0))
+    record = store.record("owner one", ROW)
+    assert [(question.text, question.answer) for question in record.questions] == [
+        ("What is red?", "This <ref>one</ref>."),
+        ("And blue?", "That."),
+        ("Both?", "It is still bein"),
+    ]
+    assert [question.siblings for question in record.questions] == [(one.id,) for one in record.questions]
+    assert [[image.photo.name for image in question.images] for question in record.questions] == [
+        ["red.png"],
+        ["blue.png"],
+        ["red.png", "blue.png"],
+    ]
+    first, _, last = record.questions
+    assert [(version.id, version.state) for version in first.versions] == [
+        ("v1", "complete"),
+        ("v2", "broken"),
+    ]
+    assert first.options and first.options.max_new_tokens == 99
+    assert last.versions[0].failure == INTERRUPTED
+    (theirs,) = store.entries("owner two")
+    assert theirs.title == "Rot" and len(files(tmp_path)) == 3
+    store.edit("owner one", ROW, first.id, "Red?", version_id="v9", model="model")
+    store.finish("v9", "complete", "Yes.")
+    store.choose("owner one", ROW, first.id)
+    again = store.record("owner one", ROW)
+    assert [question.id for question in again.questions] == [question.id for question in record.questions]
+    store.delete("owner one", ROW)
+    assert len(files(tmp_path)) == 2, "the red one is somebody else's, too"
     store.close()
 
 
