@@ -3,7 +3,7 @@
 Where the package is not installed, `python -m internvl_demo` stands for `internvl-demo`.
 
 Each command is a function from values to text on standard output. Errors that have a reader go to
-standard error, two sentences, exit code 2. What a command does not need is not imported.
+standard error, two sentences and then the details if it has some, exit code 2. What a command does not need is not imported.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import closing, suppress
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,56 +27,33 @@ from internvl_demo.environment import (
     refused_by_system,
 )
 from internvl_demo.errors import DemoError, SetupError
+from internvl_demo.flags import (
+    KV,
+    Checkpoint,
+    Endpoint,
+    Format,
+    Images,
+    Json,
+    Lang,
+    MaxNewTokens,
+    Mode,
+    RepetitionPenalty,
+    Seed,
+    Stage,
+    System,
+    Temperature,
+    TopP,
+)
 from internvl_demo.settings import NANO_CHECKPOINT, read_settings
 
 if TYPE_CHECKING:
     from internvl_demo.answering.stream import Answer
+    from internvl_demo.conversation.options import Options
     from internvl_demo.conversation.turns import Conversation
     from internvl_demo.settings import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="InternVL 1.5: talk to pictures.")
 app.add_typer(bench, name="bench")
-
-Images = Annotated[list[Path], typer.Argument(help="Picture files.", show_default=False)]
-Mode = Annotated[str, typer.Option(help="low, standard, high, or the most tiles an image may get, 1 to 40.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Endpoint = Annotated[str | None, typer.Option(help="An OpenAI-compatible server, such as LMDeploy's.")]
-Checkpoint = Annotated[
-    str | None, typer.Option(help="Directory or hub id of a checkpoint to run in process.")
-]
-
-
-class KV(StrEnum):
-    """How a server stores the KV cache."""
-
-    auto = "auto"
-    int8 = "int8"
-
-
-class Format(StrEnum):
-    """Formats of a checkpoint: transformers' own, and that of the InternVL 1.5 release."""
-
-    native = "native"
-    official = "official"
-
-
-class Stage(StrEnum):
-    """Stages of training the miniature, in order."""
-
-    vision_112 = "vision-112"
-    vision_224 = "vision-224"
-    vision_448 = "vision-448"
-    language = "language"
-    align = "align"
-    all = "all"
-    heads = "heads"
-
-
-class Lang(StrEnum):
-    """Languages of the exam."""
-
-    en = "en"
-    zh = "zh"
 
 
 @app.command()
@@ -128,14 +104,22 @@ def ask(
     mode: Mode = "standard",
     endpoint: Endpoint = None,
     checkpoint: Checkpoint = None,
+    temperature: Temperature = None,
+    top_p: TopP = None,
+    repetition_penalty: RepetitionPenalty = None,
+    max_new_tokens: MaxNewTokens = None,
+    seed: Seed = None,
+    system: System = None,
     overlay: Annotated[Path | None, typer.Option(help="Draw the answer's boxes into this PNG file.")] = None,
     as_json: Json = False,
 ) -> None:
     """Ask one question about images. What had come of an answer that breaks off is printed before the error."""
     from internvl_demo.answering.stream import report
+    from internvl_demo.conversation.options import options_over
     from internvl_demo.conversation.tiling import max_tiles_of
     from internvl_demo.conversation.turns import Attachment, Conversation
     from internvl_demo.grounding.overlay import drawable
+    from internvl_demo.models import options_of
     from internvl_demo.photos.decode import open_photo
 
     check_certificates()
@@ -149,10 +133,16 @@ def ask(
         if photo.note:
             print(f"{photo.name}: {photo.note.what} {photo.note.next_step}", file=sys.stderr)
     conversation = Conversation().ask(_question(question), attached)
-    given, failure = asyncio.run(_ask(conversation, read_settings(endpoint=endpoint, checkpoint=checkpoint)))
+    settings = read_settings(
+        endpoint=endpoint, checkpoint=checkpoint, temperature=temperature, max_new_tokens=max_new_tokens
+    )
+    own = as_typed(system) if system else None
+    chosen = {"top_p": top_p, "repetition_penalty": repetition_penalty, "seed": seed, "system": own}
+    options = options_over(chosen, options_of(settings))
+    given, failure = asyncio.run(_ask(conversation, settings, options))
     result = report(conversation, given)
     if as_json:
-        error = {"error": {"what": failure.what, "next_step": failure.next_step}} if failure else {}
+        error = {"error": failure.as_dict()} if failure else {}
         print_json(result | error)
     elif given.raw or not failure:
         print(result["text"])
@@ -287,7 +277,7 @@ def convert(
 
 
 def main() -> None:
-    """Run a command; report an error with a reader in two sentences, with exit code 2."""
+    """Run a command; report an error with a reader, a line for each of its parts, with exit code 2."""
     _guarded(app)
 
 
@@ -343,14 +333,16 @@ def _question(argument: str) -> str:
     return question
 
 
-async def _ask(conversation: "Conversation", settings: "Settings") -> "tuple[Answer, DemoError | None]":
+async def _ask(
+    conversation: "Conversation", settings: "Settings", options: "Options"
+) -> "tuple[Answer, DemoError | None]":
     from internvl_demo.answering.stream import collect
-    from internvl_demo.models import open_backend, options_of
+    from internvl_demo.models import open_backend
 
     backend = open_backend(settings)
     try:
         await backend.ready()
-        return await collect(backend, conversation, options_of(settings))
+        return await collect(backend, conversation, options)
     finally:
         await backend.close()
 
@@ -378,7 +370,7 @@ def _guarded(command: Callable[[], Any]) -> None:
     except (DemoError, OSError) as error:
         told = error if isinstance(error, DemoError) else refused_by_system(error)
         with suppress(OSError):  # nobody reads it
-            print(f"{told.what}\n{told.next_step}", file=sys.stderr)
+            print(*told.parts, sep="\n", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -32,6 +32,9 @@ _PREFIX = "INTERNVL_"
 _KUBERNETES = re.compile(r"INTERNVL(_\w+)?_(SERVICE_(HOST|PORT)|PORT(_\d+_|$))", re.IGNORECASE)
 """What Kubernetes puts into the environment where a service is called internvl."""
 
+OptionName = Literal["max_new_tokens", "temperature", "top_p", "seed", "repetition_penalty", "system"]
+"""What `conversation.options` knows of how an answer is generated."""
+
 
 class Settings(BaseSettings):
     """Every choice that a host of the demo can make."""
@@ -58,6 +61,10 @@ class Settings(BaseSettings):
     )
     max_new_tokens: int = Field(1024, ge=1, description="the longest answer, in tokens")
     temperature: float = Field(0.0, ge=0, le=2, description="0 is greedy")
+    fixed_options: Annotated[frozenset[OptionName], NoDecode] = Field(
+        frozenset(),
+        description="options of an answer that people of the page may not change, with commas between",
+    )
     running: int | None = Field(
         None, ge=1, description="questions answered at once (default: 8 by a server, 1 in process)"
     )
@@ -68,6 +75,11 @@ class Settings(BaseSettings):
     keep_days: int = Field(
         30, ge=0, description="days that an untouched conversation is kept; 0: nothing outlives the app"
     )
+
+    @field_validator("fixed_options", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        return value.replace(",", " ").split() if isinstance(value, str) else value
 
     @field_validator("lmdeploy_arg", mode="before")
     @classmethod

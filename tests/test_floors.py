@@ -10,7 +10,7 @@ from tests.support.sources import imports
 
 ROOT = Path(__file__).parents[1] / "internvl_demo"
 FLOORS = {
-    **dict.fromkeys(("__init__", "errors"), 0),
+    **dict.fromkeys(("__init__", "errors", "flags"), 0),
     **dict.fromkeys(("settings", "environment", "photos"), 1),
     "conversation": 2,
     "grounding": 3,
@@ -23,7 +23,7 @@ FLOORS = {
     "cli": 10,
     "__main__": 11,
 }
-LOCAL = ("models/local/backend.py", "models/local/steps.py")
+LOCAL = tuple(f"models/local/{name}.py" for name in ("backend", "sampling", "steps"))
 GPU_BENCH = ("bench/turbomind.py", "bench/random_weights.py")
 PLAIN_CHAT = "bench/stream_plain.py"
 ROOMS = {

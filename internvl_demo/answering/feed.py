@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass
 
 from internvl_demo.answering.stream import Answer
+from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import DemoError
 from internvl_demo.grounding.attribution import Part as Part
@@ -48,13 +49,15 @@ class Grew:
 class Ended:
     """An answer has ended, and is stored.
 
-    state: how it ended. given: all of it. error: why it broke off, or why it could not be stored.
+    state: how it ended. given: all of it. options: how it was asked for. error: why it broke off, or why it could
+    not be stored.
     """
 
     answer: str
     state: State
     given: Answer
     conversation: Conversation
+    options: Options
     error: DemoError | None = None
 
 

@@ -60,9 +60,17 @@ class Times:
 class Job:
     """One answer that is being written. Its parts so far are what a reader who comes now must be shown."""
 
-    def __init__(self, owner: str, version_id: str, record: Record, conversation: Conversation, feed: Feed):
+    def __init__(
+        self,
+        owner: str,
+        version_id: str,
+        record: Record,
+        conversation: Conversation,
+        options: Options,
+        feed: Feed,
+    ):
         self.owner, self.id, self.record, self.conversation = owner, version_id, record, conversation
-        self.feed = feed
+        self.options, self.feed = options, feed
         self.builder = AnswerBuilder(conversation)
         self.parts: list[Part] = []
         self.place = 0
@@ -139,9 +147,9 @@ class Jobs:
         """
         feed = self.feed(conversation.id)
         feed.forget()
-        job = self._jobs[conversation.id] = Job(owner, version_id, record, conversation, feed)
+        job = self._jobs[conversation.id] = Job(owner, version_id, record, conversation, options, feed)
         feed.publish(Changed())
-        job.task = asyncio.create_task(self._run(job, options))
+        job.task = asyncio.create_task(self._run(job))
         self._tend()
         return job
 
@@ -194,9 +202,9 @@ class Jobs:
             job.task.cancel()
         await job.over.wait()
 
-    async def _run(self, job: Job, options: Options) -> None:
+    async def _run(self, job: Job) -> None:
         job.begun.set()
-        how, error = await self._fate(job, options)
+        how, error = await self._fate(job)
         job.ending = job.ending or how
         job.grow(job.builder.finish())
         await self._keep(job, how, error)
@@ -204,12 +212,12 @@ class Jobs:
             del self._jobs[job.conversation.id]
         self._ended_at[job.conversation.id] = time.monotonic()
 
-    async def _fate(self, job: Job, options: Options) -> tuple[State, DemoError | None]:
+    async def _fate(self, job: Job) -> tuple[State, DemoError | None]:
         """Generate; return how it ended."""
         task = asyncio.current_task()
         assert task
         try:
-            await self._generate(job, options)
+            await self._generate(job)
             return "complete", None
         except asyncio.CancelledError:
             if job.ending == "stopped":
@@ -225,7 +233,7 @@ class Jobs:
             _LOG.exception("an answer ended in an error that nobody expected")
             return "broken", DemoError("The demo failed while answering.", "Retry; tell whoever runs it.")
 
-    async def _generate(self, job: Job, options: Options) -> None:
+    async def _generate(self, job: Job) -> None:
         with self._queue.ticket(job.owner) as ticket:
             while not ticket.admitted:
                 job.move(ticket.place)
@@ -234,7 +242,7 @@ class Jobs:
             conversation, builder = job.conversation, job.builder
             builder.restart_clock()
             with self._observer.request(conversation, self._info.tokens_per_tile) as request:
-                async with aclosing(self._backend.stream(conversation, options)) as pieces:
+                async with aclosing(self._backend.stream(conversation, job.options)) as pieces:
                     async for piece in pieces:
                         request.saw(piece)
                         job.grow(builder.add(piece))
@@ -243,11 +251,11 @@ class Jobs:
         """Store the end, then tell it; try again while the disk refuses, unless the app itself ends."""
         task = asyncio.current_task()
         assert task
-        failure = Failure(error.what, error.next_step) if error else None
+        failure = Failure(error.what, error.next_step, error.details) if error else None
         timing = job.builder.timing if job.builder.begun else Timing(None, 0.0)
         end = (job.id, how, job.builder.raw, timing.ttft_s, timing.total_s, job.builder.usage, failure)
         given = replace(job.builder.answer(), timing=timing, broken_off=how == "broken")
-        ended = Ended(job.id, how, given, job.conversation, error)
+        ended = Ended(job.id, how, given, job.conversation, job.options, error)
         told = False
         while True:
             try:

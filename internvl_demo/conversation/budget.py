@@ -133,12 +133,13 @@ class _Rules:
     tokens_per_tile: int
     context_length: int
     count_text: CountText
+    system: str | None
 
     def tokens(self, image: Attachment) -> int:
         return plan_tiles(image.photo.size_wh, image.max_tiles).visual_tokens(self.tokens_per_tile)
 
     def text_tokens(self, conversation: Conversation) -> int:
-        segments = prompt_segments(conversation)
+        segments = prompt_segments(conversation, self.system)
         return sum(self.count_text(segment) for segment in segments if not isinstance(segment, ImageSlot))
 
     def parts(self, asked: Conversation, answer_tokens: int) -> tuple[Part, ...]:
@@ -170,13 +171,15 @@ def budget(
     context_length: int,
     answer_tokens: int,
     count_text: CountText = estimate,
+    system: str | None = None,
 ) -> Budget:
     """Compute what `conversation.ask(text, draft)` takes, with `answer_tokens` reserved for its answer.
 
     count_text: the model's own tokenizer, where it is at hand. It is given the prompt's texts whole, as
         `prompt_segments` has them, `<s>` at the beginning included.
+    system: a person's system prompt, in the place of the model's own.
     """
-    rules = _Rules(tokens_per_tile, context_length, cache(count_text))
+    rules = _Rules(tokens_per_tile, context_length, cache(count_text), system)
     asked = conversation.ask(text, draft)
     found = Budget(rules.parts(asked, answer_tokens), context_length, count_text is estimate)
     return found if found.fits else replace(found, fixes=tuple(_fixes(asked, answer_tokens, rules)))

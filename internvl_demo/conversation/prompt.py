@@ -49,17 +49,23 @@ Segment = str | ImageSlot
 
 
 def neutralise(text: str) -> str:
-    """Return people's text with its control strings made harmless: `<img>` -> `<` + U+200B + `img>`.
-
-    Lone surrogates, which no tokenizer or server can read, become U+FFFD.
-    """
-    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return _CONTROL.sub(rf"\g<0>{_SEPARATOR}", whole)
+    """Return people's text, well-formed, its control strings made harmless: `<img>` -> `<` + U+200B + `img>`."""
+    return _CONTROL.sub(rf"\g<0>{_SEPARATOR}", well_formed(text))
 
 
-def system_text(system: str = SYSTEM) -> str:
-    """Return the beginning of every prompt."""
-    return f"<s><|im_start|>system\n{system}<|im_end|>"
+def well_formed(text: str) -> str:
+    """Return the text with U+FFFD for lone surrogates, which no tokenizer, file or server can read."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def system_prompt(own: str | None) -> str:
+    """Return a person's system prompt, neutralised; the model's where they have none."""
+    return SYSTEM if own is None else neutralise(own)
+
+
+def system_text(own: str | None = None) -> str:
+    """Return the beginning of every prompt; `own`: a person's system prompt."""
+    return f"<s><|im_start|>system\n{system_prompt(own)}<|im_end|>"
 
 
 def image_labels(turn: Turn, images_before: int) -> list[str]:
@@ -81,8 +87,11 @@ def turn_segments(turn: Turn, images_before: int) -> list[Segment]:
     return _merge_texts(segments)
 
 
-def prompt_segments(conversation: Conversation, system: str = SYSTEM) -> list[Segment]:
-    """Return the whole prompt, ready for the model to go on after the last `assistant`."""
+def prompt_segments(conversation: Conversation, system: str | None = None) -> list[Segment]:
+    """Return the whole prompt, ready for the model to go on after the last `assistant`.
+
+    system: a person's, in the place of the model's own.
+    """
     segments: list[Segment] = [system_text(system)]
     images_before = 0
     for turn in conversation.turns:
@@ -91,7 +100,7 @@ def prompt_segments(conversation: Conversation, system: str = SYSTEM) -> list[Se
     return _merge_texts(segments)
 
 
-def prompt_text(conversation: Conversation, tokens_per_tile: int, system: str = SYSTEM) -> str:
+def prompt_text(conversation: Conversation, tokens_per_tile: int, system: str | None = None) -> str:
     """Return the whole prompt with every image's `<IMG_CONTEXT>` written out."""
     return "".join(
         segment if isinstance(segment, str) else IMG_CONTEXT * (segment.views * tokens_per_tile)

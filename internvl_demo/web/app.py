@@ -68,6 +68,15 @@ class PageFiles(StaticFiles):
         return response
 
 
+class Page(gr.Blocks):  # type: ignore[misc]  # Gradio's types are not read
+    """Gradio's page, which also takes calls that leave out the last inputs of an endpoint."""
+
+    def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
+        """Add what is left out, as it is when nobody chose it."""
+        missing = block_fn.inputs[len(inputs) :]
+        inputs += [getattr(component, "value", None) for component in missing]
+
+
 class Served:
     """A page that is being served: where, and how to end it."""
 
@@ -87,7 +96,7 @@ class Served:
 
 def build_page(service: ChatService) -> gr.Blocks:
     """Return the page, ready to be launched."""
-    with gr.Blocks(title="InternVL 1.5", analytics_enabled=False, fill_width=True) as page:
+    with Page(title="InternVL 1.5", analytics_enabled=False, fill_width=True) as page:
         lay_out()
         add_ask(service)
     page.queue(default_concurrency_limit=None)
@@ -100,7 +109,8 @@ def build_service(
     """Return the store, the queue and the model behind commands."""
     running = settings.running or (_RUNNING_BY_A_SERVER if settings.endpoint or settings.serve else 1)
     queue = AnswerQueue(running, settings.waiting)
-    return ChatService(backend, info, options_of(settings), queue, store, observer, how_of(settings, info))
+    options, how = options_of(settings), how_of(settings, info)
+    return ChatService(backend, info, options, queue, store, observer, how, fixed=settings.fixed_options)
 
 
 def launch(backend: Backend, settings: Settings, store: Store | None = None, *, wait: bool = True) -> Served:
@@ -156,6 +166,7 @@ def launch(backend: Backend, settings: Settings, store: Store | None = None, *, 
                 ssr_mode=False,
                 theme=theme(),
                 css_paths=CSS,
+                head=f"<script>{(WEB / 'theme.js').read_text('utf-8')}</script>",
                 app_kwargs=kwargs,
             )
     except Exception as error:  # Gradio's libraries raise what they like

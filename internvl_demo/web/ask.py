@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from internvl_demo.conversation.options import OptionError
 from internvl_demo.conversation.tiling import max_tiles_of
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import DemoError
@@ -22,19 +23,22 @@ from internvl_demo.web.service import ChatService
 
 
 def add_ask(service: ChatService) -> None:
-    """Add the endpoint to the current gr.Blocks: message {text, files}, mode -> the report of the answer."""
+    """Add the endpoint to the current gr.Blocks: message {text, files}, mode, options -> the report of the answer."""
 
-    async def ask(message: dict[str, Any], request: gr.Request, mode: str = "standard") -> dict[str, Any]:
+    async def ask(
+        message: dict[str, Any], request: gr.Request, mode: str = "standard", options: Any = None
+    ) -> dict[str, Any]:
         try:
             conversation = await run_blocking(_conversation, message, mode)
-            return await service.ask_once(_person(request), conversation)
+            return await service.ask_once(_person(request), conversation, service.chosen(_object(options)))
         except DemoError as error:
             service.observer.refused(error)
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(f"{error.what} {error.next_step}", print_exception=False) from error
 
     message = gr.MultimodalTextbox(visible=False, file_count="multiple")
     mode = gr.Textbox("standard", visible=False)
-    gr.on([], ask, [message, mode], gr.JSON(visible=False), api_name="ask")
+    options = gr.JSON(None, visible=False)
+    gr.on([], ask, [message, mode, options], gr.JSON(visible=False), api_name="ask")
 
 
 def _conversation(message: dict[str, Any], mode: str) -> Conversation:
@@ -48,6 +52,15 @@ def _conversation(message: dict[str, Any], mode: str) -> Conversation:
             with suppress(OSError):
                 Path(path).unlink()
     return Conversation().ask(str(message.get("text") or ""), images)
+
+
+def _object(options: object) -> dict[str, Any]:
+    """Return the options by name; their values are checked by the service. Raises OptionError."""
+    if options is None:
+        return {}
+    if not isinstance(options, dict):
+        raise OptionError("The options are not a JSON object.", 'Send one, such as {"temperature": 0.7}.')
+    return options
 
 
 def _person(request: gr.Request) -> str:

@@ -1,12 +1,13 @@
 """Count what a conversation takes of the model's context, and refuse what does not fit.
 
-    counter.budget(conversation, "Which is larger?", images, 1024)     -> Budget (see `conversation.budget`)
-    counter.check(asked, 1024)                                         # raises ContextError
+    counter.budget(conversation, "Which is larger?", images, options)     -> Budget (see `conversation.budget`)
+    counter.check(asked, options)                                         # raises ContextError
 
 Counted by the model's own tokenizer where that is at hand, else estimated. Nothing here reads the store.
 """
 
 from internvl_demo.conversation.budget import Budget, budget, estimate
+from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import ContextError
 from internvl_demo.models.base import Backend, ModelInfo
@@ -29,23 +30,24 @@ class TokenCounter:
         return estimate(text) if exact is None else exact
 
     def budget(
-        self, conversation: Conversation, text: str, images: tuple[Attachment, ...], answer_tokens: int
+        self, conversation: Conversation, text: str, images: tuple[Attachment, ...], options: Options
     ) -> Budget:
-        """Return what a question would take after that conversation, with so much room for its answer."""
+        """Return what a question would take after that conversation, with its system prompt and its longest answer."""
         return budget(
             conversation,
             text,
             images,
             tokens_per_tile=self._info.tokens_per_tile,
             context_length=self._info.context_length,
-            answer_tokens=answer_tokens,
+            answer_tokens=options.max_new_tokens,
             count_text=self.count_text,
+            system=options.system,
         )
 
-    def check(self, asked: Conversation, answer_tokens: int) -> None:
+    def check(self, asked: Conversation, options: Options) -> None:
         """Refuse a conversation whose last question does not fit. Raises ContextError."""
         before, last = Conversation(asked.turns[:-1], asked.id), asked.turns[-1]
-        found = self.budget(before, last.text, last.images, answer_tokens)
+        found = self.budget(before, last.text, last.images, options)
         if not found.fits:
             raise ContextError(
                 "This does not fit into the model's context: {count} tokens too many.",

@@ -18,6 +18,7 @@ import orjson
 
 from internvl_demo.answering.feed import Changed, Ended, Event, Gone, Grew, Part, Placed
 from internvl_demo.answering.jobs import Job
+from internvl_demo.conversation.options import differences
 from internvl_demo.conversation.tiling import plan_tiles
 from internvl_demo.store.faults import GoneError
 from internvl_demo.store.records import Record
@@ -189,7 +190,8 @@ class Follower:
             said += self._block_events(number, self._events.blocks(final=True))
         conversation, given = event.conversation, event.given
         images = numbered_images(conversation, len(conversation.turns) - 1)
-        receipt = receipt_data(given, images, self._service.info)
+        chosen = differences(event.options, self._service.options)
+        receipt = receipt_data(given, images, self._service.info, chosen)
         end: Json = {"answer": event.answer, "state": event.state, "receipt": receipt}
         if event.error:
             problem = self._words.problem(event.error)

@@ -5,13 +5,12 @@ where the value is used. The shapes are part of the interface's OpenAPI descript
 """
 
 import re
-from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.options import LIMITS, MAX_SYSTEM_CHARS
 from internvl_demo.conversation.tiling import MAX_TILES, max_tiles_of
 from internvl_demo.conversation.turns import Attachment
 from internvl_demo.errors import DemoError, PhotoError
@@ -38,6 +37,18 @@ class _Unseen:
     profile = None
 
 
+def _options_schema() -> dict[str, Any]:
+    """Describe options to programs."""
+    wholes = ("max_new_tokens", "seed")
+    numbers = {
+        name: {"type": "integer" if name in wholes else "number", "minimum": least, "maximum": most}
+        for name, (least, most) in LIMITS.items()
+    }
+    texts = {"system": {"type": "string", "maxLength": MAX_SYSTEM_CHARS}}
+    longest = {"max_new_tokens": {"type": "integer", "minimum": 1}}
+    return {"type": "object", "properties": longest | numbers | texts, "additionalProperties": False}
+
+
 class AccessError(DemoError):
     """The request does not say whose it is."""
 
@@ -53,20 +64,8 @@ class ImageIn(_Input):
     mode: Mode = "standard"
 
 
-class OptionsIn(_Input):
-    """How to answer; what is left out is as the host set it."""
-
-    max_new_tokens: Annotated[int | None, Field(ge=1)] = None
-    temperature: Annotated[float | None, Field(ge=0, le=2)] = None
-    top_p: Annotated[float | None, Field(gt=0, le=1)] = None
-    seed: Annotated[int | None, Field(ge=0, lt=2**31)] = None
-
-    def over(self, host: Options) -> Options:
-        """Return the host's options with these in their place; never a longer answer than the host allows."""
-        given = self.model_dump(exclude_none=True)
-        if "max_new_tokens" in given:
-            given["max_new_tokens"] = min(given["max_new_tokens"], host.max_new_tokens)
-        return replace(host, **given)
+OptionsIn = Annotated[dict[str, Any], WithJsonSchema(_options_schema())]
+"""How to answer; what is left out is as the host set it. `conversation.options` checks the values."""
 
 
 class QuestionIn(_Input):
@@ -74,7 +73,7 @@ class QuestionIn(_Input):
 
     text: str
     images: list[ImageIn] = Field(default_factory=list, max_length=MESSAGE_PICTURES)
-    options: OptionsIn = OptionsIn()
+    options: OptionsIn = Field(default_factory=dict)
 
     @property
     def wanted(self) -> list[tuple[str, int]]:
@@ -82,7 +81,13 @@ class QuestionIn(_Input):
         return [(image.photo, max_tiles_of(image.mode)) for image in self.images]
 
 
-class TextIn(_Input):
+class AgainIn(_Input):
+    """How to answer a question again; without options as before."""
+
+    options: OptionsIn | None = None
+
+
+class TextIn(AgainIn):
     """A question in other words."""
 
     text: str
@@ -133,6 +138,12 @@ class DraftIn(_Input):
     text: str = ""
     images: list[DraftImageIn] = Field(default_factory=list, max_length=MESSAGE_PICTURES)
     max_new_tokens: Annotated[int | None, Field(ge=1)] = None
+    system: str | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that take of the context."""
+        return {"max_new_tokens": self.max_new_tokens, "system": self.system}
 
 
 def secret_of(authorization: str | None) -> str:

@@ -1,8 +1,8 @@
 """The HTTP interface, which the page itself uses and programs may: routes, and nothing else.
 
 Each route reads its input (`inputs`), calls one command of the service or follows a conversation, and answers with
-JSON. Errors are {"what", "next_step"} in the reader's language, with a status that fits. docs/http.md tells it all
-with examples; GET /api/openapi.json describes it to programs.
+JSON. Errors are {"what", "next_step"}, some with "details", in the reader's language, with a status that fits.
+docs/http.md tells it all with examples; GET /api/openapi.json describes it to programs.
 """
 
 from typing import Annotated, Any
@@ -23,6 +23,7 @@ from internvl_demo.web.follow import Follower
 from internvl_demo.web.inputs import (
     AccessError,
     AddressIn,
+    AgainIn,
     ChangeIn,
     DraftIn,
     QuestionIn,
@@ -30,9 +31,9 @@ from internvl_demo.web.inputs import (
     TextIn,
     secret_of,
 )
-from internvl_demo.web.language import Words, error_data, words_for
+from internvl_demo.web.language import Words, error_data, health_data, words_for
 from internvl_demo.web.service import ChatService, Started
-from internvl_demo.web.view import image_data
+from internvl_demo.web.view import image_data, options_data
 from internvl_demo.web.widgets.context_bar.view import context_bar
 from internvl_demo.web.widgets.inspector.view import inspector
 
@@ -40,8 +41,8 @@ _STATUS: tuple[tuple[type[DemoError], int], ...] = (
     (AccessError, 401),
     (GoneError, 404),
     (BusyError, 409),
-    (QueueFull, 503),
     (HiddenError, 409),
+    (QueueFull, 503),
     (StoreError, 507),
     (PhotoError, 422),
     (ContextError, 422),
@@ -171,7 +172,7 @@ def _answers(service: ChatService) -> APIRouter:
         """Ask a question; `new` as the conversation begins one. Follow its events for the answer."""
         _lend_request(request)
         named = None if conversation == "new" else conversation
-        options = question.options.over(service.options)
+        options = service.chosen(question.options)
         return _started(await service.ask(owner, named, question.text, question.wanted, options))
 
     @router.put("/questions/{question}", status_code=202)
@@ -180,13 +181,15 @@ def _answers(service: ChatService) -> APIRouter:
     ) -> dict[str, str]:
         """Ask a question in other words, with its pictures; it stays, with what followed it, as a version."""
         _lend_request(request)
-        return _started(await service.edit(owner, conversation, question, fresh.text))
+        return _started(await service.edit(owner, conversation, question, fresh.text, fresh.options))
 
     @router.post("/retry", status_code=202)
-    async def retry(request: Request, owner: Owner, conversation: str) -> dict[str, str]:
+    async def retry(
+        request: Request, owner: Owner, conversation: str, again: AgainIn | None = None
+    ) -> dict[str, str]:
         """Answer the last question again; its earlier answers stay as versions."""
         _lend_request(request)
-        return _started(await service.retry(owner, conversation))
+        return _started(await service.retry(owner, conversation, again.options if again else None))
 
     @router.post("/stop")
     async def stop(owner: Owner, conversation: str) -> dict[str, str]:
@@ -221,8 +224,8 @@ def _looks(service: ChatService, title: str, miniature: bool) -> APIRouter:
 
     @router.get("/model")
     async def model(words: Language) -> dict[str, Any]:
-        """Return what the model is, and why it cannot answer now, if it cannot."""
-        problem = service.backend.problem()
+        """Return what the model is, whether it can answer now, and how many questions run and wait."""
+        health = await service.health.now()
         return {
             "name": service.info.name,
             "title": title,
@@ -230,16 +233,19 @@ def _looks(service: ChatService, title: str, miniature: bool) -> APIRouter:
             "tokens_per_tile": service.info.tokens_per_tile,
             "context_length": service.info.context_length,
             "max_answer_tokens": service.options.max_new_tokens,
-            "state": words.problem(problem) if problem else None,
+            "options": options_data(service.options, service.fixed),
+            "state": health_data(health, words),
+            "queue": {"running": service.queue.running, "waiting": service.queue.waiting},
         }
 
     @router.post("/budget")
     async def budget(owner: Owner, words: Language, draft: DraftIn) -> dict[str, Any]:
         """Return what a question would take of the model's context, and what would make it fit."""
-        longest = service.options.max_new_tokens
-        room = min(draft.max_new_tokens or longest, longest)
+        options = service.chosen(draft.options)
         images = [image.attachment for image in draft.images]
-        return context_bar(await service.budget(owner, draft.conversation, draft.text, images, room), words)
+        return context_bar(
+            await service.budget(owner, draft.conversation, draft.text, images, options), words
+        )
 
     return router
 

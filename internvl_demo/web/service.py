@@ -11,7 +11,7 @@ pictures runs beside the event loop.
 import asyncio
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -21,24 +21,22 @@ from internvl_demo.answering.metrics import Observer
 from internvl_demo.answering.queue import AnswerQueue
 from internvl_demo.answering.stream import AnswerBuilder, report
 from internvl_demo.conversation.budget import Budget
-from internvl_demo.conversation.options import Options
-from internvl_demo.conversation.turns import Attachment, Conversation, is_blank
+from internvl_demo.conversation.options import Options, options_again, options_over
+from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import DemoError
 from internvl_demo.models.base import Backend, ModelInfo
-from internvl_demo.photos.limits import MESSAGE_PICTURES, check_message
+from internvl_demo.photos.limits import check_message
 from internvl_demo.store import Store
 from internvl_demo.store.faults import GoneError
 from internvl_demo.store.records import Entry, Record
 from internvl_demo.web.blocking import run_blocking
 from internvl_demo.web.counting import TokenCounter
+from internvl_demo.web.health import HealthWatch
 from internvl_demo.web.pictures import Pictures
+from internvl_demo.web.questions import MAX_QUESTION_CHARS, checked_question, too_long
 from internvl_demo.web.view import Json, View
 from internvl_demo.web.widgets.inspector.calls import How, InProcess
 from internvl_demo.web.widgets.inspector.prompt import Inspection, inspect
-
-MAX_QUESTION_CHARS = 64_000
-"""The longest question. The 26B's whole context is some 100,000 letters of English; more only costs time."""
-
 
 FEW_ANSWERS = 4
 """Up to so many answers at once each token is passed on as it comes."""
@@ -67,6 +65,7 @@ class TakenBack:
 class ChatService:
     """The store, the jobs and the model of one app, behind commands.
 
+    options: how answers are generated where nobody chose otherwise; `fixed`: those that nobody may choose.
     how: as what the inspector shows a call to the model.
     """
 
@@ -80,16 +79,18 @@ class ChatService:
         observer: Observer | None = None,
         how: How | None = None,
         *,
+        fixed: Collection[str] = (),
         times: Times | None = None,
     ):
-        self.backend, self.info, self.options = backend, info, options
+        self.backend, self.info, self.options, self.fixed = backend, info, options, frozenset(fixed)
         self.queue, self.store = queue, store
         self.observer = observer or Observer()
         self.observer.watch_queue(lambda: queue.running, lambda: queue.waiting)
         self.how = how or InProcess()
         self.jobs = Jobs(backend, info, store, queue, self.observer, times or Times())
         backend.pace_s = self._pace_s
-        self.view, self.pictures = View(info), Pictures(store)
+        self.health = HealthWatch(backend)
+        self.view, self.pictures = View(info, options), Pictures(store)
         self.counter = TokenCounter(backend, info)
         self._known: OrderedDict[tuple[str, str], Conversation] = OrderedDict()
         self._changes = 0
@@ -99,9 +100,14 @@ class ChatService:
 
     async def close(self) -> None:
         """End every stream, and every answer that is coming as broken off. The store stays open."""
+        await self.health.close()
         await self.jobs.close()
 
     # Questions
+
+    def chosen(self, given: Mapping[str, Any]) -> Options:
+        """Return how to answer where a person chose these options. Raises OptionError."""
+        return options_over(given, self.options, self.fixed)
 
     async def ask(
         self,
@@ -118,7 +124,7 @@ class ChatService:
         options, version = options or self.options, uuid.uuid4().hex
 
         def write() -> Record:
-            question = _checked(text, len(images))
+            question = checked_question(text, len(images))
             attached = tuple(self.store.attachment(owner, photo_id, most) for photo_id, most in images)
             return self.store.ask(
                 owner,
@@ -133,17 +139,24 @@ class ChatService:
 
         return await self._begin(owner, version, write, options)
 
-    async def edit(self, owner: str, conversation_id: str, question_id: str, text: str) -> Started:
+    async def edit(
+        self,
+        owner: str,
+        conversation_id: str,
+        question_id: str,
+        text: str,
+        given: Mapping[str, Any] | None = None,
+    ) -> Started:
         """Ask a question that is shown in other words, its images kept; it stays as a version. Raises DemoError."""
         version = uuid.uuid4().hex
-        options = await self._options_of(owner, conversation_id, question_id)
+        options = await self._options_of(owner, conversation_id, question_id, given)
 
         def write() -> Record:
             return self.store.edit(
                 owner,
                 conversation_id,
                 question_id,
-                _checked(text, 0),
+                checked_question(text, 0),
                 version_id=version,
                 model=self.info.name,
                 options=options,
@@ -152,10 +165,15 @@ class ChatService:
 
         return await self._begin(owner, version, write, options)
 
-    async def retry(self, owner: str, conversation_id: str) -> Started:
-        """Answer the last question again; its earlier answers stay as versions. Raises DemoError."""
+    async def retry(
+        self, owner: str, conversation_id: str, given: Mapping[str, Any] | None = None
+    ) -> Started:
+        """Answer the last question again, as before or with the given options. Raises DemoError.
+
+        Its earlier answers stay as versions.
+        """
         version = uuid.uuid4().hex
-        options = await self._options_of(owner, conversation_id, None)
+        options = await self._options_of(owner, conversation_id, None, given)
 
         def write() -> Record:
             return self.store.begin(
@@ -237,13 +255,17 @@ class ChatService:
         conversation_id: str | None,
         text: str,
         images: Sequence[Attachment],
-        answer_tokens: int,
+        options: Options,
     ) -> Budget:
         """Return what a question would take of the model's context. Raises GoneError."""
         if len(text) > MAX_QUESTION_CHARS:
             raise too_long()
         conversation = await self._so_far(owner, conversation_id) if conversation_id else Conversation()
-        return await run_blocking(self.counter.budget, conversation, text, tuple(images), answer_tokens)
+        found = await run_blocking(self.counter.budget, conversation, text, tuple(images), options)
+        if "max_new_tokens" not in self.fixed:
+            return found
+        usable = tuple(fix for fix in found.fixes if fix.answer_tokens == options.max_new_tokens)
+        return replace(found, fixes=usable)
 
     async def inspect(self, owner: str, conversation_id: str, version_id: str) -> tuple[Inspection, int]:
         """Return the prompt and the call of an answer, and the number of its turn from 1. Raises GoneError."""
@@ -262,7 +284,7 @@ class ChatService:
 
     # One question of a program, which nothing is kept of
 
-    async def ask_once(self, owner: str, conversation: Conversation) -> dict[str, Any]:
+    async def ask_once(self, owner: str, conversation: Conversation, options: Options) -> dict[str, Any]:
         """Answer a conversation of one question; return the whole answer as data. Raises DemoError."""
         self._check_size(conversation)
         with self.queue.ticket(owner) as ticket:
@@ -270,7 +292,7 @@ class ChatService:
                 await ticket.moved()
             builder = AnswerBuilder(conversation)
             with self.observer.request(conversation, self.info.tokens_per_tile) as request:
-                async with aclosing(self.backend.stream(conversation, self.options)) as pieces:
+                async with aclosing(self.backend.stream(conversation, options)) as pieces:
                     async for piece in pieces:
                         request.saw(piece)
                         builder.add(piece)
@@ -328,48 +350,26 @@ class ChatService:
 
     def _check_fits(self, record: Record, options: Options) -> None:
         """Refuse a question that the model's context cannot hold. Raises ContextError."""
-        self.counter.check(self.store.conversation(record), options.max_new_tokens)
+        self.counter.check(self.store.conversation(record), options)
 
     def _check_size(self, conversation: Conversation) -> None:
         for turn in conversation.turns:
-            _checked(turn.text, len(turn.images))
+            checked_question(turn.text, len(turn.images))
         check_message([image.photo for image in conversation.images])
 
     def _inspection(self, until: Conversation, options: Options) -> Inspection:
-        counter = self.counter
-        return inspect(until, options, self.info, self.how, counter.count_text, exact=counter.exact)
+        count, exact = self.counter.count_text, self.counter.exact
+        return inspect(until, options, self.info, self.how, count, exact=exact, host=self.options)
 
-    async def _options_of(self, owner: str, conversation_id: str, question_id: str | None) -> Options:
-        """Return how to ask a question again: it may not fit with a longer answer than it had."""
+    async def _options_of(
+        self,
+        owner: str,
+        conversation_id: str,
+        question_id: str | None,
+        given: Mapping[str, Any] | None,
+    ) -> Options:
+        """Return how to ask a question again: as before, or with the given options. Raises OptionError."""
         record = await run_blocking(self.store.record, owner, conversation_id)
         named = [each for each in record.questions if each.id == question_id] or record.questions[-1:]
-        had = named[0].options if named else None
-        if had is None:
-            return self.options
-        most = min(had.max_new_tokens, self.options.max_new_tokens)
-        return replace(self.options, max_new_tokens=most)
-
-
-def too_long() -> DemoError:
-    """Return what to say of a question with too many characters."""
-    return DemoError(
-        "The question is longer than {most} characters.",
-        "Shorten it, or ask about one part of the text at a time.",
-        most=f"{MAX_QUESTION_CHARS:,}",
-    )
-
-
-def _checked(text: str, images: int) -> str:
-    """Return the text of a question without spaces around it. Raises DemoError when it cannot be one."""
-    if len(text) > MAX_QUESTION_CHARS:
-        raise too_long()
-    text = text.strip()
-    if is_blank(text):
-        raise DemoError("There is no question yet.", "Write what you want to know, then send.")
-    if images > MESSAGE_PICTURES:
-        raise DemoError(
-            "A message takes {most} pictures at most.",
-            "Send these first, or remove some.",
-            most=MESSAGE_PICTURES,
-        )
-    return text
+        had = (named[0].options if named else None) or self.options
+        return options_again(given, had, self.options, self.fixed)

@@ -10,13 +10,15 @@ The only markup is the HTML of `markup`, whose tags are ours. Nothing here waits
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from internvl_demo.answering.feed import Part
 from internvl_demo.answering.stream import Answer, AnswerBuilder
+from internvl_demo.conversation.options import MAX_SYSTEM_CHARS, NAMES, Options, differences, limits
+from internvl_demo.conversation.prompt import system_prompt
 from internvl_demo.conversation.tiling import MAX_TILES, plan_tiles
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import DemoError
@@ -60,12 +62,17 @@ def image_data(image: Attachment, number: int | None = None) -> Json:
 
 
 def problem_data(error: DemoError) -> Json:
-    """Return an error as {"what", "next_step"}."""
-    return {"what": error.what, "next_step": error.next_step}
+    """Return an error as {"what", "next_step"}, and "details" where there are any."""
+    return {**error.as_dict()}
 
 
-def receipt_data(given: Answer, images: Sequence[tuple[int, Attachment]], info: ModelInfo) -> Json:
-    """Return what an answer cost and what is to be said of it; `images`: those of its question, numbered."""
+def receipt_data(
+    given: Answer, images: Sequence[tuple[int, Attachment]], info: ModelInfo, options: Json
+) -> Json:
+    """Return what an answer cost and what is to be said of it.
+
+    images: those of its question, numbered. options: those that were not as the host set them.
+    """
     usage = given.usage
     speed = given.timing.tokens_per_s(usage.completion_tokens) if usage else None
     return {
@@ -78,7 +85,16 @@ def receipt_data(given: Answer, images: Sequence[tuple[int, Attachment]], info: 
         "length": bool(usage and usage.finish_reason == "length"),
         "broken_off": given.broken_off,
         "images": [_cost(image, number, info) for number, image in images],
+        "options": options,
     }
+
+
+def options_data(host: Options, fixed: Collection[str]) -> Json:
+    """Return of each option what it is where nobody chose, its limits, and whether the host has fixed it."""
+    usual = {**vars(host), "system": system_prompt(host.system)}
+    bounds: Json = {name: {"least": least, "most": most} for name, (least, most) in limits(host).items()}
+    bounds["system"] = {"most_chars": MAX_SYSTEM_CHARS}
+    return {name: {"default": usual[name], **bounds[name], "fixed": name in fixed} for name in NAMES}
 
 
 def numbered_images(conversation: Conversation, index: int) -> list[tuple[int, Attachment]]:
@@ -155,10 +171,13 @@ class AnswerEvents:
 
 
 class View:
-    """Stored conversations as JSON, of a model's point of view; safe to be used by several threads."""
+    """Stored conversations as JSON, of a model's point of view; safe to be used by several threads.
 
-    def __init__(self, info: ModelInfo):
-        self._info = info
+    host: how answers are generated where nobody chose otherwise.
+    """
+
+    def __init__(self, info: ModelInfo, host: Options):
+        self._info, self._host = info, host
         self._ended: OrderedDict[str, tuple[int, Json]] = OrderedDict()
         self._chars = 0
         self._lock = threading.Lock()
@@ -184,6 +203,7 @@ class View:
             "images": [image_data(image, number) for number, image in images],
             "answers": [self._answer(version, conversation, index) for version in question.versions],
             "chosen": question.chosen,
+            "siblings": list(question.siblings),
         }
 
     def _answer(self, version: Version, conversation: Conversation, index: int) -> Json:
@@ -203,7 +223,6 @@ class View:
         with self._lock:
             self._chars += chars - self._ended.pop(version.id, (0, body))[0]
             self._ended[version.id] = (chars, body)
-            "siblings": list(question.siblings),
             while self._chars > CACHED_CHARS:
                 _, (fewer, _) = self._ended.popitem(last=False)
                 self._chars -= fewer
@@ -221,9 +240,10 @@ class View:
             usage=version.usage,
             broken_off=version.state == "broken",
         )
+        chosen = differences(version.options, self._host) if version.options else {}
         return {
             **grown(events),
-            "receipt": receipt_data(given, numbered_images(conversation, index), self._info),
+            "receipt": receipt_data(given, numbered_images(conversation, index), self._info, chosen),
         }
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from internvl_demo.answering.jobs import Times
+from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import BackendError
 from tests.support.chat import chat, run, text_is, until
 
 BOXED = "Image-1: <ref>the cat</ref><box>[[100, 200, 300, 400]]</box>."
 SHOWN = "Image-1: the cat."
+SHORT = Options(max_new_tokens=256)
 BROKE = BackendError("It broke.", "Try again.")
 
 
@@ -105,7 +107,7 @@ def test_a_question_reads_its_conversation_once(tmp_path: Path) -> None:
             whole = [sql for sql in reads if "ORDER BY number" in sql and "LIMIT" not in sql]
             assert len(whole) == 1
             reads.clear()
-            await demo.service.budget("me", conversation, "What is typed", [], 256)
+            await demo.service.budget("me", conversation, "What is typed", [], SHORT)
             assert reads == []  # typing reads nothing while the answer comes
             go_on.set()
 
@@ -115,7 +117,7 @@ def test_a_question_reads_its_conversation_once(tmp_path: Path) -> None:
 def test_a_new_conversation_needs_no_history(tmp_path: Path) -> None:
     async def test() -> None:
         async with chat(tmp_path) as demo:
-            found = await demo.service.budget("me", None, "What is typed", [], 256)
+            found = await demo.service.budget("me", None, "What is typed", [], SHORT)
             assert found.fits and Conversation().turns == ()
 
     run(test)

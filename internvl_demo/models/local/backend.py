@@ -23,7 +23,6 @@ from typing import Any
 
 import torch
 from transformers import AutoTokenizer, DynamicCache, InternVLForConditionalGeneration, PreTrainedConfig
-from transformers.generation.logits_process import TemperatureLogitsWarper, TopPLogitsWarper
 from transformers.utils import logging as transformers_logging
 
 from internvl_demo.conversation.options import Options
@@ -32,6 +31,7 @@ from internvl_demo.conversation.tiling import crop_tiles, pixel_values, plan_til
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import BackendError, CheckpointError, ContextError, DemoError, SetupError
 from internvl_demo.models.base import Backend, FinishReason, ModelInfo, Piece, Usage
+from internvl_demo.models.local.sampling import chooser
 from internvl_demo.models.local.steps import StepReader, can_step
 
 _VIEWS_AT_ONCE = 4
@@ -139,15 +139,17 @@ class LocalBackend(Backend):
             self._kept.pop(conversation.id, None)
             say(
                 BackendError(
-                    "The model failed: {reason}.",
+                    "The model failed at this question.",
                     "Ask again, or start a new conversation.",
-                    reason=str(error)[:200],
+                    "The model raised {kind}: {reason}",
+                    kind=type(error).__name__,
+                    reason=" ".join(str(error).split())[:200],
                 )
             )
 
     @torch.inference_mode()
     def _answer(self, conversation: Conversation, options: Options, stop: threading.Event) -> Iterator[Piece]:
-        prompt, slots = self._prompt_tokens(conversation)
+        prompt, slots = self._prompt_tokens(conversation, options.system)
         max_answer_tokens = self.context_length - len(prompt)
         if max_answer_tokens < 1:
             raise ContextError(
@@ -162,7 +164,7 @@ class LocalBackend(Backend):
         logits = self._prefill(kept, prompt, embedded, stop)
 
         text, n_generated, finish = _IncrementalText(self.tokenizer), 0, "length"
-        choose = _chooser(options)
+        choose = chooser(options, [token for token in prompt if isinstance(token, int)])
         for _ in range(min(options.max_new_tokens, max_answer_tokens)):
             _check(stop)
             token = choose(logits)
@@ -181,11 +183,13 @@ class LocalBackend(Backend):
             len(prompt), n_generated, cached_tokens=cached, encoded_views=encoded, finish_reason=reason
         )
 
-    def _prompt_tokens(self, conversation: Conversation) -> tuple[list[PromptToken], dict[int, ImageSlot]]:
+    def _prompt_tokens(
+        self, conversation: Conversation, system: str | None = None
+    ) -> tuple[list[PromptToken], dict[int, ImageSlot]]:
         """Return the prompt token by token, and each image by the place of its first token."""
         prompt: list[PromptToken] = []
         slots: dict[int, ImageSlot] = {}
-        for segment in prompt_segments(conversation):
+        for segment in prompt_segments(conversation, system):
             if isinstance(segment, ImageSlot):
                 slots[len(prompt)] = segment
                 image = segment.attachment
@@ -319,25 +323,6 @@ class _IncrementalText:
 def _check(stop: threading.Event) -> None:
     if stop.is_set():
         raise Stopped
-
-
-def _chooser(options: Options) -> Callable[[torch.Tensor], int]:
-    """Return a function that picks the next token's id from logits (vocabulary,)."""
-    if options.temperature == 0:
-        return lambda logits: int(logits.argmax())
-    source = torch.Generator()
-    source.manual_seed(options.seed if options.seed is not None else source.seed())
-    shapers: list[Any] = [TemperatureLogitsWarper(options.temperature)]
-    if options.top_p < 1:
-        shapers.append(TopPLogitsWarper(options.top_p))
-
-    def sample(logits: torch.Tensor) -> int:
-        scores = logits.float().cpu()[None]
-        for shaper in shapers:
-            scores = shaper(None, scores)
-        return int(torch.multinomial(scores.softmax(-1)[0], 1, generator=source))
-
-    return sample
 
 
 def _stop_ids(tokenizer: Any) -> set[int]:

@@ -37,10 +37,11 @@ class Failure:
     too_long: bool
     what: str
     next_step: str
+    details: str = ""
 
     def error(self) -> DemoError:
         """Return the error that this value stands for."""
-        return (ContextError if self.too_long else BackendError)(self.what, self.next_step)
+        return (ContextError if self.too_long else BackendError)(self.what, self.next_step, self.details)
 
 
 class ZeroGpuBackend(LocalBackend):
@@ -68,7 +69,7 @@ class ZeroGpuBackend(LocalBackend):
         try:
             yield from super()._answer(conversation, options, threading.Event())
         except DemoError as error:
-            yield Failure(isinstance(error, ContextError), error.what, error.next_step)
+            yield Failure(isinstance(error, ContextError), *error.parts)
 
 
 def run_on_gpu(task: Callable[..., Pieces]) -> Callable[..., Pieces]:

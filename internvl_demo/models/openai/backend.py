@@ -26,22 +26,23 @@ import aiohttp
 
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
-from internvl_demo.errors import BackendError, DemoError, SetupError
-from internvl_demo.models.base import Backend, ModelInfo, Piece, Thinking
+from internvl_demo.errors import DemoError, SetupError
+from internvl_demo.models.base import READY, Backend, Health, ModelInfo, Piece, Thinking
 from internvl_demo.models.openai.body import KEPT_BYTES, EncodedPhotos, PhotoMarks
 from internvl_demo.models.openai.client import ServerClient, check, is_http_address, read, whole_body
 from internvl_demo.models.openai.completion import CompletionReader
 from internvl_demo.models.openai.dialects import Dialect, dialect_of, messages_of, request_fields
 from internvl_demo.models.openai.errors import (
-    CHECK_ENDPOINT,
     CHECK_KEY,
     MalformedError,
     as_our_error,
     is_connection_lost,
     is_error,
+    no_model,
     not_a_stream,
     refusal,
-    short,
+    stalled,
+    unwell,
 )
 from internvl_demo.models.openai.watchdog import SilenceLimits, Watchdog
 
@@ -87,6 +88,7 @@ class ServerBackend(Backend):
         self._tokens_per_tile = tokens_per_tile
         self._limits = limits or SilenceLimits()
         self._card: Card | None = None
+        self._late = 0
         self._photos = EncodedPhotos(KEPT_BYTES)
         self._client = ServerClient(self._endpoint, _fitting(api_key))
 
@@ -121,6 +123,27 @@ class ServerBackend(Backend):
                 if begun or retried or not is_connection_lost(error):
                     raise as_our_error(error, self._endpoint) from error
                 retried = True
+
+    async def health(self) -> Health:
+        """Return how the server is: what its `/health` says, and whether it still offers the model.
+
+        One silent moment is no death: a server that reads many images may be late once.
+        """
+        try:
+            async with asyncio.timeout(self._limits.health_s):
+                status = await self._health_status()
+                if status >= 500:
+                    return Health("down", unwell(self._endpoint, status))
+                await self._find_model()
+        except TimeoutError:
+            self._late += 1
+            return Health("down", stalled(self._endpoint)) if self._late > 1 else READY
+        except DemoError as error:
+            return Health("down", error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the model cannot be asked
+            return Health("down", as_our_error(error, self._endpoint))
+        self._late = 0
+        return READY
 
     async def _ask(self, conversation: Conversation, options: Options) -> AsyncGenerator[Piece, None]:
         """Send one request and read its answer. Raises whatever happens to it."""
@@ -163,7 +186,7 @@ class ServerBackend(Backend):
             {
                 "model": card["id"],
                 "stream": True,
-                "messages": messages_of(conversation, marks.urls, dialect),
+                "messages": messages_of(conversation, marks.urls, dialect, options.system),
                 **request_fields(conversation, options, dialect, card["id"]),
             }
         )
@@ -187,33 +210,27 @@ class ServerBackend(Backend):
         offered = {
             card["id"]: card for card in cards if isinstance(card, dict) and isinstance(card.get("id"), str)
         }
-        if not offered:
-            raise BackendError(
-                "The server at {endpoint} offers no model.", CHECK_ENDPOINT, endpoint=self._endpoint
-            )
-        name = self._model or next(iter(offered))
+        name = self._model or next(iter(offered), "")
         if name not in offered:
-            raise BackendError(
-                "The server at {endpoint} has no model {name}.",
-                "Set INTERNVL_MODEL to one that it offers: {offered}.",
-                endpoint=self._endpoint,
-                name=repr(short(name)),
-                offered=short(", ".join(offered)),
-            )
+            raise no_model(self._endpoint, name, offered)
         return offered[name]
 
     async def _is_alive(self) -> bool | None:
         """Return what `/health` says. None where there is none, or it is not for us."""
-        url = f"{self._endpoint.removesuffix('/v1')}/health"
         try:
             # Python 3.11's wait_for may swallow a cancel
-            async with asyncio.timeout(self._limits.health_s), self._client.get(url) as response:
-                status = response.status
+            async with asyncio.timeout(self._limits.health_s):
+                status = await self._health_status()
         except (aiohttp.ClientError, TimeoutError):
             return False
         if status < 300:
             return True
         return False if status >= 500 else None
+
+    async def _health_status(self) -> int:
+        """Return the HTTP status of `/health`. Raises aiohttp's errors."""
+        async with self._client.get(f"{self._endpoint.removesuffix('/v1')}/health") as response:
+            return response.status
 
 
 def base_url(endpoint: str) -> str:

@@ -10,6 +10,11 @@ All three read OpenAI's protocol; they differ in what they add to it for InternV
     spaces beside    spaces_between_special_tokens  spaces_between_special_tokens  the same in chat_template_kwargs
       special tokens
     stop tokens      `stop` strings                 `stop` strings, stop_token_ids `stop` strings, stop_token_ids
+    repetition       repetition_penalty             repetition_penalty             repetition_penalty
+      penalty
+
+OpenAI's own protocol has no repetition penalty. It is sent only where one was chosen, so a server that refuses what
+it does not know answers everybody else; its host can fix the option (INTERNVL_FIXED_OPTIONS).
 
 A conversation's first turn with two images of at most 12 tiles each, as LMDeploy is sent it:
 
@@ -36,7 +41,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from internvl_demo.conversation.options import Options
-from internvl_demo.conversation.prompt import STOP_STRINGS, SYSTEM, image_labels, neutralise
+from internvl_demo.conversation.prompt import STOP_STRINGS, image_labels, neutralise, system_prompt
 from internvl_demo.conversation.turns import Conversation, Turn
 
 Dialect = Literal["lmdeploy", "vllm", "sglang"]
@@ -55,12 +60,18 @@ def dialect_of(owned_by: object) -> Dialect:
 
 
 def messages_of(
-    conversation: Conversation, urls: Mapping[str, str], dialect: Dialect = "lmdeploy"
+    conversation: Conversation,
+    urls: Mapping[str, str],
+    dialect: Dialect = "lmdeploy",
+    system: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the conversation as chat messages; `urls` are the photos' data URLs by id. See the module's opening."""
+    """Return the conversation as chat messages; `urls` are the photos' data URLs by id. See the module's opening.
+
+    system: a person's system prompt, in the place of the model's own.
+    """
     if not conversation.waiting:
         raise ValueError("there is no question to answer")  # a server would go on with the last answer
-    messages: list[dict[str, Any]] = [{"role": "system", "content": SYSTEM}]
+    messages: list[dict[str, Any]] = [{"role": "system", "content": system_prompt(system)}]
     images_before = 0
     for turn in conversation.turns:
         messages.append({"role": "user", "content": _user_content(turn, images_before, urls, dialect)})
@@ -87,6 +98,8 @@ def request_fields(
         fields["top_k"] = 1  # LMDeploy samples always; top_k 1 makes it greedy
     if options.seed is not None:
         fields["seed"] = options.seed
+    if options.repetition_penalty != 1:
+        fields["repetition_penalty"] = options.repetition_penalty
     spaces = {"spaces_between_special_tokens": False}
     fields |= {"chat_template_kwargs": spaces} if dialect == "sglang" else spaces
     if dialect != "lmdeploy" and _V1_5.search(model):
