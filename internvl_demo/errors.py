@@ -1,12 +1,14 @@
 """Define what can go wrong, each error with the next step for the person who reads it.
 
 Every error that may reach a person is a `DemoError`: one sentence that says what happened and, in
-`next_step`, one that says what to do about it. Text of foreign exceptions, of people and of servers
-is data: it may stand inside a sentence, never decide its form.
+`next_step`, one that says what to do about it. What only whoever runs the demo can use (addresses, settings, what
+another program said) is in `details`, which the page folds away. Text of foreign exceptions, of people and of
+servers is data: it may stand inside a sentence, never decide its form.
 
     raise PhotoError("{name} is larger than {limit} MB.", "Choose a smaller one.", name=name, limit=32)
+    raise BackendError("The model does not answer.", "Try again.", "See the log of {host}.", host=host)
 
-Both sentences are English text, for logs, the command line and programs; they keep their template and values,
+All of it is English text, for logs, the command line and programs; sentences keep their template and values,
 so that a page can show them in another language.
 """
 
@@ -73,12 +75,24 @@ class DemoError(Exception):
 
     what: what happened, one sentence.
     next_step: what the person can do now, one sentence.
-    values: what stands in either.
+    details: what whoever runs the demo needs to know besides; "" where that is nothing. No secret stands in it.
+    values: what stands in any of them.
     """
 
-    def __init__(self, what: str, next_step: str, /, **values: Value):
+    def __init__(self, what: str, next_step: str, details: str = "", /, **values: Value):
         self.what, self.next_step = _sentence(what, values), _sentence(next_step, values)
-        super().__init__(f"{self.what} {self.next_step}")
+        self.details = _sentence(details, values)
+        super().__init__(" ".join(self.parts))
+
+    def as_dict(self) -> dict[str, Sentence]:
+        """Return {"what", "next_step"}, and "details" where there are any."""
+        told = {"what": self.what, "next_step": self.next_step}
+        return {**told, "details": self.details} if self.details else told
+
+    @property
+    def parts(self) -> tuple[Sentence, ...]:
+        """What happened, what to do, and the details where there are any."""
+        return tuple(self.as_dict().values())
 
 
 def _sentence(text: str, values: Mapping[str, Value]) -> Sentence:

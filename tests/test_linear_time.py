@@ -183,8 +183,8 @@ READERS = {
     ),
     "refusal": Reader(
         lambda text: refusal(400, {"message": text, "code": text}),
-        ("context_length", "<html>", "429"),
-        ("models/openai/errors.py _TOO_LONG", "models/openai/errors.py _own_status"),
+        ("context_length", "<html>", "429", "http://me:pw@host/path?query#x"),
+        tuple(f"models/openai/errors.py {name}" for name in ("_TOO_LONG", "_own_status", "_ADDRESS")),
     ),
     "request_fields": Reader(
         lambda text: request_fields(Conversation().ask("?"), Options(), "vllm", text),

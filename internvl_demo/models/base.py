@@ -54,6 +54,18 @@ Piece = str | Thinking | Usage
 
 
 @dataclass(frozen=True)
+class Health:
+    """Whether a model can answer now. `problem`: why not; `per_cent`: how much of it is loaded, where that is known."""
+
+    kind: Literal["ready", "loading", "down"]
+    problem: DemoError | None = None
+    per_cent: int | None = None
+
+
+READY = Health("ready")
+
+
+@dataclass(frozen=True)
 class Timing:
     """Seconds since the question was sent to the model: to its first text, and to now."""
 
@@ -97,6 +109,11 @@ class Backend(ABC):
     def problem(self) -> DemoError | None:
         """Return why the model cannot answer at this moment (it loads, it restarts); None when it can."""
         return None
+
+    async def health(self) -> Health:
+        """Return how the model is, asked of it where only it knows; takes seconds at most. Raises nothing."""
+        problem = self.problem()
+        return Health("down", problem) if problem else READY
 
     async def ready(self) -> None:  # noqa: B027 - most models are ready once they exist
         """Wait until the model can answer. Raises BackendError when it was given up."""

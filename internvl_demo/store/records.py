@@ -21,10 +21,11 @@ State = Literal["running", "complete", "stopped", "broken"]
 
 
 class Failure(NamedTuple):
-    """Why a version is broken: the two sentences of a DemoError."""
+    """Why a version is broken: the parts of a DemoError."""
 
     what: str
     next_step: str
+    details: str = ""
 
 
 INTERRUPTED = Failure("The demo ended while it was answering.", "Retry for the whole answer.")

@@ -135,15 +135,14 @@ def _version(row: sqlite3.Row) -> Version:
 def failure_json(failure: Failure) -> str:
     """Return what a page needs to say it in another language."""
     error = DemoError(*failure)
-    return json.dumps([error.what.data(), error.next_step.data()])
+    return json.dumps([part.data() for part in error.parts])
 
 
 def _failure(row: sqlite3.Row) -> Failure:
-    """Read why an answer broke off; an old row, or one that the app's end broke off, has the words only."""
+    """Read why an answer broke off; an old row has no details, and one that the app's end broke off the words only."""
     if not row["failure"]:
         return Failure(row["what"], row["next_step"] or "")
-    what, next_step = map(Sentence.of_data, json.loads(row["failure"]))
-    return Failure(what, next_step)
+    return Failure(*map(Sentence.of_data, json.loads(row["failure"])))
 
 
 def _origin(text: str | None) -> Origin | None:

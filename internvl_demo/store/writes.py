@@ -28,7 +28,7 @@ def interrupt(db: sqlite3.Connection, now: float) -> None:
     )
     db.execute(
         "UPDATE versions SET state = 'broken', what = ?, next_step = ? WHERE state = 'running'",
-        INTERRUPTED,
+        INTERRUPTED[:2],
     )
 
 
@@ -129,7 +129,7 @@ def end_version(
     now: float,
 ) -> None:
     """Write the end of a running version, and choose it if there is an answer in it."""
-    what, next_step = failure or (None, None)
+    what, next_step = (failure.what, failure.next_step) if failure else (None, None)
     cost = json.dumps(asdict(usage)) if usage else None
     said = failure_json(failure) if failure else None
     ended = db.execute(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from internvl_demo.errors import DemoError, Sentence, fill
+from internvl_demo.models.base import Health
 
 LANGUAGES = ("en", "zh")
 
@@ -44,8 +45,8 @@ class Words:
         return _in_chinese(sentence) if self.language == "zh" else str(sentence)
 
     def problem(self, error: DemoError) -> dict[str, str]:
-        """Return an error as {"what", "next_step"}."""
-        return {"what": self.sentence(error.what), "next_step": self.sentence(error.next_step)}
+        """Return an error as {"what", "next_step"}, and "details" where there are any."""
+        return {name: self.sentence(text) for name, text in error.as_dict().items()}
 
     def localise(self, conversation: dict[str, Any]) -> dict[str, Any]:
         """Return a conversation's data with the failures of its answers in this language."""
@@ -54,6 +55,13 @@ class Words:
                 if failure := answer["failure"]:
                     answer["failure"] = {name: self.sentence(text) for name, text in failure.items()}
         return conversation
+
+
+def health_data(health: Health, words: Words) -> dict[str, Any]:
+    """Return how a model is: {"kind"}, "per_cent" where it is known, and unless it is ready the parts of an error."""
+    loaded = {} if health.per_cent is None else {"per_cent": health.per_cent}
+    problem = words.problem(health.problem) if health.problem else {}
+    return {"kind": health.kind, **loaded, **problem}
 
 
 def error_data(error: DemoError, headers: Mapping[str, str]) -> dict[str, Any]:

@@ -33,8 +33,7 @@ def probes(backend: Backend, observer: Observer) -> list[BaseRoute]:
         try:
             info = await _model(backend)
         except DemoError as error:
-            problem = {"ready": False, "what": error.what, "next_step": error.next_step}
-            return JSONResponse(problem, status_code=503)
+            return JSONResponse({"ready": False, **error.as_dict()}, status_code=503)
         return JSONResponse({"ready": True, "model": info.name})
 
     async def metrics(_: Request) -> Response:

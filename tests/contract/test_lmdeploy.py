@@ -136,7 +136,7 @@ async def test_a_model_that_the_server_does_not_have_is_named(lmdeploy: Lmdeploy
     backend = backend_to(lmdeploy.url, model="internvl-9000")
     with pytest.raises(BackendError, match="internvl-9000") as raised:
         await answer(backend, Conversation().ask("Well?"))
-    assert MODEL in raised.value.next_step
+    assert MODEL in raised.value.details
     await backend.close()
 
 
@@ -148,7 +148,7 @@ async def test_without_the_right_key_nothing_is_answered(lmdeploy: Lmdeploy, key
     for asked in (backend.describe(), answer(backend, Conversation().ask("Well?"))):
         with pytest.raises(BackendError, match="401") as raised:
             await asked
-        assert "INTERNVL_API_KEY" in raised.value.next_step
+        assert "INTERNVL_API_KEY" in raised.value.details
     assert len(lmdeploy.asked()) == before
     await backend.close()
 

@@ -26,7 +26,9 @@ class Client:
         response = self.http.request(method, path, json=body, **more)
         assert response.is_error, response.text
         problem = response.json()
-        assert set(problem) == {"what", "next_step"} and problem["what"] and problem["next_step"]
+        assert {"what", "next_step"} <= set(problem) <= {"what", "next_step", "details"} and all(
+            problem.values()
+        )
         return response.status_code, problem
 
     def upload(self, data: bytes, name: str = "a.png") -> dict[str, Any]:

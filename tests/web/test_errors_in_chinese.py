@@ -45,7 +45,8 @@ NEVER_SHOWN = ("SetupError", "CheckpointError")
 DECIDED_EARLIER = {
     "store/faults.py": ("what", "next_step"),
     "store/rows.py": ("row['what']", "row['next_step'] or ''", "what", "next_step"),
-    "models/openai/errors.py": ("next_step",),
+    "models/openai/errors.py": ("what", "next_step"),
+    "models/lmdeploy/backend.py": ("what",),
     "models/local/zerogpu.py": ("isinstance(error, ContextError)",),
 }
 """What calls name that holds one of a module's own sentences, which are all looked at, or one that was kept."""
@@ -94,7 +95,7 @@ def sentences(path: Path) -> Iterator[tuple[int, str, set[str]]]:
                 text = getattr(module, said.id)
                 known = isinstance(text, Sentence)
                 yield call.lineno, text.template if known else text, given | set(text.values if known else ())
-            elif isinstance(said, ast.Attribute) and said.attr in ("what", "next_step"):
+            elif isinstance(said, ast.Attribute) and said.attr in ("what", "next_step", "details"):
                 continue  # another error's, which was looked at where it was made
             elif isinstance(said, ast.Starred):
                 continue  # a Failure's
@@ -160,9 +161,10 @@ def test_an_error_in_words_of_its_own_is_shown_as_it_is() -> None:
 
 @given(st.text(), st.text())
 def test_whatever_a_value_is_it_stands_there_once_and_whole(one: str, other: str) -> None:
-    sentence = Sentence("The connection to {endpoint} failed ({cause}).", endpoint=one, cause=other)
-    assert sentence == f"The connection to {one} failed ({other})."
-    assert in_chinese(sentence) == f"无法连接 {one}（{other}）。"
+    template = "The connection to {endpoint} failed ({cause}). {check}"
+    sentence = Sentence(template, endpoint=one, cause=other, check="{cause}")
+    assert sentence == f"The connection to {one} failed ({other}). {{cause}}"
+    assert in_chinese(sentence) == f"无法连接 {one}（{other}）。{{cause}}"
 
 
 @pytest.mark.parametrize(
@@ -170,25 +172,41 @@ def test_whatever_a_value_is_it_stands_there_once_and_whole(one: str, other: str
     [
         (
             refusal(503, {"message": "{busy} <b>"}),
-            "模型服务器拒绝了请求（HTTP 503：{busy} <b>）。请稍等片刻，再重新发送问题。",
+            "模型暂时无法回答。请稍等片刻，再重新发送问题。"
+            "模型服务器拒绝了请求（HTTP 503：{busy} <b>）。请查看模型服务器的日志。",
         ),
         (
             refusal(502, "<html>x</html>"),
-            "模型服务器拒绝了请求（HTTP 502：返回了网页）。请稍等片刻，再重新发送问题。",
+            "模型暂时无法回答。请稍等片刻，再重新发送问题。"
+            "模型服务器拒绝了请求（HTTP 502：返回了网页）。请查看模型服务器的日志。",
+        ),
+        (
+            refusal(401, {"message": "{x}"}),
+            "模型不接受本页的提问。请告知本页的管理员；在此之前问题无法得到回答。"
+            "模型服务器拒绝了请求（HTTP 401：{x}）。请将 INTERNVL_API_KEY 设为模型服务器接受的密钥。",
         ),
         (QueueFull(2, 5), "模型正忙：正在回答 2 个问题，另有 5 个在排队。请稍等片刻，再重新发送问题。"),
         (
             notice_of(Status(Stage.LOADING, percent=35, restarts=2, reason="no reason")),
-            "模型服务器正在加载模型权重（35%），此前已重启 2 次：no reason。请等它就绪后再发送问题，届时本页会提示。",
+            "模型正在加载。请等它就绪后再发送问题，届时本页会提示。"
+            "模型服务器正在加载模型权重（35%），此前已重启 2 次：no reason。",
         ),
-        (notice_of(Status(Stage.STARTING)), "模型服务器正在启动。请等它就绪后再发送问题，届时本页会提示。"),
+        (
+            notice_of(Status(Stage.STARTING)),
+            "模型正在启动。请等它就绪后再发送问题，届时本页会提示。模型服务器正在启动。",
+        ),
+        (
+            notice_of(Status(Stage.FAILED, reason="{why}")),
+            "模型已停止，且不再重新启动。请告知本页的管理员；在此之前问题无法得到回答。"
+            "模型服务器已退出，不再重启：{why}。请排除原因后重新启动应用；服务器日志见应用的终端。",
+        ),
         (DemoError(*INTERRUPTED), "回答过程中演示程序退出了。请点击“重试”，获取完整回答。"),
     ],
 )  # fmt: skip
 def test_an_error_reads_right_in_chinese(error: DemoError, chinese: str) -> None:
     shown = Words("zh").problem(error)
-    assert shown["what"] + shown["next_step"] == chinese
-    assert Words().problem(error) == {"what": str(error.what), "next_step": str(error.next_step)}
+    assert "".join(shown.values()) == chinese
+    assert Words().problem(error) == {name: str(text) for name, text in error.as_dict().items()}
     assert {type(text) for text in shown.values()} == {str}
 
 
@@ -240,13 +258,15 @@ def test_whatever_a_browser_makes_of_it_becomes_words_and_no_more(data: object) 
 
 
 @pytest.mark.parametrize(
-    ("language", "what"),
+    ("language", "what", "details"),
     [
-        ("zh", "模型服务器拒绝了请求（HTTP 500：{x} <b>）。"),
-        ("en", "The model server refused (HTTP 500: {x} <b>)."),
+        ("zh", "模型处理此问题时出错。", "模型服务器拒绝了请求（HTTP 500：{x} <b>）。"),
+        ("en", "The model failed at this question.", "The model server refused (HTTP 500: {x} <b>)."),
     ],
 )
-def test_a_kept_error_speaks_its_readers_language(tmp_path: Path, language: str, what: str) -> None:
+def test_a_kept_error_speaks_its_readers_language(
+    tmp_path: Path, language: str, what: str, details: str
+) -> None:
     async def test() -> None:
         async with chat(tmp_path, [refusal(500, {"message": "{x} <b>"})]) as demo:
             conversation = (await demo.ask()).conversation
@@ -256,16 +276,20 @@ def test_a_kept_error_speaks_its_readers_language(tmp_path: Path, language: str,
                 ((_, name, data),) = events_of(await anext(stream))
             failure = data["questions"][0]["answers"][0]["failure"]
             assert (name, failure["what"]) == ("conversation", what)
+            assert failure["details"].startswith(details)
 
     asyncio.run(test())
 
 
-def test_an_error_kept_by_an_earlier_version_is_shown(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "kept", [None, '[["It broke at {x}.", {}], ["Send the question again.", {}]]'], ids=["words", "two parts"]
+)
+def test_an_error_kept_by_an_earlier_version_is_shown(tmp_path: Path, kept: str | None) -> None:
     store = open_at(tmp_path, Clock())
     conversation = store.ask("me", None, "Where?", version_id="v1", model="model").id
     store.finish("v1", "broken", "Half", failure=Failure("It broke at {x}.", "Send the question again."))
     with store._db.transaction() as db:
-        db.execute("UPDATE versions SET failure = NULL")
+        db.execute("UPDATE versions SET failure = ?", (kept,))
     failure = store.record("me", conversation).questions[0].versions[0].failure
     store.close()
     assert failure and Words("zh").problem(DemoError(*failure)) == {

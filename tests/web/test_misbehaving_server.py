@@ -9,8 +9,10 @@ import pytest
 
 from internvl_demo.answering.queue import AnswerQueue
 from internvl_demo.conversation.options import Options
+from internvl_demo.errors import DemoError
 from internvl_demo.models.openai.watchdog import SilenceLimits
 from tests.support.chat import CAT, Chat, Seen, chat, text_is, until
+from tests.support.plain_words import assert_for_people
 from tests.support.scripted_server import (
     CRASH,
     DONE,
@@ -46,41 +48,40 @@ HALF_A_LETTER = event(b'{"choices": [{"index": 0, "delta": {"content": "\xe7\x8c
 
 @dataclass(frozen=True)
 class Case:
-    """What the server does; how its `/health` and its listing are meanwhile; what the notice says."""
+    """What the server does; how its `/health` and its listing are meanwhile; what the notice says, to whom."""
 
     script: list[Step]
     what: str
     next_step: str
+    details: str
     health: bytes = HEALTHY
     models: bytes = b""
 
 
+LOST = ("connection", "fails again", "INTERNVL_ENDPOINT")
+STALLED = ("stopped answering", "runs again", "/health")
+NO_ANSWER = ("not an answer", "fails again", "proxy")
+CRASHED = ("failed", "fails again", "HTTP 500")
+ENDLESS = ("beyond the longest answer", "fails again", "log")
+STARTING = ("at this moment", "Wait", "HTTP 503")
 CASES = {
-    "dies in the middle of a token": Case(
-        [EVENTS, TEXT, chunk(TOKEN)[:-9], RESET], "connection", "INTERNVL_ENDPOINT"
-    ),
-    "hangs up in the middle of a token": Case(
-        [EVENTS, TEXT, chunk(TOKEN[:-9])], "connection", "INTERNVL_ENDPOINT"
-    ),
-    "dies before its first token": Case([EVENTS, RESET], "connection", "INTERNVL_ENDPOINT"),
-    "stalls in the middle": Case([EVENTS, TEXT, SILENCE], "stopped answering", "runs again", SICK),
-    "stalls at once": Case([SILENCE], "stopped answering", "runs again", SICK),
-    "sends half a letter": Case([EVENTS, TEXT, chunk(HALF_A_LETTER), STOP, DONE], "not an answer", "proxy"),
-    "is cut within a letter": Case(
-        [EVENTS, TEXT, chunk(HALF_A_LETTER[:-7])], "connection", "INTERNVL_ENDPOINT"
-    ),
-    "500": Case([flat(500, "An internal server error occurred.")], "HTTP 500", "log"),
-    "500 without words": Case([whole(500, "text/plain", b"Internal Server Error")], "HTTP 500", "log"),
-    "500 in the middle": Case([EVENTS, TEXT, chunk(event({"error": CRASH})), DONE], "HTTP 500", "log"),
-    "401": Case([flat(401, "Unauthorized.")], "Unauthorized", "INTERNVL_API_KEY"),
-    "broken JSON": Case([EVENTS, chunk(event(b'{"choices": [')), DONE], "not an answer", "proxy"),
-    "broken JSON in the middle": Case(
-        [EVENTS, TEXT, chunk(event(b'{"choices": [')), DONE], "not an answer", "proxy"
-    ),
-    "an endless answer": Case([ENDLESS_TEXT], "beyond the longest answer", "log"),
-    "an endless line": Case([ENDLESS_LINE], "beyond the longest answer", "log"),
-    "503 while it starts": Case([flat(503, "Starting.")], "HTTP 503", "Wait", SICK, flat(503, "Starting.")),
-    "503 for a listing": Case([flat(503, "Starting.")], "HTTP 503", "Wait", SICK, listing()),
+    "dies in the middle of a token": Case([EVENTS, TEXT, chunk(TOKEN)[:-9], RESET], *LOST),
+    "hangs up in the middle of a token": Case([EVENTS, TEXT, chunk(TOKEN[:-9])], *LOST),
+    "dies before its first token": Case([EVENTS, RESET], *LOST),
+    "stalls in the middle": Case([EVENTS, TEXT, SILENCE], *STALLED, SICK),
+    "stalls at once": Case([SILENCE], *STALLED, SICK),
+    "sends half a letter": Case([EVENTS, TEXT, chunk(HALF_A_LETTER), STOP, DONE], *NO_ANSWER),
+    "is cut within a letter": Case([EVENTS, TEXT, chunk(HALF_A_LETTER[:-7])], *LOST),
+    "500": Case([flat(500, "An internal server error occurred.")], *CRASHED),
+    "500 without words": Case([whole(500, "text/plain", b"Internal Server Error")], *CRASHED),
+    "500 in the middle": Case([EVENTS, TEXT, chunk(event({"error": CRASH})), DONE], *CRASHED),
+    "401": Case([flat(401, "Unauthorized.")], "does not take", "Tell whoever", "INTERNVL_API_KEY"),
+    "broken JSON": Case([EVENTS, chunk(event(b'{"choices": [')), DONE], *NO_ANSWER),
+    "broken JSON in the middle": Case([EVENTS, TEXT, chunk(event(b'{"choices": [')), DONE], *NO_ANSWER),
+    "an endless answer": Case([ENDLESS_TEXT], *ENDLESS),
+    "an endless line": Case([ENDLESS_LINE], *ENDLESS),
+    "503 while it starts": Case([flat(503, "Starting.")], *STARTING, SICK, flat(503, "Starting.")),
+    "503 for a listing": Case([flat(503, "Starting.")], *STARTING, SICK, listing()),
 }
 
 
@@ -122,7 +123,8 @@ async def test_a_clear_notice_and_nothing_lost(name: str, tmp_path: Path) -> Non
         await demo.ask(QUESTION, conversation=conversation)
         failed = await ended(demo, conversation)
         assert failed.state == "broken" and case.what in failed.end["what"]
-        assert case.next_step in failed.end["next_step"]
+        assert case.next_step in failed.end["next_step"] and case.details in failed.end["details"]
+        assert_for_people(DemoError(failed.end["what"], failed.end["next_step"]), case.details)
         assert bool(failed.text) == (TEXT in case.script or ENDLESS_TEXT in case.script)
         assert set(failed.text.split("I see")) <= {""}
         assert turns(demo, conversation) == [("Hello?", "I see"), (QUESTION, failed.text or None)]
@@ -159,7 +161,7 @@ async def test_a_server_that_is_away_loses_nobody_anything(tmp_path: Path) -> No
         for _ in range(2):
             await demo.service.retry("me", conversation)
             still = await ended(demo, conversation)
-            assert "INTERNVL_ENDPOINT" in still.end["next_step"]
+            assert "INTERNVL_ENDPOINT" in still.end["details"]
             assert turns(demo, conversation) == stored, "what came stays while the server is away"
         await server.come()
         server.begin(GOOD)

@@ -12,22 +12,25 @@ from contextlib import aclosing
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import BackendError, Sentence, SetupError
-from internvl_demo.models.base import Backend, ModelInfo, Piece
+from internvl_demo.models.base import READY, Backend, Health, ModelInfo, Piece
 from internvl_demo.models.lmdeploy.capacity import Capacity, capacity_of, refuse_if_too_small
 from internvl_demo.models.lmdeploy.command import MODEL_NAME, Serving, serving_of, session_len_of
 from internvl_demo.models.lmdeploy.gpus import free_gib
 from internvl_demo.models.lmdeploy.launch import Patience, Status, Supervisor
 from internvl_demo.models.lmdeploy.progress import Stage
 from internvl_demo.models.openai.backend import ServerBackend
+from internvl_demo.models.openai.errors import short
 from internvl_demo.settings import Settings
 
 _DOES = {
-    Stage.STARTING: Sentence("is being started"),
-    Stage.DOWNLOADING: Sentence("downloads the model"),
-    Stage.LOADING: Sentence("loads the model's weights"),
-    Stage.CACHING: Sentence("allocates its cache"),
-    Stage.OPENING: Sentence("is nearly ready"),
+    Stage.STARTING: (Sentence("The model is being started."), Sentence("is being started")),
+    Stage.DOWNLOADING: (Sentence("The model is being downloaded."), Sentence("downloads the model")),
+    Stage.LOADING: (Sentence("The model is being loaded."), Sentence("loads the model's weights")),
+    Stage.CACHING: (Sentence("The model is nearly ready."), Sentence("allocates its cache")),
+    Stage.OPENING: (Sentence("The model is nearly ready."), Sentence("is nearly ready")),
 }
+"""What the server does, for whoever asks and for whoever runs the page. How far it is stands in the details, and in
+`Health`: a sentence that changed each second would be read out each second."""
 _ASK_THEN = "Your question can be sent as soon as it is ready; this page tells when."
 _NOTICED_S = 1.0
 """How long after a broken answer the server's death may go unnoticed."""
@@ -80,6 +83,15 @@ class LaunchedBackend(Backend):
         """Return what the server is doing while it cannot answer; None when it can."""
         return notice_of(self.supervisor.status)
 
+    async def health(self) -> Health:
+        """Return how far the server is; it is watched already."""
+        status = self.supervisor.status
+        problem = notice_of(status)
+        if problem is None:
+            return READY
+        loads = status.stage in _DOES
+        return Health("loading" if loads else "down", problem, status.percent if loads else None)
+
     async def _ready_server(self) -> ServerBackend:
         """Return the server to ask. Raises BackendError while there is none."""
         status = self.supervisor.status
@@ -109,27 +121,32 @@ def notice_of(status: Status) -> BackendError | None:
     """Return a status as people read it; None when the server can answer."""
     if status.stage is Stage.READY:
         return None
-    why = Sentence(": {reason}", reason=status.reason) if status.reason else ""
+    why = Sentence(": {reason}", reason=short(status.reason)) if status.reason else ""
     if status.stage is Stage.FAILED:
         return BackendError(
-            "The model server ended and was given up{why}.",
-            "Remove the cause, then start the app again; the server's log is in the app's terminal.",
+            "The model has stopped, and it is not started again.",
+            "Tell whoever runs this page; the question will not be answered before that.",
+            "The model server ended and was given up{why}. Remove the cause, then start the app again;"
+            " the server's log is in the app's terminal.",
             why=why,
         )
     if status.stage is Stage.ENDED:
-        return BackendError("The model server has been ended.", "Start the app again.")
+        return BackendError(
+            "The model has been ended.", "Reload this page later.", "The app ended it. Start the app again."
+        )
     if status.stage is Stage.WAITING:
         return BackendError(
-            "The model server ended{why}. It is started again (restart {count}).",
+            "The model has stopped; it is started again.",
             _ASK_THEN,
+            "The model server ended{why}. It is started again (restart {count}).",
             why=why,
             count=status.restarts,
         )
     share = Sentence(" ({percent}%)", percent=status.percent) if status.percent is not None else ""
     again = Sentence(" after restart {count}{why}", count=status.restarts, why=why) if status.restarts else ""
-    does = _DOES[status.stage]
+    what, does = _DOES[status.stage]
     return BackendError(
-        "The model server {does}{share}{again}.", _ASK_THEN, does=does, share=share, again=again
+        what, _ASK_THEN, "The model server {does}{share}{again}.", does=does, share=share, again=again
     )
 
 

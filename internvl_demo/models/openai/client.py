@@ -89,7 +89,8 @@ class ServerClient:
 async def check(response: aiohttp.ClientResponse) -> None:
     """Raise StatusError unless the server agreed: with what it sent, or where it redirects."""
     if 300 <= response.status < 400:
-        raise StatusError(response.status, response.headers.get("Location", "").encode())
+        location = response.headers.get("Location", "")
+        raise StatusError(response.status, location.partition("?")[0].encode())  # the rest may be secret
     if response.status >= 400:
         raise StatusError(response.status, await whole_body(response))
 

@@ -8,13 +8,14 @@ In: exceptions of `aiohttp`, HTTP statuses, bodies in every form that servers an
     Internal Server Error, <html>...                                    plain text; a web page of a proxy
 
 LMDeploy's proxy sends errors with HTTP 200, so a status says nothing alone: an error that names a status of its
-own is believed. Out: ContextError for a conversation that is too long, else BackendError. What a server said
-stands in the sentence as data, short and on one line.
+own is believed. Out: ContextError for a conversation that is too long, else BackendError. Two sentences are for
+whoever asks; what the server said and which setting to look at is in the details: data, short, on one line, and
+without the passwords and query strings of addresses.
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 import aiohttp
@@ -31,25 +32,44 @@ CHECK_PROXY = Sentence(
     "Check that --endpoint (INTERNVL_ENDPOINT) names a model server and that no proxy answers in its place."
 )
 CHECK_KEY = Sentence("Set INTERNVL_API_KEY to a key that the model server accepts.")
-AGAIN = Sentence("Send the question again.")
 _CHECK_MODEL = Sentence(
     "Check that INTERNVL_MODEL names a model of that server, and --endpoint (INTERNVL_ENDPOINT) the server."
 )
+_CHECK_LOG = Sentence("Look into the model server's log.")
+_CHECK_SIZE = Sentence("Raise the size limit of the proxy before the model server.")
+"""For whoever runs the page."""
+
+_AGAIN = Sentence("Send the question again.")
 _LATER = Sentence("Wait a moment, then send the question again.")
-_FAILED = Sentence("Send the question again; if it fails again, look into the model server's log.")
-_REFUSED = Sentence("Change the question or its photos and send it again; the model server's log says more.")
+_TELL = Sentence("Tell whoever runs this page; the question will not be answered before that.")
+_AGAIN_OR_TELL = Sentence("Send the question again; if it fails again, tell whoever runs this page.")
+_LATER_OR_TELL = Sentence(
+    "Wait a moment, then send the question again; if it fails again, tell whoever runs this page."
+)
+_OTHERWISE = Sentence("Change the question or its photos and send it again.")
 _SHORTER = Sentence("Remove photos or turns, or choose a lower resolution mode, and send the question again.")
-_SMALLER = Sentence(
-    "Send fewer or smaller photos, or raise the size limit of the proxy before the model server."
+_SMALLER = Sentence("Send fewer or smaller photos.")
+"""For whoever asks."""
+
+_TURNED_AWAY = Sentence("The model does not take this page's questions.")
+_NOT_NOW = Sentence("The model cannot answer at this moment.")
+_NO_ANSWER = Sentence("What came from the model is not an answer.")
+_FAILED = Sentence("The model failed at this question.")
+_REFUSED = Sentence("The model refused the question.")
+_TOO_LARGE = Sentence("The question is too large for the model's server.")
+_REFUSALS: Mapping[int, tuple[Sentence, Sentence, Sentence]] = MappingProxyType(
+    dict.fromkeys(range(300, 400), (_TURNED_AWAY, _TELL, CHECK_PROXY))
+    | dict.fromkeys((401, 403), (_TURNED_AWAY, _TELL, CHECK_KEY))
+    | {404: (_TURNED_AWAY, _TELL, _CHECK_MODEL), 405: (_TURNED_AWAY, _TELL, CHECK_PROXY)}
+    | dict.fromkeys((408, 409, 429, 502, 503, 504), (_NOT_NOW, _LATER, _CHECK_LOG))
+    | {413: (_TOO_LARGE, _SMALLER, _CHECK_SIZE)}
 )
-_NEXT_STEPS: Mapping[int, Sentence] = MappingProxyType(
-    {401: CHECK_KEY, 403: CHECK_KEY, 404: _CHECK_MODEL, 405: CHECK_PROXY, 413: _SMALLER}
-    | dict.fromkeys((408, 409, 429, 502, 503, 504), _LATER)
-    | dict.fromkeys(range(300, 400), CHECK_PROXY)
-)
-"""HTTP status -> what the person can do; other 4xx and 5xx have one step each."""
+"""HTTP status -> what happened, what whoever asks can do, what the host can; other 4xx and 5xx are alike."""
 
 _TOO_LONG = re.compile(r"context.length|model.len", re.IGNORECASE)
+
+_ADDRESS = re.compile(r"://(?:[^\s?#]*@)?([^\s?#]*)\S*")
+"""What follows the scheme of an address: a user and password, what may be shown, a query string."""
 
 _LOST = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
 """The connection failed before the head of a response, or while its body was read. Some of them are timeouts, too."""
@@ -75,16 +95,20 @@ def as_our_error(error: Exception, endpoint: str) -> DemoError:
         return refusal(error.status, _parsed(error.body))
     if isinstance(error, (*_LOST, aiohttp.InvalidURL, aiohttp.ClientHttpProxyError)):
         return BackendError(
-            "The connection to {endpoint} failed ({cause}).",
-            CHECK_ENDPOINT,
+            "The connection to the model failed.",
+            _LATER_OR_TELL,
+            "The connection to {endpoint} failed ({cause}). {check}",
             endpoint=endpoint,
             cause=_cause(error),
+            check=CHECK_ENDPOINT,
         )
     return BackendError(
-        "What came from {endpoint} is not an answer ({kind}).",
-        CHECK_PROXY,
+        _NO_ANSWER,
+        _AGAIN_OR_TELL,
+        "What came from {endpoint} is not an answer ({kind}). {check}",
         endpoint=endpoint,
         kind=_kind(error),
+        check=CHECK_PROXY,
     )
 
 
@@ -102,17 +126,26 @@ def refusal(status: int, body: object) -> DemoError:
     status = _own_status(body) or status
     said = short(_words(body))
     if _TOO_LONG.search(str(body)):
-        return ContextError("The conversation is too long for the model ({said}).", _SHORTER, said=said)
+        return ContextError(
+            "The conversation is too long for the model.",
+            _SHORTER,
+            "The model server refused (HTTP {status}: {said}).",
+            status=status,
+            said=said or Sentence("no reason"),
+        )
     if said.lower().startswith(("<!doctype", "<html", "<?xml")):
-        said, otherwise = Sentence("a web page"), CHECK_PROXY
+        said, check = Sentence("a web page"), CHECK_PROXY
     else:
-        otherwise = _FAILED if status >= 500 else _REFUSED
-    next_step = _NEXT_STEPS.get(status, otherwise)
+        check = _CHECK_LOG
+    otherwise = (_FAILED, _AGAIN_OR_TELL, check) if status >= 500 else (_REFUSED, _OTHERWISE, check)
+    what, next_step, check = _REFUSALS.get(status, otherwise)
     return BackendError(
-        "The model server refused (HTTP {status}: {said}).",
+        what,
         next_step,
+        "The model server refused (HTTP {status}: {said}). {check}",
         status=status,
         said=said or Sentence("no reason"),
+        check=check,
     )
 
 
@@ -120,12 +153,13 @@ def not_a_stream(content_type: str, body: bytes, endpoint: str) -> DemoError:
     """Return the error inside of an HTTP 200 that is no stream of events, or one that says: no model server."""
     if is_error(found := _parsed(body)):
         return refusal(500, found)
-    kind = short(content_type) or Sentence("no type")
     return BackendError(
-        "What answers at {endpoint} is not a model server ({kind}).",
-        CHECK_PROXY,
+        _NO_ANSWER,
+        _AGAIN_OR_TELL,
+        "What answers at {endpoint} is not a model server ({kind}). {check}",
         endpoint=endpoint,
-        kind=kind,
+        kind=short(content_type) or Sentence("no type"),
+        check=CHECK_PROXY,
     )
 
 
@@ -139,41 +173,82 @@ def is_error(data: object) -> bool:
 def late(endpoint: str) -> BackendError:
     """Return the error for a server that is slow beyond all limits."""
     return BackendError(
-        "The model server at {endpoint} did not answer in time.", CHECK_ENDPOINT, endpoint=endpoint
+        "The model did not answer in time.",
+        _LATER_OR_TELL,
+        "The model server at {endpoint} did not answer in time. {check}",
+        endpoint=endpoint,
+        check=CHECK_ENDPOINT,
     )
 
 
 def stalled(endpoint: str) -> BackendError:
     """Return the error for a server that says nothing and does not answer when asked how it is."""
     return BackendError(
-        "The model server at {endpoint} has stopped answering.",
-        "Wait until it runs again, then send the question again; the host can check it and its log.",
+        "The model has stopped answering.",
+        "Wait until it runs again, then send the question again.",
+        "The model server at {endpoint} does not say that it is well (/health). {check}",
         endpoint=endpoint,
+        check=_CHECK_LOG,
+    )
+
+
+def unwell(endpoint: str, status: int) -> BackendError:
+    """Return the error for a server that says of itself that it cannot answer."""
+    return BackendError(
+        _NOT_NOW,
+        "Wait until it runs again, then send the question again.",
+        "The model server at {endpoint} says that it is not well (/health, HTTP {status}). {check}",
+        endpoint=endpoint,
+        status=status,
+        check=_CHECK_LOG,
+    )
+
+
+def no_model(endpoint: str, name: str, offered: Collection[str]) -> BackendError:
+    """Return the error for a server that offers other models than ours, or none at all."""
+    if not offered:
+        return BackendError(
+            _TURNED_AWAY,
+            _TELL,
+            "The server at {endpoint} offers no model. {check}",
+            endpoint=endpoint,
+            check=CHECK_ENDPOINT,
+        )
+    return BackendError(
+        _TURNED_AWAY,
+        _TELL,
+        "The server at {endpoint} has no model {name}. Set INTERNVL_MODEL to one that it offers: {offered}.",
+        endpoint=endpoint,
+        name=repr(short(name)),
+        offered=short(", ".join(offered)),
     )
 
 
 def endless() -> BackendError:
     """Return the error for an answer that goes on beyond what was asked for."""
     return BackendError(
-        "The model server's answer went on far beyond the longest answer and was cut.", _FAILED
+        "The answer went on far beyond the longest answer and was cut.", _AGAIN_OR_TELL, _CHECK_LOG
     )
 
 
 def broke_off() -> BackendError:
     """Return the error for a stream that ended in good order, but before the answer did."""
-    return BackendError("The model server's answer broke off before its end.", AGAIN)
+    return BackendError("The model's answer broke off before its end.", _AGAIN)
 
 
 def gave_up(finish: str) -> BackendError:
     """Return the error for an answer whose end is not a good one."""
     return BackendError(
-        "The model server gave up before the answer's end ({reason}).", AGAIN, reason=short(finish)
+        "The model gave up before the answer's end.",
+        _AGAIN,
+        "The model server names as the reason: {reason}.",
+        reason=short(finish),
     )
 
 
 def short(said: object) -> str:
-    """Return foreign words as data: one line, printable, at most `SAID_CHARS`."""
-    line = " ".join(str(said or "").split())
+    """Return foreign words as data: one line, printable, at most `SAID_CHARS`; addresses without their secrets."""
+    line = _ADDRESS.sub(r"://\1", " ".join(str(said or "").split()))
     return "".join(character for character in line if character.isprintable())[:SAID_CHARS].rstrip(" .")
 
 

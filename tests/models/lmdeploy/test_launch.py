@@ -25,6 +25,7 @@ from internvl_demo.models.lmdeploy.progress import Stage
 from internvl_demo.photos.decode import photo_of
 from tests.support.fake_lmdeploy import ROOT, Fake, alive, install
 from tests.support.launched import OFFICIAL, QUICK
+from tests.support.plain_words import assert_for_people
 from tests.support.waiting import until
 
 HELLO = Conversation().ask("What is it?")
@@ -101,9 +102,10 @@ def test_a_server_that_dies_is_started_again_and_the_reason_is_shown(
     until(lambda: stage(backend) is Stage.WAITING, "the first death")
     problem = backend.problem()
     assert problem is not None
-    assert "CUDA error: out of memory" in problem.what
-    assert "exit code 1" in problem.what
-    assert "\x1b" not in problem.what
+    assert "CUDA error: out of memory" in problem.details
+    assert "exit code 1" in problem.details
+    assert "\x1b" not in problem.details
+    assert_for_people(problem, "CUDA", "exit code")
     fake.let("be-ready")
     asyncio.run(backend.ready())
     assert len(fake.runs()) == 2

@@ -59,7 +59,7 @@ def test_a_model_that_fails_says_so_and_answers_the_next_question(
     conversation = Conversation().ask("What?", (Attachment(photo, 1),))
     with monkeypatch.context() as patch:
         patch.setattr(nano, "_encode", broken)
-        with pytest.raises(BackendError, match=r"shapes do not match.*Ask again"):
+        with pytest.raises(BackendError, match=r"failed.*Ask again.*raised RuntimeError: shapes do not match"):
             ask(nano, conversation)
     assert ask(nano, conversation).text
 

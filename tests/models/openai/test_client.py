@@ -69,7 +69,7 @@ async def test_what_is_no_http_is_an_error(name: str) -> None:
         with pytest.raises(Exception) as caught:
             await get(address)
         error = as_our_error(caught.value, address)
-        assert isinstance(error, BackendError) and what in error.what
+        assert isinstance(error, BackendError) and what in error.details
 
 
 BODIES = {
@@ -141,8 +141,8 @@ async def test_a_redirect_is_named_and_not_followed() -> None:
         )
         async with serving(moved) as server:
             heard = await ask(server, HELLO)
-            assert heard.error and f"HTTP 307: {elsewhere.url}" in heard.error.what
-            assert "--endpoint" in heard.error.next_step
+            assert heard.error and f"HTTP 307: {elsewhere.url}" in heard.error.details
+            assert "--endpoint" in heard.error.details
         async with serving(models=moved) as server:
             with pytest.raises(BackendError, match="HTTP 307"):
                 await describe(server)

@@ -134,7 +134,7 @@ async def test_https_is_spoken_to_whoever_is_trusted(
     if trusted:
         assert (heard.text, heard.error) == ("I see", None)
     else:
-        assert heard.error and "certificate" in heard.error.what.lower()
+        assert heard.error and "certificate" in heard.error.details.lower()
 
 
 @in_a_loop

@@ -1,5 +1,6 @@
 """What becomes of a model server's errors: one of ours, with a next step, on a real socket."""
 
+import re
 from typing import Any
 
 import aiohttp
@@ -13,8 +14,10 @@ from internvl_demo.models.openai.errors import (
     as_our_error,
     is_connection_lost,
     refusal,
+    short,
 )
 from internvl_demo.models.openai.watchdog import SilenceLimits
+from tests.support.plain_words import assert_for_people
 from tests.support.scripted_server import (
     CRASH,
     DONE,
@@ -60,72 +63,157 @@ PROXIED_LOSS = whole(
 LOST = ("hung up", "reset", "half an event", "half a character", "proxy without server")
 """Connections that break, ours or a balancer's: the question is sent once more, if nothing had come."""
 
-# name -> what the server does, a word of what happened, a word of what to do next
-BEFORE_THE_STREAM: dict[str, tuple[list[Step], str, str]] = {
-    "too long": ([flat(400, TOO_LONG)], "200092", "lower resolution"),
-    "too long, OpenAI's way": ([whole(400, "application/json", OPENAI_LONG)], "too long", "lower resolution"),
-    "wrong key": ([flat(401, "Unauthorized.")], "Unauthorized", "INTERNVL_API_KEY"),
-    "model gone": ([flat(404, "The model 'x' does not exist.")], "'x'", "INTERNVL_MODEL"),
-    "wrong path": ([whole(404, "application/json", b'{"detail": "No"}')], "404: No", "INTERNVL_ENDPOINT"),
-    "bad picture": ([flat(400, "Request preprocessing failed.")], "preprocessing", "photos"),
-    "large for a proxy": ([whole(413, "text/html", NGINX)], "413", "smaller photos"),
-    "asleep": ([flat(503, "Engine is sleeping.")], "sleeping", "Wait"),
-    "proxy without server": ([whole(502, "text/html", NGINX)], "a web page", "Wait"),
-    "proxy with a fault": ([whole(500, "text/html", NGINX)], "a web page", "proxy"),
-    "behind LMDeploy's proxy": ([flat(200, "Died.")], "HTTP 500: Died", "fails again"),
-    "too long behind LMDeploy's proxy": ([PROXIED_LONG], "too long", "lower resolution"),
-    "a node lost behind it": ([PROXIED_LOSS], "Failed to get response", "fails again"),
-    "busy, nested": ([whole(429, "application/json", VLLM_BUSY)], "Too many", "Wait"),
-    "JSON that is no error": ([whole(200, "application/json", b"[]")], "not a model server", "proxy"),
-    "JSON cut short": ([whole(200, "application/json", b'{"err')], "not a model server", "proxy"),
-    "another site": ([whole(200, "text/html", NGINX)], "not a model server", "INTERNVL_ENDPOINT"),
-    "plain text": ([whole(500, "text/plain", b"Internal Server Error")], "Internal Server", "fails again"),
-    "no words": ([whole(500, "text/plain", b"")], "no reason", "fails again"),
-    "hung up": ([], "connection", "INTERNVL_ENDPOINT"),
-    "reset": ([RESET], "Connection reset by peer", "INTERNVL_ENDPOINT"),
-}
-IN_THE_STREAM: dict[str, tuple[list[Step], str, str]] = {
-    "too long": ([chunk(event({"error": LONG_FOR_THE_ENGINE})), DONE], "too long", "lower resolution"),
-    "crash": ([chunk(event({"error": CRASH})), DONE], "HTTP 500", "fails again"),
-    "crash, code in words": (
-        [chunk(event({"error": {**CRASH, "code": "x"}})), DONE],
-        "HTTP 500",
-        "fails again",
+# name -> what the server does; words of what happened, of what to do next, and of what the host is told besides
+Row = tuple[list[Step], str, str, tuple[str, ...]]
+BEFORE_THE_STREAM: dict[str, Row] = {
+    "too long": ([flat(400, TOO_LONG)], "too long for the model", "lower resolution", ("200092",)),
+    "too long, OpenAI's way": (
+        [whole(400, "application/json", OPENAI_LONG)],
+        "too long",
+        "lower resolution",
+        ("400: No",),
     ),
-    "crash, only text": ([chunk(event({"error": "Died."})), DONE], "Died", "fails again"),
-    "flat error as an event": ([chunk(event({**CRASH, "object": "error"})), DONE], "HTTP 500", "fails again"),
-    "broken JSON": ([chunk(event(b"{nope")), DONE], "not an answer", "proxy"),
-    "broken UTF-8": ([chunk(event(b'{"id": "\xff"}')), DONE], "not an answer", "proxy"),
-    "another shape": ([chunk(event({"choices": 7})), DONE], "not an answer", "proxy"),
-    "line outside of events": ([chunk(b'{"error_code": -10400}\n'), b"0\r\n\r\n"], "broke off", "again"),
-    "no end": ([b"0\r\n\r\n"], "broke off", "again"),
-    "aborted": ([chunk(event(delta("", "abort"))), DONE], "abort", "again"),
-    "gave up": ([chunk(event(delta("", "error"))), DONE], "error", "again"),
-    "reset": ([RESET], "Connection reset by peer", "INTERNVL_ENDPOINT"),
-    "half an event": ([chunk(b'data: {"id')], "connection", "INTERNVL_ENDPOINT"),
-    "half a character": ([chunk(event("猫".encode())[:-4])], "connection", "INTERNVL_ENDPOINT"),
+    "wrong key": (
+        [flat(401, "Unauthorized.")],
+        "does not take",
+        "Tell whoever",
+        ("Unauthorized", "INTERNVL_API_KEY"),
+    ),
+    "model gone": (
+        [flat(404, "The model 'x' does not exist.")],
+        "does not take",
+        "Tell whoever",
+        ("'x'", "INTERNVL_MODEL"),
+    ),
+    "wrong path": (
+        [whole(404, "application/json", b'{"detail": "No"}')],
+        "does not take",
+        "Tell whoever",
+        ("404: No", "INTERNVL_ENDPOINT"),
+    ),
+    "elsewhere": (
+        [b"HTTP/1.1 307 X\r\nlocation: https://me:pw@other/login?token=s3cret\r\ncontent-length: 0\r\n\r\n"],
+        "does not take",
+        "Tell whoever",
+        ("307: https://other/login)", "--endpoint"),
+    ),
+    "bad picture": (
+        [flat(400, "Request preprocessing failed.")],
+        "refused the question",
+        "photos",
+        ("preprocessing",),
+    ),
+    "large for a proxy": (
+        [whole(413, "text/html", NGINX)],
+        "too large",
+        "smaller photos",
+        ("413", "size limit of the proxy"),
+    ),
+    "asleep": ([flat(503, "Engine is sleeping.")], "at this moment", "Wait", ("503: Engine is sleeping",)),
+    "proxy without server": ([whole(502, "text/html", NGINX)], "at this moment", "Wait", ("a web page",)),
+    "proxy with a fault": (
+        [whole(500, "text/html", NGINX)],
+        "failed",
+        "fails again",
+        ("a web page", "proxy"),
+    ),
+    "behind LMDeploy's proxy": ([flat(200, "Died.")], "failed", "fails again", ("HTTP 500: Died", "log")),
+    "too long behind LMDeploy's proxy": ([PROXIED_LONG], "too long", "lower resolution", ("200092",)),
+    "a node lost behind it": ([PROXIED_LOSS], "failed", "fails again", ("Failed to get response",)),
+    "busy, nested": (
+        [whole(429, "application/json", VLLM_BUSY)],
+        "at this moment",
+        "Wait",
+        ("429: Too many",),
+    ),
+    "JSON that is no error": (
+        [whole(200, "application/json", b"[]")],
+        "not an answer",
+        "fails again",
+        ("not a model server", "proxy"),
+    ),
+    "JSON cut short": (
+        [whole(200, "application/json", b'{"err')],
+        "not an answer",
+        "fails again",
+        ("not a model server", "proxy"),
+    ),
+    "another site": (
+        [whole(200, "text/html", NGINX)],
+        "not an answer",
+        "fails again",
+        ("not a model server", "INTERNVL_ENDPOINT"),
+    ),
+    "plain text": (
+        [whole(500, "text/plain", b"Internal Server Error")],
+        "failed",
+        "fails again",
+        ("Internal Server",),
+    ),
+    "no words": ([whole(500, "text/plain", b"")], "failed", "fails again", ("no reason",)),
+    "hung up": ([], "connection", "fails again", ("without a response", "INTERNVL_ENDPOINT")),
+    "reset": ([RESET], "connection", "fails again", ("Connection reset by peer", "INTERNVL_ENDPOINT")),
+}
+NO_ANSWER = ("not an answer", "fails again", ("is not an answer (", "proxy"))
+CRASHED = ("failed", "fails again", ("HTTP 500: An internal server error occurred", "log"))
+IN_THE_STREAM: dict[str, Row] = {
+    "too long": (
+        [chunk(event({"error": LONG_FOR_THE_ENGINE})), DONE],
+        "too long",
+        "lower resolution",
+        ("exceeds the model context length",),
+    ),
+    "crash": ([chunk(event({"error": CRASH})), DONE], *CRASHED),
+    "crash, code in words": ([chunk(event({"error": {**CRASH, "code": "x"}})), DONE], *CRASHED),
+    "crash, only text": ([chunk(event({"error": "Died."})), DONE], "failed", "fails again", ("Died",)),
+    "flat error as an event": ([chunk(event({**CRASH, "object": "error"})), DONE], *CRASHED),
+    "broken JSON": ([chunk(event(b"{nope")), DONE], *NO_ANSWER),
+    "broken UTF-8": ([chunk(event(b'{"id": "\xff"}')), DONE], *NO_ANSWER),
+    "another shape": ([chunk(event({"choices": 7})), DONE], *NO_ANSWER),
+    "line outside of events": ([chunk(b'{"error_code": -10400}\n'), b"0\r\n\r\n"], "broke off", "again", ()),
+    "no end": ([b"0\r\n\r\n"], "broke off", "again", ()),
+    "aborted": ([chunk(event(delta("", "abort"))), DONE], "gave up", "again", ("abort",)),
+    "gave up": ([chunk(event(delta("", "error"))), DONE], "gave up", "again", ("error",)),
+    "reset": ([RESET], "connection", "fails again", ("Connection reset by peer", "INTERNVL_ENDPOINT")),
+    "half an event": (
+        [chunk(b'data: {"id')],
+        "connection",
+        "fails again",
+        ("in the middle of the response", "INTERNVL_ENDPOINT"),
+    ),
+    "half a character": (
+        [chunk(event("猫".encode())[:-4])],
+        "connection",
+        "fails again",
+        ("in the middle", "INTERNVL_ENDPOINT"),
+    ),
     "an error with a code of its own": (
         [chunk(event({"error_code": -10402, "text": "No node."})), DONE],
-        "No node",
+        "failed",
         "again",
+        ("No node",),
     ),
-    "content of another kind": ([chunk(event(delta(7))), DONE], "not an answer", "proxy"),
+    "content of another kind": ([chunk(event(delta(7))), DONE], *NO_ANSWER),
 }
 
 
-def assert_failed(heard: Heard, name: str, what: str, next_step: str) -> None:
-    assert type(heard.error) is (ContextError if name.startswith("too long") else BackendError)
-    assert heard.error and what in heard.error.what and next_step in heard.error.next_step
+def assert_failed(heard: Heard, name: str, what: str, next_step: str, details: tuple[str, ...]) -> None:
+    error = heard.error
+    assert type(error) is (ContextError if name.startswith("too long") else BackendError)
+    assert what in error.what and next_step in error.next_step
+    assert all(words in error.details for words in details), error.details
+    assert_for_people(error, *details)
+    assert not re.search("me:pw|s3cret", str(error))
     assert not heard.usages
 
 
 @pytest.mark.parametrize("name", BEFORE_THE_STREAM)
 @in_a_loop
 async def test_every_refusal_is_ours_and_says_what_to_do(name: str) -> None:
-    script, what, next_step = BEFORE_THE_STREAM[name]
+    script, *told = BEFORE_THE_STREAM[name]
     async with serving(*script, b"", times=2) as server:
         heard = await ask(server, HELLO)
-        assert_failed(heard, name, what, next_step)
+        assert_failed(heard, name, *told)
         assert heard.text == ""
         assert len(server.posts) == 1 + (name in LOST), "only a lost connection is tried again, and once"
 
@@ -134,11 +222,11 @@ async def test_every_refusal_is_ours_and_says_what_to_do(name: str) -> None:
 @pytest.mark.parametrize("name", IN_THE_STREAM)
 @in_a_loop
 async def test_a_failure_in_the_stream_is_raised_after_the_text_before_it(name: str, text: str) -> None:
-    script, what, next_step = IN_THE_STREAM[name]
+    script, *told = IN_THE_STREAM[name]
     before: list[Step] = [EVENTS, TEXT, WAIT] if text else [EVENTS]
     async with serving(*before, *script, times=2) as server:
         heard = await ask(server, HELLO)
-        assert_failed(heard, name, what, next_step)
+        assert_failed(heard, name, *told)
         assert heard.text == text
         assert len(server.posts) == 1 + (name in LOST and not text)
 
@@ -148,8 +236,9 @@ async def test_a_server_that_is_not_there_is_named_with_its_setting() -> None:
     async with serving() as server:
         pass  # its port is closed from here on
     heard = await ask(server, HELLO)
-    assert isinstance(heard.error, BackendError) and server.url in heard.error.what
-    assert "--endpoint" in heard.error.next_step and "INTERNVL_ENDPOINT" in heard.error.next_step
+    assert isinstance(heard.error, BackendError) and server.url in heard.error.details
+    assert "--endpoint" in heard.error.details and "INTERNVL_ENDPOINT" in heard.error.details
+    assert_for_people(heard.error)
     with pytest.raises(BackendError, match="INTERNVL_ENDPOINT"):
         await describe(server)
 
@@ -158,16 +247,19 @@ async def test_a_server_that_is_not_there_is_named_with_its_setting() -> None:
 async def test_what_a_server_says_stays_short_and_on_one_line() -> None:
     async with serving(flat(400, "Bad\x1b[31m\r\n\u2028" + "<b>words</b> " * 1000), b"") as server:
         heard = await ask(server, HELLO)
-        assert heard.error and heard.error.what.isprintable() and "[31m <b>words</b> <b>" in heard.error.what
-        assert len(heard.error.what) < SAID_CHARS + 60
+        assert heard.error and heard.error.details.isprintable()
+        assert "[31m <b>words</b> <b>" in heard.error.details
+        assert len(heard.error.details) < SAID_CHARS + 90
+        assert_for_people(heard.error, "Bad", "<b>")
 
 
 @in_a_loop
 async def test_a_model_that_the_server_lacks_is_answered_with_those_it_has() -> None:
     async with serving(models=listing({"id": "one"}, {"id": "two"})) as server:
         heard = await ask(server, HELLO, model="three")
-        assert isinstance(heard.error, BackendError) and "three" in heard.error.what
-        assert "INTERNVL_MODEL" in heard.error.next_step and "one, two" in heard.error.next_step
+        assert isinstance(heard.error, BackendError) and "three" in heard.error.details
+        assert "INTERNVL_MODEL" in heard.error.details and "one, two" in heard.error.details
+        assert_for_people(heard.error, "three", "one, two")
         with pytest.raises(BackendError, match="one, two"):
             await describe(server, model="three")
         assert not server.posts
@@ -230,7 +322,8 @@ def errors_of_aiohttp() -> list[Any]:
 @pytest.mark.parametrize("error", errors_of_aiohttp(), ids=lambda error: type(error).__name__)
 def test_every_error_of_the_client_is_ours(error: aiohttp.ClientError) -> None:
     ours = as_our_error(error, "http://host")
-    assert isinstance(ours, BackendError) and "http://host" in ours.what and "--endpoint" in ours.next_step
+    assert isinstance(ours, BackendError) and "http://host" in ours.details and "--endpoint" in ours.details
+    assert_for_people(ours)
     lost = isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError)
     assert is_connection_lost(error) == (lost and not isinstance(error, TimeoutError))
     if lost:
@@ -239,7 +332,7 @@ def test_every_error_of_the_client_is_ours(error: aiohttp.ClientError) -> None:
 
 def test_a_body_that_cannot_be_parsed_is_text() -> None:
     for body in (b"[" * 100_000, b"\xff", b"{"):
-        assert "HTTP 500: " in as_our_error(StatusError(500, body), "http://host").what
+        assert "HTTP 500: " in as_our_error(StatusError(500, body), "http://host").details
 
 
 # --- silence ------------------------------------------------------------------------------------------------
@@ -308,7 +401,7 @@ async def test_a_server_that_says_something_now_and_then_is_not_asked_how_it_is(
 async def test_a_refusal_without_end_is_ended() -> None:
     async with serving(ENDLESS_REFUSAL, times=2) as server:
         heard = await ask(server, HELLO)
-        assert isinstance(heard.error, BackendError) and "too long" in heard.error.what
+        assert isinstance(heard.error, BackendError) and "too long" in heard.error.details
         await server.left.wait()
 
 
@@ -339,5 +432,20 @@ async def test_an_answer_without_end_is_ended(script: str) -> None:
 )
 def test_what_the_server_said_is_found_in_every_form(body: object) -> None:
     error = refusal(401, body)
-    assert error.what == "The model server refused (HTTP 401: No)."
-    assert "INTERNVL_API_KEY" in error.next_step
+    assert error.details.startswith("The model server refused (HTTP 401: No). Set INTERNVL_API_KEY to ")
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("no route to http://me:pw@host:1/v1", "no route to http://host:1/v1"),
+        ("GET https://host/a?key=s3cret failed", "GET https://host/a failed"),
+        ('"https://me@host#s3cret", then ftp://x:y@z', '"https://host then ftp://z'),
+        ("http://host/a/b, fine", "http://host/a/b, fine"),
+        ("me@host is a mail address; 3 > 2?", "me@host is a mail address; 3 > 2?"),
+        ("https://cdn/x?X-Amz-Signature=" + "f" * 500, "https://cdn/x"),
+    ],
+)
+def test_no_secret_of_an_address_is_told(said: str, shown: str) -> None:
+    assert short(said) == shown
+    assert shown in refusal(500, {"message": said}).details
