@@ -87,7 +87,7 @@ export function compare(all, chosen, opener) {
   const columns = all.map((version, index) => make('section', { 'aria-current': index === chosen ? 'true' : null },
     make('h3', {}, `${index + 1}/${all.length}`),
     make('p', { class: 'said', dir: 'auto' }, version.text),
-    make('p', { class: 'note' }, receiptText(version, [], page.model)),
+    make('p', { class: 'note' }, receiptText(version, [], page.model, index > 0)),
     button({ class: 'turn-choose', disabled: index === chosen }, () => { dialog.close(); choose(version.id) },
       words(index === chosen ? 'turns_chosen' : 'turns_choose'))))
   dialog.append(make('header', {}, make('h2', {}, words('turns_beside')), close), make('div', { class: 'columns' }, ...columns))

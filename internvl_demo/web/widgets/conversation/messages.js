@@ -136,11 +136,12 @@ export function makeAnswer() {
   function tick() {
     const { answer, question } = shown
     const running = answer.state === 'running'
-    const said = running ? stateText(answer, question.images, Math.floor((Date.now() - since) / 1000)) : marksText(answer)
+    const again = question.answers[0]?.id !== answer.id
+    const said = running ? stateText(answer, question.images, Math.floor((Date.now() - since) / 1000)) : marksText(answer, again)
     if (state.textContent !== said) state.textContent = said
     opener.hidden = running
     if (running) return
-    line.textContent = receiptText(answer, question.images, page.model)
+    line.textContent = receiptText(answer, question.images, page.model, again)
     seconds.textContent = secondsText(answer)
   }
 

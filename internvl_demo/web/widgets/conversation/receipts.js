@@ -1,11 +1,14 @@
 // The short line under an answer, and what it says while the answer comes: numbers in, words out.
 import { tilesOf } from '../lib/draft.js'
+import { optionsText } from '../lib/settings.js'
 import { tilesText, tokensText } from '../lib/tiles.js'
 import { number, words } from '../lib/words.js'
 
-// What a reader has to know of an answer that is over: that it is not whole, or not sure.
-export function marksText({ state, receipt }) {
+// What a reader has to know of an answer that is over: that it is not whole, not sure, or (`again`) asked for anew.
+export function marksText({ state, receipt }, again = false) {
   const parts = []
+  const asked = optionsText(receipt?.options)
+  if (again && asked) parts.push(words('receipt_asked_again', { options: asked }))
   if (state === 'stopped') parts.push(words('receipt_stopped'))
   if (state === 'broken') parts.push(words('receipt_broke_off'))
   if (receipt?.length) parts.push(words('receipt_length'))
@@ -18,8 +21,8 @@ export function secondsText({ receipt }) {
   return Number.isFinite(receipt?.total_s) ? words('receipt_seconds', { seconds: receipt.total_s.toFixed(receipt.total_s < 10 ? 1 : 0) }) : ''
 }
 
-// Of an answer that is over, all of it. `images`: its question's; `model`: GET api/model.
-export function receiptText(answer, images, model) {
+// Of an answer that is over, all of it. `images`: its question's; `model`: GET api/model; `again`: it has an earlier one.
+export function receiptText(answer, images, model, again) {
   const { receipt } = answer
   const parts = []
   if (Number.isFinite(receipt?.ttft_s)) parts.push(words('receipt_ttft', { seconds: receipt.ttft_s.toFixed(2) }))
@@ -27,7 +30,9 @@ export function receiptText(answer, images, model) {
   if (model) parts.push(...images.map((image) => imageText(image, model)))
   const cached = receipt?.usage?.cached_tokens
   if (cached) parts.push(words('receipt_cached', { count: number(cached) }))
-  const marks = marksText(answer)
+  const asked = optionsText(receipt?.options)
+  if (!again && asked) parts.push(words('receipt_asked', { options: asked }))
+  const marks = marksText(answer, again)
   if (marks) parts.push(marks)
   if (answer.model) parts.push(answer.model)
   return parts.join(' · ')
