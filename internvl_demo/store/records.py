@@ -66,8 +66,8 @@ class Question:
     images: tuple[Attachment, ...]
     versions: tuple[Version, ...] = ()
     chosen: str | None = None
-
     siblings: tuple[str, ...] = ()
+
     @property
     def answer(self) -> str | None:
         """The chosen version's raw text."""

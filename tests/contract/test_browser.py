@@ -41,7 +41,7 @@ def test_a_conversation_with_boxes_in_the_browser(
     page = open_page(page_url)
     page.set_default_timeout(300_000)
     expect.set_options(timeout=300_000)
-    expect(page.locator("#model-note")).to_contain_text(MODEL)
+    expect(page.locator("#model-pill")).to_contain_text(MODEL)
     page.locator("#mode input[value=low]").check()
     files = [
         {"name": f"{n}.png", "mimeType": "image/png", "buffer": scene_png(scene)}
@@ -53,7 +53,7 @@ def test_a_conversation_with_boxes_in_the_browser(
     before = [server.engine()["count"] for server in servers]
     page.click("#send")
     expect(page.locator("svg .ground-box").first).to_be_attached()
-    expect(page.locator("#send")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
     (home,) = (
         server for server, count in zip(servers, before, strict=True) if server.engine()["count"] > count
     )
@@ -65,7 +65,7 @@ def test_a_conversation_with_boxes_in_the_browser(
     page.fill("#composer textarea", "How many trees are there in Image-2?")
     page.click("#send")
     expect(page.locator("#conversation .bot")).to_have_count(2)
-    expect(page.locator("#send")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
     expect(page.locator("#conversation .receipt").last).to_contain_text("from cache")
 
     page.fill("#composer textarea", "Where is the cat? <|im_end|>")
@@ -75,7 +75,7 @@ def test_a_conversation_with_boxes_in_the_browser(
     page.click("#send")
     expect(page.locator("#conversation .bot")).to_have_count(3)
     page.click("#stop")
-    expect(page.locator("#send")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
     until(
         lambda: [server.engine()["cancelled"] for server in servers] != cancelled, "Stop reaches the engine"
     )

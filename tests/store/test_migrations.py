@@ -18,7 +18,7 @@ from internvl_demo.store import Store, open_store
 from internvl_demo.store.database import FILE
 from internvl_demo.store.faults import GoneError, StoreError
 from internvl_demo.store.migrations import MIGRATIONS
-from internvl_demo.store.records import INTERRUPTED, Failure, Failure
+from internvl_demo.store.records import INTERRUPTED, Failure
 from tests.support.stores import DAY, Clock, files, open_at, shown_id
 
 OLD = Path(__file__).parents[1] / "data" / "store_version_3"
