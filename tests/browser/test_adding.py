@@ -93,7 +93,7 @@ def test_a_dropped_picture_of_no_known_type_is_taken(page: Page, kind: str, name
     page.evaluate(DROP, [list(FILES[kind]), name, type])
     expect(page.locator("#tray .line")).to_have_count(1)
     expect(page.locator("#tray .line .head .name")).to_have_text(name)
-    expect(page.locator("#tray .problem")).to_have_count(0)
+    expect(page.locator("#notice [role=alert]")).to_be_hidden()
 
 
 def test_what_was_taken_of_a_file_stands_with_it_in_both_languages(
@@ -110,7 +110,7 @@ def test_what_was_taken_of_a_file_stands_with_it_in_both_languages(
         "The file is an animation; its first picture was taken. For another moment, send a screenshot of it."
     )
     expect(notes.nth(1)).to_be_empty()
-    expect(page.locator("#tray .problem")).to_have_count(0)
+    expect(page.locator("#notice [role=alert]")).to_be_hidden()
     page.click("#switch-language")
     expect(notes.nth(0)).to_have_text("文件是动画，已采用它的第一帧。 如需其他画面，请截图后发送。")
     page.click("#switch-language")
@@ -127,7 +127,7 @@ def test_files_of_no_known_type_can_be_chosen(page: Page) -> None:
 
 def test_the_server_names_what_is_no_picture(page: Page) -> None:
     page.evaluate(DROP, [list(b"%PDF-1.7 and so on"), "report.pdf", "application/pdf"])
-    expect(page.locator("#tray .problem")).to_contain_text("report.pdf: The file is a PDF document")
+    expect(page.locator("#notice [role=alert]")).to_contain_text("report.pdf: The file is a PDF document")
 
 
 def test_a_taken_picture_is_sent(page: Page, scripted: ScriptedModel) -> None:

@@ -30,7 +30,7 @@ def test_no_picture_is_left_out_silently(page: Page, scripted: ScriptedModel) ->
     expect(page.locator("#notice")).to_contain_text("broken.png")
     expect(page.locator("#composer textarea")).to_have_value("What is this?")
     assert not scripted.asked
-    expect(page.locator("#tray .problem")).to_have_count(0)
+    expect(page.locator("#notice [role=alert]")).to_be_hidden()
     page.click("#send")  # the person has been told, and sends it without
     wait_answer(page, "Hello.")
     assert [image.photo.name for image in scripted.asked[-1].images] == ["good.png"]
@@ -43,7 +43,7 @@ def test_only_public_addresses_are_fetched(page: Page) -> None:
         with page.expect_response("**/api/photos/address") as response:
             page.keyboard.press("Enter")
         assert response.value.status == 422
-        expect(page.locator("#tray .problem")).to_be_visible()
+        expect(page.locator("#notice [role=alert]")).to_be_visible()
         expect(page.locator("#tray .line")).to_have_count(0)
 
 

@@ -59,7 +59,7 @@ def address(page: Page, _: ScriptedModel) -> Form:
     page.click(".open-address")
     field = page.locator("dialog[open] input")
     field.fill("猫")
-    return Form(field, lambda: expect(page.locator("#tray .problem")).to_be_visible())
+    return Form(field, lambda: expect(page.locator("#notice [role=alert]")).to_be_visible())
 
 
 def mention(page: Page, _: ScriptedModel) -> Form:

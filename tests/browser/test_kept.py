@@ -68,7 +68,7 @@ def test_a_reload_keeps_the_draft(page: Page, scripted: ScriptedModel) -> None:
     expect(page.locator("#composer textarea")).to_have_value("What is this?")
     page.evaluate(FORGET)
     page.reload()
-    expect(page.locator("#tray .problem")).to_have_text("gone.png is no longer stored here. Add it again.")
+    expect(page.locator("#notice [role=alert]")).to_have_text("gone.png is no longer stored here. Add it again.")
     expect(page.locator("#tray .line .name")).to_have_text(["here.png"])
     page.click("#send")
     expect(page.locator("#notice")).to_contain_text("gone.png is no longer stored here.")

@@ -175,12 +175,12 @@ def test_the_choice_outlives_a_reload(page: Page) -> None:
 def test_a_corrupt_file_is_told_in_both(page: Page) -> None:
     switch(page, "zh")
     attach(page, BROKEN)
-    expect(page.locator("#tray .problem")).to_have_text(
+    expect(page.locator("#notice [role=alert]")).to_have_text(
         "broken.png：文件不是支持的图片格式，或已损坏。"
         " 请选择 JPEG、PNG、WebP、GIF、BMP、TIFF、HEIC 或 AVIF 格式的图片。"
     )
     switch(page, "en")
-    expect(page.locator("#tray .problem")).to_contain_text("broken.png: The file is not a picture")
+    expect(page.locator("#notice [role=alert]")).to_contain_text("broken.png: The file is not a picture")
     switch(page, "zh")
     write(page, "What is this?")
     page.click("#send")
@@ -192,9 +192,9 @@ def test_a_refused_address_is_told_in_both(page: Page) -> None:
     page.click(".open-address")
     page.fill("dialog[open] input", "http://127.0.0.1/{host}.png")
     page.keyboard.press("Enter")
-    expect(page.locator("#tray .problem")).to_have_text("该网址不在公共互联网上。 请保存图片后作为文件添加。")
+    expect(page.locator("#notice [role=alert]")).to_have_text("该网址不在公共互联网上。 请保存图片后作为文件添加。")
     switch(page, "en")
-    expect(page.locator("#tray .problem")).to_contain_text("The address is not one of the public internet.")
+    expect(page.locator("#notice [role=alert]")).to_contain_text("The address is not one of the public internet.")
 
 
 def test_an_empty_question_is_told_in_chinese(page: Page) -> None:
@@ -226,7 +226,7 @@ def test_the_servers_own_words_stay(page: Page, scripted: ScriptedModel) -> None
 def test_its_own_words_turn_with_the_page(page: Page, tmp_path: Path) -> None:
     switch(page, "zh")
     page.evaluate(DROP, [[1, 2, 3], "notes.txt", "text/plain"])
-    told = page.locator("#tray .problem")
+    told = page.locator("#notice [role=alert]")
     expect(told).to_have_text(
         "notes.txt 不是图片。 请选择 JPEG、PNG、WebP、GIF、BMP、TIFF、HEIC 或 AVIF 文件。"
     )

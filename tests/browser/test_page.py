@@ -21,7 +21,7 @@ def test_a_corrupt_file_changes_nothing(page: Page, scripted: ScriptedModel) -> 
     send(page, "First?")
     wait_answer(page, "Hello.")
     attach(page, BROKEN)
-    expect(page.locator("#tray [role=alert]")).to_contain_text("broken.png")
+    expect(page.locator("#notice [role=alert]")).to_contain_text("broken.png")
     send(page, "What is this?")
     expect(page.locator("#notice [role=alert]")).to_contain_text("broken.png")
     expect(page.locator("#conversation .user")).to_have_count(1)

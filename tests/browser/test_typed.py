@@ -92,7 +92,7 @@ def test_too_many_pictures_are_told(page: Page) -> None:
     many = [picture(f"{n}.png", colour=colour) for n, colour in enumerate(colours)]
     page.set_input_files("#composer input[type=file]", many)
     expect(page.locator("#tray .line")).to_have_count(MESSAGE_PICTURES)
-    expect(page.locator("#tray .problem")).to_contain_text(f"{MESSAGE_PICTURES} pictures at most")
+    expect(page.locator("#notice [role=alert]")).to_contain_text(f"{MESSAGE_PICTURES} pictures at most")
 
 
 def test_a_long_text_is_told(page: Page, scripted: ScriptedModel) -> None:

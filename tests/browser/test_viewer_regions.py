@@ -99,10 +99,10 @@ def test_a_tampered_region_is_refused(page: Page, sent: Any) -> None:
     with page.expect_response(REGIONS) as coming:
         page.click("#viewer .act.main")
     assert coming.value.status in (400, 422)
-    expect(page.locator("#tray .problem")).to_contain_text(coming.value.json()["next_step"])
+    expect(page.locator("#notice [role=alert]")).to_contain_text(coming.value.json()["next_step"])
     page.unroute(REGIONS)
     assert made(page, click_main(page))[2]["name"] == "b.png, crop"
-    expect(page.locator("#tray .problem")).to_have_count(0)
+    expect(page.locator("#notice [role=alert]")).to_be_hidden()
 
 
 def test_without_a_region_nothing_can_be_sent(page: Page) -> None:

@@ -24,7 +24,8 @@ def attach(page: Page, *files: dict[str, object]) -> None:
     page.set_input_files("#composer input[type=file]", list(files))
     good = sum(file is not BROKEN for file in files)
     expect(page.locator("#tray .line")).to_have_count(before + good)
-    expect(page.locator("#tray .problem")).to_have_count(int(good < len(files)))
+    if good < len(files):
+        expect(page.locator("#notice [role=alert]")).to_contain_text(str(BROKEN["name"]))
 
 
 def write(page: Page, text: str) -> None:

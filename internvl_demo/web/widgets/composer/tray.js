@@ -14,8 +14,7 @@ export function makeTray(root, signal) {
 
   const list = make('ol', { class: 'chips', 'aria-label': words('tray_images') })
   const places = make('ol', { class: 'places', hidden: true, 'aria-label': words('tray_places') })
-  const trouble = make('div', { class: 'trouble' })
-  const counts = make('div', { id: 'token-count' }, list, places, trouble)
+  const counts = make('div', { id: 'token-count' }, list, places)
   const notes = make('div', { class: 'notes', role: 'status' })
   const spinner = make('i', { class: 'spinner', hidden: true })
   const fetching = make('span')
@@ -85,7 +84,6 @@ export function makeTray(root, signal) {
     })
     list.hidden = !keys.length
     drawPlaces()
-    warn(page.trouble)
     const noted = draft.flatMap(({ photo }) => noteText(photo) || []).join(' ')
     if (notes.textContent !== noted) notes.textContent = noted
     wait()
@@ -110,12 +108,6 @@ export function makeTray(root, signal) {
 
   function costText({ size_wh: [width, height] }, plan) {
     return page.model ? words('tray_cost', { width, height, tiles: tilesText(plan), tokens: tokensText(plan.tokens) }) : ''
-  }
-
-  function warn(problem) {
-    const text = problem ? `${problem.what} ${problem.next_step}` : ''
-    if (trouble.textContent === text) return
-    trouble.replaceChildren(...(text ? [make('div', { class: 'problem', role: 'alert' }, text)] : []))
   }
 
   function wait() {
