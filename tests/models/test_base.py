@@ -29,6 +29,7 @@ def test_the_defaults_are_those_of_a_model_that_is_simply_there() -> None:
     backend = Least()
     assert backend.count_text("some words") is None
     assert backend.problem() is None
+    assert asyncio.run(backend.health()).kind == "ready"
     assert backend.pace_s() == 0.0
     asyncio.run(backend.ready())
     asyncio.run(backend.close())

@@ -49,6 +49,11 @@ def stage(backend: LaunchedBackend) -> Stage:
     return backend.supervisor.status.stage
 
 
+def how(backend: LaunchedBackend) -> tuple[str, int | None]:
+    found = asyncio.run(backend.health())
+    return found.kind, found.per_cent
+
+
 def all_gone(fake: Fake) -> bool:
     return not any(alive(pid) for run in fake.runs() for pid in run)
 
@@ -64,16 +69,19 @@ def test_the_page_knows_the_model_at_once_and_a_question_hears_how_far_it_is(
     info = asyncio.run(backend.describe())
     assert (info.name, info.tokens_per_tile, info.context_length) == ("internvl-chat-v1-5", 256, 32_768)
     until(lambda: backend.supervisor.status.percent == 40, "40% loaded")
+    assert how(backend) == ("loading", 40)
     with pytest.raises(BackendError, match=r"loads the model's weights \(40%\)"):
         ask(backend)
     fake.let("load")
     until(lambda: len(list(fake.folder.glob("health-*"))) > 2, "it was asked twice, and said 503")
     assert stage(backend) is Stage.OPENING
+    assert how(backend) == ("loading", None), "no per cent are better than invented ones"
     assert backend.problem() is not None
     fake.let("be-ready")
     asyncio.run(backend.ready())
     assert ask(backend)[0] == "A cat."
     assert backend.problem() is None
+    assert how(backend) == ("ready", None)
 
 
 def test_the_key_is_random_and_nobody_else_can_read_it(
@@ -100,6 +108,7 @@ def test_a_server_that_dies_is_started_again_and_the_reason_is_shown(
     fake.let("load")
     backend = started(Patience(poll_s=0.05, first_wait_s=0.5))
     until(lambda: stage(backend) is Stage.WAITING, "the first death")
+    assert how(backend) == ("down", None)
     problem = backend.problem()
     assert problem is not None
     assert "CUDA error: out of memory" in problem.details
