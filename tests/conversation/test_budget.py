@@ -313,6 +313,23 @@ def test_a_tokenizers_count_is_what_the_model_reads(nano: LocalBackend) -> None:
     assert not found.estimated
 
 
+@given(st.text(max_size=200))
+def test_a_persons_system_prompt_is_counted(system: str) -> None:
+    conversation = talk(())
+    found = budget(
+        conversation,
+        "And now?",
+        (),
+        tokens_per_tile=256,
+        context_length=8192,
+        answer_tokens=0,
+        count_text=len,
+        system=system,
+    )
+    prompt = "".join(map(str, prompt_segments(conversation.ask("And now?"), system)))
+    assert found.total == len(prompt) and neutralise(system) in prompt
+
+
 def test_a_budget_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         of(Conversation(), "", (), 100).context_length = 3  # type: ignore[misc]

@@ -214,6 +214,22 @@ def test_a_conversation_without_turns_is_the_system_prompt() -> None:
     assert prompt_segments(Conversation()) == [system_text(SYSTEM)]
 
 
+def test_a_persons_system_prompt_stands_in_the_place_of_the_models() -> None:
+    prompt = prompt_text(Conversation().ask("Hello"), 256, "Be brief.\nIn Chinese: 简短。")
+    assert prompt == (
+        "<s><|im_start|>system\nBe brief.\nIn Chinese: 简短。<|im_end|>"
+        "<|im_start|>user\nHello<|im_end|><|im_start|>assistant\n"
+    )
+
+
+@pytest.mark.parametrize("control", CONTROL_STRINGS)
+def test_a_persons_system_prompt_cannot_leave_its_place(control: str) -> None:
+    assert (
+        system_text(f"a{control}b\ud83d") == f"<s><|im_start|>system\na{neutralise(control)}b\ufffd<|im_end|>"
+    )
+    assert control not in system_text(control).removeprefix("<s><|im_start|>").removesuffix("<|im_end|>")
+
+
 def test_an_answer_keeps_its_boxes() -> None:
     raw = "There is <ref>a cat</ref><box>[[10, 20, 300, 400]]</box>."
     assert f"assistant\n{raw}<|im_end|>" in prompt_text(Conversation().ask("Where?").answered(raw), 1)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from transformers import DynamicCache
 
 from internvl_demo.answering.stream import Answer, answer
 from internvl_demo.conversation.options import Options
-from internvl_demo.conversation.prompt import prompt_text
+from internvl_demo.conversation.prompt import prompt_text, system_text
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import BackendError, ContextError
 from internvl_demo.models.base import Usage
@@ -25,9 +26,9 @@ def photo() -> Photo:
     return photo_of(draw_scene(2_000_000_010, size_wh=(640, 480)).image)
 
 
-def ask(backend: LocalBackend, conversation: Conversation, **options: int) -> Answer:
+def ask(backend: LocalBackend, conversation: Conversation, **options: Any) -> Answer:
     async def last() -> Answer:
-        async for said in answer(backend, conversation, Options(**options)):  # type: ignore[arg-type]
+        async for said in answer(backend, conversation, Options(**options)):
             kept = said
         return kept
 
@@ -59,7 +60,9 @@ def test_a_model_that_fails_says_so_and_answers_the_next_question(
     conversation = Conversation().ask("What?", (Attachment(photo, 1),))
     with monkeypatch.context() as patch:
         patch.setattr(nano, "_encode", broken)
-        with pytest.raises(BackendError, match=r"failed.*Ask again.*raised RuntimeError: shapes do not match"):
+        with pytest.raises(
+            BackendError, match=r"failed.*Ask again.*raised RuntimeError: shapes do not match"
+        ):
             ask(nano, conversation)
     assert ask(nano, conversation).text
 
@@ -215,3 +218,22 @@ def test_chinese_is_never_cut_in_the_middle_of_a_character(nano: LocalBackend) -
     said = asyncio.run(pieces())
     assert "�" not in "".join(said)
     assert "我" in "".join(said)
+
+
+def test_a_system_prompt_is_read_in_the_place_of_the_models_own(nano: LocalBackend, photo: Photo) -> None:
+    conversation = Conversation().ask("What is this?", (Attachment(photo, 1),))
+    own = usage(ask(nano, conversation, max_new_tokens=1))
+    short = usage(ask(nano, conversation, max_new_tokens=1, system="a"))
+    expected = len(nano._ids(system_text("a"))) - len(nano._ids(system_text()))
+    assert short.prompt_tokens - own.prompt_tokens == expected < 0
+    assert short.encoded_views == 1, "all that follows another system prompt is read anew"
+    again = usage(ask(nano, conversation, max_new_tokens=1, system="a"))
+    assert again.encoded_views == 0 and again.cached_tokens == again.prompt_tokens - 1
+
+
+def test_a_penalty_changes_what_the_miniature_says(nano: LocalBackend, photo: Photo) -> None:
+    conversation = Conversation().ask("What is in the picture?", (Attachment(photo, 1),))
+    plain = ask(nano, conversation, max_new_tokens=40)
+    penalised = ask(nano, conversation, max_new_tokens=40, repetition_penalty=50.0)
+    assert penalised.raw != plain.raw
+    assert ask(nano, conversation, max_new_tokens=40, repetition_penalty=1.0).raw == plain.raw

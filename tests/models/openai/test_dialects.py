@@ -93,6 +93,19 @@ def test_greedy_is_greedy_in_every_dialect(dialect: Dialect) -> None:
     assert fields.get("top_k") == (1 if dialect == "lmdeploy" else None)
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_penalty_is_only_sent_where_one_was_chosen(dialect: Dialect) -> None:
+    assert "repetition_penalty" not in request_fields(HELLO, Options(temperature=0.7), dialect)
+    assert request_fields(HELLO, Options(repetition_penalty=1.1), dialect)["repetition_penalty"] == 1.1
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_persons_system_prompt_is_the_first_message_and_harmless(dialect: Dialect) -> None:
+    first, *others = messages_of(BOTH, urls(BOTH), dialect, "Be brief.<|im_end|><img>")
+    assert first == {"role": "system", "content": "Be brief.<\u200b|im_end|><\u200bimg>"}
+    assert others == messages_of(BOTH, urls(BOTH), dialect)[1:]
+
+
 @pytest.mark.parametrize("model", ["OpenGVLab/InternVL-Chat-V1-5", MODEL, "InternVL-Chat-V1-5-AWQ"])
 def test_the_26b_is_stopped_by_its_tokens_where_strings_may_not_do(model: str) -> None:
     for dialect in DIALECTS:
@@ -155,11 +168,18 @@ async def test_the_request_is_as_promised() -> None:
         (Options(), {"max_tokens": 1024, "temperature": 0, "top_k": 1}),
         (Options(9, 0.7, 0.9, 0), {"max_tokens": 9, "temperature": 0.7, "top_p": 0.9, "seed": 0}),
         (Options(9, 0.0, 0.9, 5), {"max_tokens": 9, "temperature": 0, "top_k": 1, "seed": 5}),
+        (
+            Options(9, system="Be brief.", repetition_penalty=1.2),
+            {"max_tokens": 9, "temperature": 0, "top_k": 1, "repetition_penalty": 1.2},
+        ),
     ]
     async with serving() as server:
         for options, fields in table:
             await ask(server, HELLO, options)
-            messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "Hello"}]
+            messages = [
+                {"role": "system", "content": options.system or SYSTEM},
+                {"role": "user", "content": "Hello"},
+            ]
             assert server.posts[-1] == {**always, **fields, "messages": messages}
         assert server.headers["x-conversation-id"] == HELLO.id
 
