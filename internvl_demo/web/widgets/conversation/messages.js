@@ -136,12 +136,12 @@ export function makeAnswer() {
   function tick() {
     const { answer, question } = shown
     const running = answer.state === 'running'
-    const again = question.answers[0]?.id !== answer.id
-    const said = running ? stateText(answer, question.images, Math.floor((Date.now() - since) / 1000)) : marksText(answer, again)
+    const repeated = question.answers[0]?.id !== answer.id
+    const said = running ? stateText(answer, question.images, Math.floor((Date.now() - since) / 1000)) : marksText(answer, repeated)
     if (state.textContent !== said) state.textContent = said
     opener.hidden = running
     if (running) return
-    line.textContent = receiptText(answer, question.images, page.model, again)
+    line.textContent = receiptText(answer, question.images, page.model, repeated)
     seconds.textContent = secondsText(answer)
   }
 
