@@ -18,7 +18,7 @@ class ScriptedModel(Backend):
 
     script: Script = field(default_factory=lambda: ["Hello."])
     asked: list[Conversation] = field(default_factory=list)
-    options: list[Options] = field(default_factory=list)
+    asked_with: list[Options] = field(default_factory=list)
     stopped: int = 0
     _rounds: int = 0
 
@@ -26,7 +26,7 @@ class ScriptedModel(Backend):
         """Forget what was asked, end every answer that still waits for something, and say "Hello." from now on."""
         self.script, self.stopped = ["Hello."], 0
         self.asked.clear()
-        self.options.clear()
+        self.asked_with.clear()
         self._rounds += 1
 
     async def describe(self) -> ModelInfo:
@@ -34,7 +34,7 @@ class ScriptedModel(Backend):
 
     async def stream(self, conversation: Conversation, options: Options) -> AsyncGenerator[Piece, None]:
         self.asked.append(conversation)
-        self.options.append(options)
+        self.asked_with.append(options)
         finished, mine = False, self._rounds
         try:
             for step in list(self.script):
