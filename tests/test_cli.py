@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from internvl_demo.conversation.options import Options
 from internvl_demo.evaluate.exam.marks import iou
 from internvl_demo.nano.world.scenes import draw_scene
 from internvl_demo.nano.world.vocabulary import kinds
 from internvl_demo.photos.decode import open_photo
 from tests.support.commands import run
 from tests.support.profiles import profile
+from tests.support.scripted_model import ScriptedModel
 
 
 @pytest.fixture
@@ -150,3 +152,42 @@ def test_ask_tells_people_what_was_taken_and_shows_its_colours(tmp_path: Path) -
     shown = Image.open(overlay).convert("RGB").getpixel((440, 440))
     expected = open_photo(wide).shown.getpixel((440, 440))
     assert shown == expected and expected != (200, 30, 40)
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--temperature", "3"], "--temperature"),
+        (["--temperature", "nan"], "--temperature"),
+        (["--top-p", "0"], "top_p"),
+        (["--top-p", "nan"], "top_p"),
+        (["--repetition-penalty", "0.5"], "repetition_penalty"),
+        (["--max-new-tokens", "0"], "--max-new-tokens"),
+        (["--seed", "-1"], "seed"),
+        (["--seed", str(2**31)], "seed"),
+        (["--system", "x" * 4001], "system prompt"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else value,
+)
+def test_an_option_of_an_answer_that_cannot_be_is_named(flags: list[str], named: str) -> None:
+    said = run("ask", "Hello?", *flags, fails=True).stderr.strip()
+    assert named in said and len(said.splitlines()) == 2
+
+
+def test_ask_takes_the_options_of_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ScriptedModel()
+    monkeypatch.setattr("internvl_demo.models.open_backend", lambda _: model)
+    monkeypatch.setenv("INTERNVL_TEMPERATURE", "0.4")
+    monkeypatch.setenv("INTERNVL_FIXED_OPTIONS", "temperature,seed")  # for people of the page
+    flags = ["--top-p", "0.9", "--repetition-penalty", "1.1", "--seed", "7", "--system", "Be brief."]
+    run("ask", "Hello?", *flags, "--max-new-tokens", "5000", "--temperature", "1")
+    run("ask", "Hello?", "--system", " ")
+    assert model.asked_with == [Options(5000, 1.0, 0.9, 7, 1.1, "Be brief."), Options(temperature=0.4)]
+
+
+def test_a_seed_gives_the_same_answer_again() -> None:
+    flags = ["--temperature", "2", "--max-new-tokens", "20", "--json"]
+    texts = [
+        json.loads(run("ask", "Hello?", *flags, "--seed", seed).stdout)["text"] for seed in ("1", "1", "2")
+    ]
+    assert texts[0] == texts[1] != texts[2]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from internvl_demo.conversation.options import NAMES
 from internvl_demo.errors import SetupError
 from internvl_demo.settings import read_settings
 
@@ -19,6 +20,7 @@ from internvl_demo.settings import read_settings
         ("INTERNVL_TEMPERATURE", "inf"),
         ("INTERNVL_DIALECT", "ollama"),
         ("INTERNVL_AWQ", "perhaps"),
+        ("INTERNVL_FIXED_OPTIONS", "top_k"),
         ("INTERNVL_TP", "9"),
     ],
 )
@@ -81,3 +83,14 @@ def test_what_a_platform_sets_is_no_setting(monkeypatch: pytest.MonkeyPatch, nam
 def test_a_flag_wins_over_a_variable_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTERNVL_PORT", "tcp://10.0.0.1:80")
     assert read_settings(port=7861).port == 7861
+
+
+@pytest.mark.parametrize("value", ["seed,system", "seed system", " seed, system ,", "system,,seed,seed"])
+def test_fixed_options_are_names_with_commas_between(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("INTERNVL_FIXED_OPTIONS", value)
+    assert read_settings().fixed_options == {"seed", "system"}
+
+
+def test_every_option_of_an_answer_may_be_fixed() -> None:
+    assert read_settings(fixed_options=set(NAMES)).fixed_options == set(NAMES)
+    assert read_settings().fixed_options == frozenset()

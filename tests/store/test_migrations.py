@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from internvl_demo.conversation.options import Options
 from internvl_demo.errors import PhotoError
 from internvl_demo.settings import Settings
 from internvl_demo.store import Store, open_store
@@ -94,7 +95,7 @@ def test_conversations_are_as_they_were(store: Store) -> None:
     first, second = record.questions
     assert [version.id for version in first.versions] == ["v1", "v2"] and first.chosen == "v2"
     usage, options = first.versions[0].usage, first.versions[0].options
-    assert usage and usage.prompt_tokens == 700 and options and options.max_new_tokens == 99
+    assert usage and usage.prompt_tokens == 700 and options == Options(max_new_tokens=99)
     assert first.versions[1].failure == Failure("It broke.", "Try again.")
     assert (second.answer, second.versions[0].failure) == ("It is still bein", INTERRUPTED)
     store.close()

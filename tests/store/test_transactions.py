@@ -23,7 +23,7 @@ USAGE = Usage(700, 12, cached_tokens=600, encoded_views=3, finish_reason="length
 
 def test_a_question_begins_its_answer(store: Store) -> None:
     images = kept(store, "me", [Attachment(RED, 12)])
-    options = Options(max_new_tokens=7)
+    options = Options(7, 0.5, 0.9, 3, 1.2, "Be brief. \u2028 简短。")
     record = store.ask("me", None, "Who?", images, version_id="v1", model="the model", options=options)
     assert record == store.record("me", record.id)
     (question,) = record.questions
