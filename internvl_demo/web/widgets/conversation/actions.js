@@ -14,6 +14,8 @@ export function act(name, key, then) {
   return { node, relabel }
 }
 
+const refused = new Map() // the id of a question -> what was typed in its place, and the server did not take
+
 // Edits a question in its place. What is typed there stays when the server refuses it, and while an answer comes.
 export function makeEditor(message, opener) {
   let question = null
@@ -31,7 +33,10 @@ export function makeEditor(message, opener) {
     const text = area.value
     close()
     const places = question.text.slice(splitRegions(question.text).text.length) // stay with it
-    const taken = await edit(question.id, text.trim() + places)
+    area.value = ''
+    const { id } = question
+    refused.set(id, text)
+    if (await edit(id, text.trim() + places)) refused.delete(id)
     submit.disabled = false
     if (taken) area.value = ''
   })
@@ -41,6 +46,7 @@ export function makeEditor(message, opener) {
   })
   onEnter(area, () => form.requestSubmit())
 
+    refused.delete(question.id)
   function leave() {
     area.value = ''
     close()
@@ -71,7 +77,7 @@ export function makeEditor(message, opener) {
     open(fresh) {
       if (!open) {
         open = true
-        area.value ||= splitRegions(fresh.text).text
+        area.value ||= refused.get(fresh.id) ?? splitRegions(fresh.text).text
         area.rows = Math.min(8, area.value.split('\n').length + 1)
         message.append(form)
       }

@@ -104,16 +104,18 @@ export async function retry() {
   await ask('POST', `${path(before.id)}/retry`, varied, (ids) => askedAgain(before, ids)).catch(tell)
 }
 
-// An earlier question in other words; true when the server took it.
+// An earlier question in other words; true when the server took it, or the composer has it.
 export async function edit(question, text) {
   const before = page.conversation
+  const mine = now()
   try {
     await ask('PUT', `${path(before.id)}/questions/${encodeURIComponent(question)}`, { text: wellFormed(text.trim()), options: chosenOptions() }, (ids) => edited(before, question, ids, text.trim()))
     return true
   } catch (problem) {
-    if (!page.conversation?.questions.some(({ id }) => id === question)) putBack({ text, images: [] }) // it has no place any more
+    const lost = mine === now() && !page.conversation?.questions.some(({ id }) => id === question) // it has no place any more
+    if (lost) putBack({ text, images: [] })
     tell(problem.status === 422 ? new Problem(() => ({ what: problem.what, next_step: words('context_edit_shorter') })) : problem)
-    return false
+    return lost
   }
 }
 
