@@ -38,7 +38,6 @@ export function makeEditor(message, opener) {
     refused.set(id, text)
     if (await edit(id, text.trim() + places)) refused.delete(id)
     submit.disabled = false
-    if (taken) area.value = ''
   })
   form.addEventListener('keydown', (event) => {
     event.stopPropagation()
@@ -46,8 +45,8 @@ export function makeEditor(message, opener) {
   })
   onEnter(area, () => form.requestSubmit())
 
-    refused.delete(question.id)
   function leave() {
+    refused.delete(question.id)
     area.value = ''
     close()
     opener.focus()
