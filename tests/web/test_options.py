@@ -2,7 +2,9 @@
 
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from internvl_demo.conversation.turns import Conversation
 from internvl_demo.settings import Settings
 from internvl_demo.web.widgets.inspector.calls import ByServer, How, InProcess
 from internvl_demo.web.widgets.inspector.prompt import inspect
-from tests.support.chat import INFO
+from tests.support.chat import INFO, chat, run
 from tests.support.hostile_texts import HOSTILE_PROMPTS
 from tests.support.http_client import Client
 from tests.support.scripted_model import ScriptedModel
@@ -320,3 +322,19 @@ def test_the_pasted_curl_names_only_what_differs_from_the_hosts() -> None:
     assert "temperature" not in seen(host, InProcess(), host).curl
     curl = seen(Options(512, 0.2, seed=7), InProcess(), host).curl
     assert '{"seed":7}' in curl and "temperature" not in curl
+
+
+def test_who_follows_an_answer_is_told_at_its_end_how_it_was_asked(tmp_path: Path) -> None:
+    async def test() -> None:
+        go_on = threading.Event()
+        async with chat(tmp_path, ["One ", go_on.is_set, "two."]) as demo:
+            started = await demo.ask(options=Options(seed=5))
+            async with aclosing(demo.follow(started.conversation)) as moments:
+                async for seen_now in moments:
+                    if seen_now.text == "One ":
+                        go_on.set()
+                    if seen_now.ended:
+                        break
+            assert seen_now.names[-1] == "answer.done" and seen_now.end["receipt"]["options"] == {"seed": 5}
+
+    run(test)
