@@ -1,5 +1,6 @@
 """The page of a server that the app starts, until it can answer; in real Chromium."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -27,18 +28,22 @@ def test_the_page_waits_for_its_server(
 ) -> None:
     url, fake = launched_url
     page = open_page(url)
-    expect(page.locator("#server-state")).to_contain_text("loads the model's weights (40%)")
-    expect(page.locator("#model-note")).to_contain_text("internvl-chat-v1-5")
+    alert, details = page.locator("#notice [role=alert]"), page.locator("#notice details p")
+    expect(page.locator("#model-pill")).to_have_text("internvl-chat-v1-5loading 40 %")
+    expect(alert).to_contain_text("The model is being loaded.")
+    expect(details).to_contain_text("loads the model's weights (40%)")
     page.fill("#composer textarea", "What is it?")
     page.click("#send")
-    expect(page.locator("#notice")).to_contain_text("loads the model's weights")
+    expect(alert).to_contain_text("The model is being loaded.")
     expect(page.locator("#composer textarea")).to_have_value("What is it?")
     fake.let("load")
     fake.let("be-ready")
-    expect(page.locator("#server-state")).to_be_hidden()
+    expect(page.locator("#notice [role=status]")).to_contain_text("The model is ready.")
+    expect(alert).to_be_hidden()
     page.click("#send")
     expect(page.locator("#conversation .bot").last).to_contain_text("A cat.")
     (fake.folder / "load").unlink()  # this time it takes long
     fake.let("die")
-    expect(page.locator("#server-state")).to_contain_text("after restart 1: ")
-    expect(page.locator("#server-state")).to_contain_text("SIGKILL")
+    expect(page.locator("#model-pill")).to_have_attribute("data-state", re.compile("down|loading"))
+    expect(details).to_contain_text("restart 1")
+    expect(details).to_contain_text("SIGKILL")
