@@ -115,6 +115,10 @@ class AnyDeeds(RuleBasedStateMachine):
         self.ask_first("me", "Who?", (Attachment(RED, 1),))
         for raw in ("A cat.", "Two cats."):
             self.ask_and_be_answered(0, "And here?", raw, (Attachment(BLUE, 12),))
+        for text in ("And there?", "Or there?"):
+            self.the_path_is_the_trees()
+            self.edit(0, 1, text)
+            self.finish(0, "Three cats.", "complete")
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
