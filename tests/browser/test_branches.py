@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from internvl_demo.errors import BackendError
 from tests.support.accessibility import PHONE, VIEWS, look, serious
@@ -142,6 +142,26 @@ def test_an_edit_keeps_the_old_branch(page: Page, scripted: ScriptedModel) -> No
     act(question(page, 1), "earlier").click()
     shows(page, "One?", "Two?", "Three?")
     expect(answer(page, 3)).to_contain_text("Third.")
+
+
+def test_an_edit_is_a_version_at_once(page: Page, scripted: ScriptedModel) -> None:
+    two(page, scripted)
+    held: list[Route] = []
+    page.route("**/questions/*", lambda route: held.append(route))
+    act(question(page, 1), "edit").click()
+    area = question(page, 1).locator("textarea")
+    area.fill("Eins?")
+    with page.expect_request("**/questions/*"):
+        area.press("Enter")
+    shows(page, "Eins?")
+    count(page, 1, "3/3")
+    expect(act(question(page, 1), "earlier")).to_be_disabled()
+    scripted.script = ["Erstens."]
+    held[0].continue_()
+    expect(answer(page, 1)).to_contain_text("Erstens.")
+    ended(page)
+    count(page, 1, "3/3")
+    expect(act(question(page, 1), "earlier")).to_be_enabled()
 
 
 def test_a_branch_shows_its_pictures(page: Page, scripted: ScriptedModel) -> None:
