@@ -35,7 +35,7 @@ from internvl_demo.settings import NANO_CHECKPOINT, Settings, asset
 from internvl_demo.store import Store, open_store
 from internvl_demo.web.address import address_of, without_proxies
 from internvl_demo.web.ask import add_ask
-from internvl_demo.web.layout import CSS, WEB, lay_out, theme
+from internvl_demo.web.layout import WEB, head, lay_out, theme
 from internvl_demo.web.limits import MAX_BODY_BYTES, BodyLimit
 from internvl_demo.web.probes import probes
 from internvl_demo.web.routes import http_interface
@@ -165,8 +165,7 @@ def launch(backend: Backend, settings: Settings, store: Store | None = None, *, 
                 enable_monitoring=False,
                 ssr_mode=False,
                 theme=theme(),
-                css_paths=CSS,
-                head=f"<script>{(WEB / 'theme.js').read_text('utf-8')}</script>",
+                head=head(),
                 app_kwargs=kwargs,
             )
     except Exception as error:  # Gradio's libraries raise what they like

@@ -56,6 +56,15 @@ def examples() -> list[dict[str, Any]]:
     ]
 
 
+def head() -> str:
+    """Return what stands in the page's head: its styles as they are written, and the script that chooses the theme.
+
+    Gradio's own `css` would rewrite every selector, and cut those with commas inside `:is(...)`.
+    """
+    styles = "\n".join(path.read_text("utf-8") for path in CSS)
+    return f"<style>{styles}</style><script>{(WEB / 'theme.js').read_text('utf-8')}</script>"
+
+
 def theme() -> gr.Theme:
     """Return the page's colours: quiet, teal, and the system's own fonts, so that nothing is fetched from elsewhere."""
     return gr.themes.Soft(

@@ -5,7 +5,18 @@ import json
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.page_hands import CAT, DROP, FETCH_FILE, drawn, picture, send, wait_answer, write
+from tests.support.page_hands import (
+    CAT,
+    DROP,
+    FETCH_FILE,
+    add_by,
+    drawn,
+    inspect,
+    picture,
+    send,
+    wait_answer,
+    write,
+)
 from tests.support.pictures import FILES, saved
 from tests.support.pictures import picture as drawn_picture
 from tests.support.scripted_model import ScriptedModel
@@ -24,7 +35,7 @@ def fetch(page: Page, monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
         return name, png()
 
     monkeypatch.setattr(FETCH_FILE, fetched)
-    page.click("#tray .open-address")
+    add_by(page, "open-address")
     page.fill("#tray-url", "example.org/a.png")
     page.keyboard.press("Enter")
     expect(page.locator("#tray .line")).to_have_count(1)
@@ -49,7 +60,7 @@ def test_a_hostile_name_is_only_text(
     assert scripted.asked[-1].images[0].photo.name == HOSTILE_NAME
     expect(page.locator("#viewer .thumb")).to_have_count(1)
     nothing_of_it_is_markup(page)
-    page.click("#conversation button.inspect")
+    inspect(page, 1)
     inside = page.locator("#inspector dialog")
     expect(inside.get_by_text(HOSTILE_NAME).or_(inside.get_by_alt_text(HOSTILE_NAME)).first).to_be_visible()
     nothing_of_it_is_markup(page)
@@ -131,7 +142,7 @@ def test_the_server_names_what_is_no_picture(page: Page) -> None:
 
 
 def test_a_taken_picture_is_sent(page: Page, scripted: ScriptedModel) -> None:
-    page.click("#tray .open-camera")
+    add_by(page, "open-camera")
     page.click("#tray .take:enabled")
     expect(page.locator("#tray .line .head .name")).to_have_text("camera-1.jpg")
     expect(page.locator("#tray .camera")).to_be_hidden()

@@ -13,7 +13,7 @@ from internvl_demo.web.widgets.context_bar.view import context_bar
 from tests.support.accessibility import VIEWS, look, serious
 from tests.support.budgets import FITS, HOPELESS, TOO_LONG, WIDE, budget_of
 from tests.support.hostile_texts import HOSTILE_QUESTION
-from tests.support.page_hands import attach, picture, wait_answer, write
+from tests.support.page_hands import attach, choose_detail, picture, wait_answer, write
 from tests.support.scripted_model import ScriptedModel
 
 ENGLISH, CHINESE = Words(), Words("zh")
@@ -94,7 +94,7 @@ def test_an_empty_page_has_no_bar(page: Page) -> None:
 
 
 def test_a_change_is_applied_to_the_draft(page: Page, scripted: ScriptedModel) -> None:
-    page.click("#mode label:has-text('High')")
+    choose_detail(page, "High")
     attach(
         page, *[picture(f"{n}.png", (2000, 1250), c) for n, c in enumerate(("red", "navy", "teal", "gold"))]
     )

@@ -134,11 +134,13 @@ def test_its_own_mode_goes_before_the_one_for_all(page: Page) -> None:
 
 def test_an_offer_is_applied_to_its_pictures(page: Page) -> None:
     offered = [{"photo": A["id"], "mode": 9}, {"photo": C["id"], "mode": "standard"}]
-    assert call(page, "fixed", DRAFT, offered, "standard") == [chip(A, 9), chip(C)]
-    assert call(page, "fixed", DRAFT, offered, "high") == [chip(A, 9), chip(C, 12)]
+    all_ids = [one["id"] for one in (A, B, C)]
+    assert call(page, "fixed", DRAFT, offered, "standard", all_ids) == [chip(A, 9), chip(C)]
+    assert call(page, "fixed", DRAFT, offered, "high", all_ids) == [chip(A, 9), chip(C, 12)]
     twice, one = [chip(A), chip(A, 40)], {"photo": A["id"], "mode": 4}
-    assert call(page, "fixed", twice, [one, one], 12) == [chip(A, 4), chip(A, 4)]
-    assert call(page, "fixed", [chip(B)], [one], 12) == []
+    assert call(page, "fixed", twice, [one, one], 12, all_ids) == [chip(A, 4), chip(A, 4)]
+    assert call(page, "fixed", [chip(B)], [one], 12, all_ids) == []
+    assert call(page, "fixed", DRAFT, [one], 12, [A["id"]]) == [chip(A, 4), *DRAFT[1:]], "what it did not know"
 
 
 @pytest.mark.parametrize(

@@ -42,13 +42,13 @@ def test_the_cat_is_boxed_where_it_is(
     expect(box).to_be_attached()
     said = tuple(int(value) for value in (box.get_attribute("data-box") or "").split(","))
     assert iou(said, scenes[1].box_1000(scenes[1].of(BY_NAME["cat"])[0])) > 0.5
-    expect(page.locator("#send")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
     expect(page.locator("svg .ground-box[data-image='1']")).to_have_count(0)
 
     page.fill("#composer textarea", "How many apples are there in Image-1?")
     page.click("#send")
     expect(page.locator("#conversation .bot")).to_have_count(2)
-    expect(page.locator("#send")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
     expect(page.locator("#conversation .receipt").last).to_contain_text("from cache")
 
 

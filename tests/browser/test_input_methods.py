@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import Locator, Page, Request, expect
 
-from tests.support.page_hands import attach, picture, wait_answer, write
+from tests.support.page_hands import add_by, attach, picture, wait_answer, write
 from tests.support.panel_hands import act as act_on_row
 from tests.support.panel_hands import opened
 from tests.support.scripted_model import ScriptedModel
@@ -56,7 +56,7 @@ def rename(page: Page, scripted: ScriptedModel) -> Form:
 
 
 def address(page: Page, _: ScriptedModel) -> Form:
-    page.click(".open-address")
+    add_by(page, "open-address")
     field = page.locator("dialog[open] input")
     field.fill("猫")
     return Form(field, lambda: expect(page.locator("#notice [role=alert]")).to_be_visible())

@@ -13,7 +13,7 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect
 
 from tests.support.cuttable import wire_to
-from tests.support.page_hands import CAT, attach, drawn, picture, send, wait_answer, write
+from tests.support.page_hands import CAT, attach, chip_detail, drawn, picture, send, wait_answer, write
 from tests.support.scripted_model import ScriptedModel
 from tests.support.waiting import until
 
@@ -46,7 +46,7 @@ def test_after_a_reload_stop_still_stops(page: Page, scripted: ScriptedModel) ->
     expect(page.locator("#conversation .bot")).to_contain_text("One, two,")
     page.reload()
     page.click("#stop:enabled")
-    expect(page.locator("#send")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
     expect(page.locator("#conversation .bot")).to_contain_text("One, two,")
     assert scripted.stopped == 1
 
@@ -61,14 +61,16 @@ FORGET = """async () => {
 
 def test_a_reload_keeps_the_draft(page: Page, scripted: ScriptedModel) -> None:
     attach(page, picture("gone.png"), picture("here.png", (800, 600), "navy"))
-    page.locator("#tray select").nth(1).select_option("40")
+    chip_detail(page, 1, "40")
     write(page, "What is this?")
     page.reload()
     expect(page.locator("#tray .line .name")).to_have_text(["gone.png", "here.png"])
     expect(page.locator("#composer textarea")).to_have_value("What is this?")
     page.evaluate(FORGET)
     page.reload()
-    expect(page.locator("#notice [role=alert]")).to_have_text("gone.png is no longer stored here. Add it again.")
+    expect(page.locator("#notice [role=alert]")).to_have_text(
+        "gone.png is no longer stored here. Add it again."
+    )
     expect(page.locator("#tray .line .name")).to_have_text(["here.png"])
     page.click("#send")
     expect(page.locator("#notice")).to_contain_text("gone.png is no longer stored here.")

@@ -13,7 +13,17 @@ from internvl_demo.models.openai.errors import refusal
 from internvl_demo.web.language import table
 from tests.support.cuttable import wire_to
 from tests.support.full_page import DIALOGS, DRAFT, TEXTS, fill, point, texts, unpoint
-from tests.support.page_hands import BROKEN, DROP, attach, picture, send, wait_answer, write
+from tests.support.page_hands import (
+    BROKEN,
+    DROP,
+    add_by,
+    attach,
+    chip_detail,
+    picture,
+    send,
+    wait_answer,
+    write,
+)
 from tests.support.scripted_model import ScriptedModel
 
 Open = Callable[..., Page]
@@ -137,7 +147,7 @@ def test_the_switch_loses_nothing(page: Page, scripted: ScriptedModel) -> None:
     page.click("#send")
     expect(page.locator("#conversation .bot").last).to_contain_text("Half")
     attach(page, picture("g.png"), picture("h.png", colour="red"))
-    page.locator("#tray select").nth(1).select_option("40")
+    chip_detail(page, 1, "40")
     expect(page.locator("#tray select").nth(1)).to_have_class(re.compile("own"))
     write(page, "The next one.")
     for language in ("en", "zh"):
@@ -189,12 +199,16 @@ def test_a_corrupt_file_is_told_in_both(page: Page) -> None:
 
 def test_a_refused_address_is_told_in_both(page: Page) -> None:
     switch(page, "zh")
-    page.click(".open-address")
+    add_by(page, "open-address")
     page.fill("dialog[open] input", "http://127.0.0.1/{host}.png")
     page.keyboard.press("Enter")
-    expect(page.locator("#notice [role=alert]")).to_have_text("该网址不在公共互联网上。 请保存图片后作为文件添加。")
+    expect(page.locator("#notice [role=alert]")).to_have_text(
+        "该网址不在公共互联网上。 请保存图片后作为文件添加。"
+    )
     switch(page, "en")
-    expect(page.locator("#notice [role=alert]")).to_contain_text("The address is not one of the public internet.")
+    expect(page.locator("#notice [role=alert]")).to_contain_text(
+        "The address is not one of the public internet."
+    )
 
 
 def test_an_empty_question_is_told_in_chinese(page: Page) -> None:
@@ -209,15 +223,19 @@ def test_the_servers_own_words_stay(page: Page, scripted: ScriptedModel) -> None
     switch(page, "zh")
     scripted.script = ["Half an ans", refusal(500, {"message": "{said} <b>no</b>"})]
     send(page, "Well?")
-    notice = page.locator("#notice [role=alert]")
+    notice, details = page.locator("#notice [role=alert]"), page.locator("#notice details p")
     expect(notice).to_have_text(
-        "回答中断。模型服务器拒绝了请求（HTTP 500：{said} <b>no</b>）。"
-        " 请重新发送问题；若仍失败，请查看模型服务器的日志。"
+        "回答中断。模型处理此问题时出错。 请重新发送问题；若仍失败，请告知本页的管理员。"
+    )
+    expect(details).to_have_text(
+        "模型服务器拒绝了请求（HTTP 500：{said} <b>no</b>）。请查看模型服务器的日志。"
     )
     switch(page, "en")
-    expect(notice).to_contain_text(
-        "The answer broke off. The model server refused (HTTP 500: {said} <b>no</b>)."
-    )
+    expect(notice).to_contain_text("The answer broke off. The model failed at this question.")
+    expect(details).to_contain_text("The model server refused (HTTP 500: {said} <b>no</b>).")
+    page.reload()
+    expect(notice).to_contain_text("The answer broke off. The model failed at this question.")
+    expect(details).to_contain_text("The model server refused (HTTP 500: {said} <b>no</b>).")
 
 
 # What the page says itself.

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.support.page_hands import picture, send, wait_answer, write
+from tests.support.page_hands import choose_detail, picture, send, wait_answer, write
 from tests.support.panel_hands import act, another_tab, begun, fresh, opened, rename, row, says, titles
 from tests.support.scripted_model import ScriptedModel
 
@@ -58,7 +58,7 @@ def test_deleting_the_shown_one_empties_the_page(page: Page, scripted: ScriptedM
     panel.get_by_role("button", name="Delete", exact=True).click()
     expect(page.locator("#conversation .user")).to_have_count(0)
     stays(page, f"{ASKED} === 0 && !document.querySelector('#notice .shown')")
-    expect(page.locator("#send")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
 
 
 def test_a_left_answer_stays_away(page: Page, scripted: ScriptedModel) -> None:
@@ -83,7 +83,7 @@ def test_a_left_answer_stays_away(page: Page, scripted: ScriptedModel) -> None:
 
 
 def test_the_bars_new_conversation_is_new(page: Page, scripted: ScriptedModel) -> None:
-    page.click("#mode label:has-text('High')")
+    choose_detail(page, "High")
     go_on = half(
         page, scripted, "These?", picture("a.png", (2000, 1250)), picture("b.png", (2000, 1250), "navy")
     )

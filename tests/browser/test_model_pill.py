@@ -12,6 +12,7 @@ from internvl_demo.models.openai.backend import ServerBackend
 from internvl_demo.settings import Settings
 from tests.browser.test_misbehaving import Elsewhere
 from tests.support.accessibility import PHONE, serious
+from tests.support.cuttable import wire_to
 from tests.support.page_hands import BROKEN, attach, send, wait_answer
 from tests.support.scripted_model import ScriptedModel
 from tests.support.served_page import served
@@ -198,7 +199,18 @@ def test_the_head_is_one_line_on_a_phone(open_page: Open, url: str, moody: Moody
     expect(page.get_by_role("button", name=re.compile("^scripted, (ready|loading 100 %)"))).to_be_visible()
 
 
-# A real server.
+# The page's own server, and the model's.
+
+
+def test_a_page_without_its_server_says_so(open_page: Open, url: str, moody: Moody) -> None:
+    moody.mood = READY
+    with wire_to(url) as wire:
+        page = open_page(wire.url)
+        pill(page, "ready", "scripted")
+        wire.cut()
+        pill(page, "down", "scriptedno connection")
+        wire.mend()
+        pill(page, "ready", "scripted")
 
 
 def test_a_server_that_dies_is_seen_at_rest_and_so_is_its_return(open_page: Open) -> None:

@@ -99,7 +99,7 @@ class Tab:
         place = self.page.locator("#conversation .asked").count() + 1
         send(self.page, "Say it.")
         expect(self.page.locator(f"#conversation .receipt.turn-{place}")).to_be_visible()
-        expect(self.page.locator("#send")).to_be_enabled()
+        expect(self.page.locator("#stop")).to_be_disabled()
         return self.page.locator("#conversation .bot").nth(place - 1)
 
 
@@ -333,7 +333,7 @@ def test_no_mark_is_seen_while_an_answer_grows(clean: Tab, begun: str, seen: str
     answer = clean.page.locator("#conversation .bot").last.locator(".md")
     expect(answer).to_have_text(re.compile(rf"^\s*{re.escape(seen)}\s*$"))
     go_on.append(True)
-    expect(clean.page.locator("#send")).to_be_enabled()
+    expect(clean.page.locator("#stop")).to_be_disabled()
     expect(answer).not_to_have_text(re.compile(r"\*\*|`|\]\(|<sup|^\s*[|]"))
 
 

@@ -11,7 +11,17 @@ from playwright.sync_api import Page, expect
 from internvl_demo.conversation.tiling import plan_tiles
 from internvl_demo.errors import BackendError
 from tests.support.hostile_texts import HOSTILE_QUESTION
-from tests.support.page_hands import BROKEN, CAT, attach, drawn, picture, send, wait_answer, write
+from tests.support.page_hands import (
+    BROKEN,
+    CAT,
+    attach,
+    choose_detail,
+    drawn,
+    picture,
+    send,
+    wait_answer,
+    write,
+)
 from tests.support.scripted_model import ScriptedModel
 
 # What goes wrong.
@@ -30,8 +40,11 @@ def test_a_corrupt_file_changes_nothing(page: Page, scripted: ScriptedModel) -> 
 
 
 def test_an_empty_question_is_told(page: Page, scripted: ScriptedModel) -> None:
+    expect(page.locator("#send")).to_be_disabled()
+    attach(page, picture())
     page.click("#send")
     expect(page.locator("#notice")).to_contain_text("There is no question yet.")
+    expect(page.locator("#tray .line")).to_have_count(1)
     assert not scripted.asked
 
 
@@ -96,7 +109,7 @@ def test_boxes_come_while_the_answer_streams(page: Page, scripted: ScriptedModel
     ]
     assert across == pytest.approx([0.1, 0.3], abs=0.02)
     assert down == pytest.approx([0.2, 0.4], abs=0.03)
-    expect(page.locator("#send")).to_be_disabled()
+    expect(page.locator("#stop")).to_be_enabled()
     go_on.append(True)
     wait_answer(page, "In Image-2: the cat and that is all.")
     assert drawn(page) == [("the cat", "2", "100,200,300,400")]
@@ -114,7 +127,7 @@ def test_stop_keeps_what_came(page: Page, scripted: ScriptedModel) -> None:
     send(page, "Count.")
     expect(page.locator("#conversation .bot")).to_contain_text("One, two,")
     page.click("#stop")
-    expect(page.locator("#send")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
     expect(page.locator("#stop")).to_be_disabled()
     expect(page.locator("#conversation .bot")).to_contain_text("One, two,")
     assert scripted.stopped == 1
@@ -165,7 +178,7 @@ def test_turns_keep_their_images_and_numbers(page: Page, scripted: ScriptedModel
     scripted.script = ["Hello again."]
     send(page, "Two?", picture("b.png", colour="red"))
     wait_answer(page, "Hello again.")
-    expect(page.locator("#viewer .thumb")).to_have_text(["Image-1", "Image-2"])
+    expect(page.locator("#viewer .thumb")).to_have_text(["1", "2"])
     assert len(scripted.asked[-1].images) == 2
 
 
@@ -175,11 +188,12 @@ def test_tiles_are_shown_before_sending(page: Page) -> None:
     expect(lines).to_have_count(2)
     expect(lines.nth(0)).to_contain_text("Image-1")
     expect(lines.nth(1)).to_contain_text("800 × 1300 px → 2 × 3 = 6 tiles + thumbnail, 448 visual tokens")
-    page.click("#mode label:has-text('Low')")
+    choose_detail(page, "Low")
     expect(lines.nth(1)).to_contain_text("1 tile, 64 visual tokens")
 
 
 def test_any_number_of_tiles(page: Page, scripted: ScriptedModel) -> None:
+    page.click("#composer-card .detail")
     page.click("#mode label:has-text('Custom')")
     page.fill("#max-tiles input[type=number]", "24")
     page.press("#max-tiles input[type=number]", "Enter")
@@ -214,21 +228,31 @@ def test_receipts_name_times_tiles_tokens(page: Page, scripted: ScriptedModel) -
     expect(receipt).to_contain_text(re.compile(RECEIPTS["zh"]))
 
 
-def test_examples_fill_the_composer(page: Page, scripted: ScriptedModel) -> None:
-    examples = page.locator("button.example")
-    assert examples.count() >= 6
+def test_one_click_asks_an_example(page: Page, scripted: ScriptedModel) -> None:
+    expect(page.locator("button.example")).to_have_count(6)
     page.click("button.example:has-text('Where is the turtle?')")
-    expect(page.locator("#composer textarea")).to_have_value("Where is the turtle?")
-    expect(page.locator("#token-count .line")).to_have_count(2)
-    page.click("#send")
     wait_answer(page, "Hello.")
+    assert scripted.asked[-1].turns[-1].text == "Where is the turtle?"
     assert len(scripted.asked[-1].images) == 2
+    expect(page.locator("button.example").first).to_be_hidden()
+
+
+def test_an_example_sends_nothing_that_somebody_writes(page: Page, scripted: ScriptedModel) -> None:
+    write(page, "Is it a cat?")
+    page.click("button.example:has-text('Where is the turtle?')")
+    expect(page.locator("#token-count .line")).to_have_count(2)
+    expect(page.locator("#composer textarea")).to_have_value(
+        re.compile("Where is the turtle.*Is it a cat", re.DOTALL)
+    )
+    assert not scripted.asked
 
 
 def test_examples_ask_in_the_pages_language(page: Page) -> None:
     for text in ("Where is the turtle?", "乌龟在哪里？"):
         page.click(f"button.example:has-text('{text}')")
-        expect(page.locator("#composer textarea")).to_have_value(text)
+        wait_answer(page, "Hello.")
+        expect(page.locator("#conversation .asked")).to_have_text(text)
+        page.click("#clear")
         page.click("#switch-language")
 
 

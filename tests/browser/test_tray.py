@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from internvl_demo.photos.download import AddressError
 from tests.support.accessibility import VIEWS, look, serious
-from tests.support.page_hands import BROKEN, FETCH_FILE, attach, picture, wait_answer
+from tests.support.page_hands import BROKEN, FETCH_FILE, add_by, attach, picture, wait_answer
 from tests.support.scripted_model import ScriptedModel
 from tests.support.uploads import png
 
@@ -46,7 +46,9 @@ def chips(page: Page) -> Locator:
 
 def names(page: Page, *wanted: str) -> None:
     expect(page.locator("#tray .line .head .name")).to_have_text(list(wanted))
-    expect(page.locator("#tray .line b")).to_have_text([f"Image-{n}" for n in range(1, len(wanted) + 1)])
+    expect(page.locator("#tray .line .head b")).to_have_text(
+        [f"Image-{n}" for n in range(1, len(wanted) + 1)]
+    )
 
 
 def listed(page: Page) -> Locator:
@@ -60,7 +62,7 @@ def write(page: Page, text: str) -> Locator:
 
 
 def fetch(page: Page, address: str) -> None:
-    page.click("#tray .open-address")
+    add_by(page, "open-address")
     page.fill("#tray-url", address)
     page.keyboard.press("Enter")
 
@@ -71,7 +73,7 @@ def fetch(page: Page, address: str) -> None:
 def test_no_picture_harms_the_others(page: Page) -> None:
     attach(page, picture())
     attach(page, BROKEN)
-    expect(page.locator("#token-count [role=alert]")).to_contain_text("broken.png")
+    expect(page.locator("#notice [role=alert]")).to_contain_text("broken.png")
     names(page, "one.png")
 
 
@@ -81,9 +83,9 @@ def test_the_dialog_tells_why_no_camera(page: Page) -> None:
             "(n) => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', n)) }",
             error,
         )
-        page.click("#tray .open-camera")
-        expect(page.locator("#tray .camera [role=status]")).to_contain_text(told)
-        expect(page.locator("#tray .take")).to_be_disabled()
+        add_by(page, "open-camera")
+        expect(page.locator("#composer-card .camera [role=status]")).to_contain_text(told)
+        expect(page.locator("#composer-card .take")).to_be_disabled()
         with page.expect_file_chooser() as chooser:
             page.click("#tray .choose")
     chooser.value.set_files([picture("chosen.png")])
@@ -93,7 +95,7 @@ def test_the_dialog_tells_why_no_camera(page: Page) -> None:
 def test_without_cameras_the_phones_own(page: Page) -> None:
     page.evaluate("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
     with page.expect_file_chooser() as chooser:
-        page.click("#tray .open-camera")
+        add_by(page, "open-camera")
     assert chooser.value.element.get_attribute("capture") == "environment"
 
 
@@ -106,9 +108,9 @@ def test_a_late_camera_is_switched_off(page: Page) -> None:
             navigator.mediaDevices.getUserMedia = async (wish) => { await allowed; return soon(wish) }
         }"""
     )
-    page.click("#tray .open-camera")
+    add_by(page, "open-camera")
     page.keyboard.press("Escape")
-    expect(page.locator("#tray .camera")).to_be_hidden()
+    expect(page.locator("#composer-card .camera")).to_be_hidden()
     page.evaluate("window.allow()")
     page.wait_for_function(ALL_STOPPED)
 
@@ -127,7 +129,7 @@ def test_a_failed_address_is_always_told(page: Page, monkeypatch: pytest.MonkeyP
         return answer
 
     monkeypatch.setattr(FETCH_FILE, fetched)
-    waits, alert = page.locator("#tray .fetching"), page.locator("#token-count [role=alert]")
+    waits, alert = page.locator("#tray .fetching"), page.locator("#notice [role=alert]")
     for answer in (WEB_PAGE, WEB_PAGE, ("fetched.png", png())):
         fetch(page, "https://example.org/cat.png")
         expect(waits).to_contain_text("example.org")
@@ -195,11 +197,13 @@ def test_a_chip_tells_what_it_costs(page: Page) -> None:
     second = chips(page).nth(1)
     expect(second).to_contain_text("800 × 1300 px → 2 × 3 = 6 tiles + thumbnail, 448 visual tokens")
     expect(second.locator(".grid i")).to_have_count(6)
-    expect(page.locator("#token-count .total")).to_contain_text("1,344")
+    page.click("#composer-card .detail")
+    expect(page.locator("#composer-card .facts")).to_contain_text("1,344 visual tokens")
 
 
 def test_buttons_move_a_chip(page: Page) -> None:
     attach(page, *THREE)
+    chips(page).first.locator(".thumb").press("Enter")
     page.get_by_label("Move Image-1 one place later").focus()
     page.keyboard.press("Enter")
     names(page, "b.png", "a.png", "c.png")
@@ -246,16 +250,17 @@ def test_removing_keeps_a_place_for_the_focus(page: Page) -> None:
     names(page, "a.png")
     expect(page.get_by_label("Remove Image-1")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.locator("#token-count")).to_be_hidden()
+    expect(chips(page)).to_have_count(0)
     expect(page.locator("#composer textarea")).to_be_focused()
 
 
 def test_every_chip_has_its_own_mode(page: Page) -> None:
     attach(page, *THREE)
     second = chips(page).nth(1)
+    second.locator(".thumb").click()
     mode = page.get_by_label("Resolution of Image-2")
     expect(mode.locator("option:checked")).to_have_text("Default · up to 12")
-    mode.select_option(label="Low · 1 tile")
+    mode.select_option(label="Low: 1 tile")
     expect(second).to_contain_text("1 tile, 64 visual tokens")
     mode.select_option(label="Custom")
     number = page.get_by_label("Tiles at most for Image-2")
@@ -308,7 +313,7 @@ def test_an_image_is_named_by_mouse(page: Page) -> None:
     area.press("End")
     write(page, " @")
     expect(listed(page)).to_have_count(3)
-    page.locator("#tray .open-camera").focus()
+    page.locator("#composer-card .plus").focus()
     expect(page.locator("#tray .mention")).to_be_hidden()
 
 
@@ -317,15 +322,15 @@ def test_an_image_is_named_by_mouse(page: Page) -> None:
 
 def test_the_camera_is_on_only_while_needed(page: Page) -> None:
     page.evaluate(SPY)
-    page.click("#tray .open-camera")
-    expect(page.locator("#tray .take")).to_be_enabled()
-    page.click("#tray .switch")
+    add_by(page, "open-camera")
+    expect(page.locator("#composer-card .take")).to_be_enabled()
+    page.click("#composer-card .switch")
     page.wait_for_function("streams.length === 2")
-    expect(page.locator("#tray .take")).to_be_enabled()
-    page.click("#tray .take")
+    expect(page.locator("#composer-card .take")).to_be_enabled()
+    page.click("#composer-card .take")
     names(page, "camera-1.jpg")
-    expect(page.locator("#tray .camera")).to_be_hidden()
-    expect(page.locator("#tray .open-camera")).to_be_focused()
+    expect(page.locator("#composer-card .camera")).to_be_hidden()
+    expect(page.locator("#composer-card .plus")).to_be_focused()
     page.wait_for_function(ALL_STOPPED)
 
 
@@ -337,7 +342,7 @@ def test_an_address_may_lack_its_beginning(page: Page, monkeypatch: pytest.Monke
         return "fetched.png", png()
 
     monkeypatch.setattr(FETCH_FILE, fetched)
-    page.click("#tray .open-address")
+    add_by(page, "open-address")
     expect(page.locator("#tray-url")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#tray-url")).to_be_focused()
@@ -360,29 +365,41 @@ def test_a_pasted_picture_unless_with_text(page: Page) -> None:
 def test_a_phone_reaches_everything(open_page: Callable[..., Page], scripted_url: str) -> None:
     page = open_page(scripted_url, viewport={"width": 390, "height": 844}, has_touch=True)
     attach(page, picture("a-very-long-name-" * 5 + ".png", (3000, 1500)), picture("b.png"))
+    chips(page).first.locator(".thumb").tap()
     page.get_by_label("Resolution of Image-1").select_option(label="Custom")
     expect(page.get_by_label("Tiles at most for Image-1")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    inside = chips(page).locator("button:visible, select, input:visible, .name")
-    for one in (*inside.all(), *page.locator(".tool").all()):
+    inside = chips(page).locator("button:visible, select:visible, input:visible, .name:visible")
+    for one in (*inside.all(), *page.locator("#composer-card .row button:visible").all()):
         area = one.bounding_box()
         assert area and area["x"] >= 0 and area["x"] + area["width"] <= 390, one
     page.get_by_label("Move Image-1 one place later").tap()
     expect(page.locator("#tray .line .name").first).to_have_text("b.png")
+    page.keyboard.press("Escape")
+    page.locator("#composer-card .plus").tap()
+    for way in page.locator("#composer-card .way").all():
+        area = way.bounding_box()
+        assert area and area["x"] >= 0 and area["x"] + area["width"] <= 390 and area["height"] >= 44, way
 
 
 def test_axe_finds_nothing_serious(page: Page) -> None:
     attach(page, *THREE)
-    page.locator("#tray select").nth(1).select_option("custom")
-    expect(page.locator("#tray .acts input:visible")).to_have_count(1)
     for view, how in VIEWS.items():
         look(page, **how)
+        chips(page).nth(1).locator(".thumb").click()
+        page.locator("#tray select").nth(1).select_option("custom")
+        expect(page.locator("#tray .acts input:visible")).to_have_count(1)
+        assert serious(page, "#composer-card") == [], view
+        page.keyboard.press("Escape")
+        page.click("#composer-card .detail")
+        assert serious(page, "#composer-card") == [], view
+        page.keyboard.press("Escape")
         page.fill("#composer textarea", "@")
         expect(listed(page)).to_have_count(3)
         assert serious(page, "#composer-card") == [], view
         page.fill("#composer textarea", "")
-        for opener, ready in ((".open-camera", ".take:enabled"), (".open-address", "#tray-url")):
-            page.click(f"#tray {opener}")
+        for opener, ready in (("open-camera", ".take:enabled"), ("open-address", "#tray-url")):
+            add_by(page, opener)
             expect(page.locator(ready)).to_be_visible()
             assert serious(page, "#composer-card") == [], (view, opener)
             page.keyboard.press("Escape")

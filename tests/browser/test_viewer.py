@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from internvl_demo.conversation.tiling import plan_tiles
 from tests.support.hostile_texts import HOSTILE_QUESTION
-from tests.support.page_hands import picture, send, wait_answer
+from tests.support.page_hands import choose_detail, picture, send, wait_answer
 from tests.support.scripted_model import ScriptedModel
 from tests.support.viewer_hands import box, drag, lit, phrase, region, sheet_point, wait_zoom, zoom
 
@@ -144,13 +144,13 @@ def test_zoom_and_image_outlast_a_streaming_answer(page: Page, scripted: Scripte
     page.evaluate("window.box = document.querySelector('svg .ground-box')")
     go_on.append(True)
     expect(page.locator("svg .ground-box")).to_have_count(3)
-    expect(page.locator("#send")).to_be_disabled()
+    expect(page.locator("#stop")).to_be_enabled()
     expect(page.locator("#viewer .thumb[aria-current=true]")).to_have_text("Image-1")
     assert zoom(page) == level
     assert page.evaluate("window.sheet === document.querySelector('#viewer .sheet:not([hidden])')")
     assert page.evaluate("window.box.isConnected"), "a box stays where it is while others come"
     go_on.append(True)
-    expect(page.locator("#send")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
     assert zoom(page) == level
 
 
@@ -265,7 +265,7 @@ def test_a_box_on_a_crop_is_also_on_its_image(page: Page, scripted: ScriptedMode
 
 def test_the_xray_draws_exactly_the_planned_grid(page: Page, scripted: ScriptedModel) -> None:
     scripted.script = ["Hello."]
-    page.click("#mode label:has-text('High')")
+    choose_detail(page, "High")
     send(page, "What?", picture("4k.png", (3840, 2160)))
     wait_answer(page, "Hello.")
     page.click("#viewer .tool.xray")

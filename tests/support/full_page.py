@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Page, expect
 
-from tests.support.page_hands import CAT, attach, picture, send, wait_answer, write
+from tests.support.page_hands import CAT, attach, chip_detail, picture, send, wait_answer, write
 from tests.support.scripted_model import ScriptedModel
 from tests.support.viewer_hands import drag, sheet_point
 
@@ -54,7 +54,7 @@ def fill(page: Page, scripted: ScriptedModel) -> None:
     names = ("c.png", "d.png", "e.png", "f.png")
     colours = ("red", "gold", "teal", "black")
     attach(page, *[picture(name, (500, 300), colour) for name, colour in zip(names, colours, strict=True)])
-    page.locator("#tray select").nth(1).select_option("40")
+    chip_detail(page, 1, "40")
     expect(page.locator("#tray select").nth(1)).to_have_class(re.compile("own"))
     write(page, DRAFT)
     expect(page.locator("#context-bar .part")).not_to_have_count(0)

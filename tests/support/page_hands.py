@@ -39,9 +39,35 @@ def send(page: Page, text: str, *files: dict[str, object]) -> None:
     page.click("#send")
 
 
+def add_by(page: Page, way: str) -> None:
+    """Adds a picture by the + menu: `open-files`, `open-camera` or `open-address`."""
+    page.click("#composer-card .plus")
+    page.click(f"#composer-card .{way}")
+
+
+def choose_detail(page: Page, name: str) -> None:
+    """For all pictures without a choice of their own."""
+    page.click("#composer-card .detail")
+    page.click(f"#mode label:has-text('{name}')")
+    page.keyboard.press("Escape")
+
+
+def chip_detail(page: Page, place: int, value: str) -> None:
+    """Of one picture that waits, counted from 0."""
+    page.locator("#tray .thumb").nth(place).click()
+    page.locator("#tray select").nth(place).select_option(value)
+    page.keyboard.press("Escape")
+
+
+def inspect(page: Page, turn: int) -> None:
+    """Opens the prompt and the call of an answer."""
+    page.click(f".receipt.turn-{turn} .about")
+    page.click(f".receipt.turn-{turn} button.inspect")
+
+
 def wait_answer(page: Page, text: str) -> None:
     expect(page.locator("#conversation .bot").last).to_contain_text(text)
-    expect(page.locator("#send")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
 
 
 def drawn(page: Page) -> list[tuple[str, str, str]]:

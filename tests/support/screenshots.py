@@ -36,7 +36,7 @@ def main() -> None:
             expect(page.locator("#token-count .line")).to_have_count(2)
             page.click("#send")
             expect(page.locator("svg .ground-box")).to_have_count(1, timeout=60_000)
-            expect(page.locator("#send")).to_be_enabled(timeout=60_000)
+            expect(page.locator("#stop")).to_be_disabled(timeout=60_000)
             page.wait_for_function("document.querySelector('#viewer .widget').getAnimations().length === 0")
             page.evaluate("window.scrollTo(0, 0)")
             page.screenshot(path=FOLDER / f"{name}.png", animations="disabled")

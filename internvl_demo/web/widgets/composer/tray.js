@@ -53,6 +53,7 @@ export function makeTray(root, signal) {
   function arrange(keys) {
     const focused = root.contains(document.activeElement) ? document.activeElement : null
     const place = [...list.children].findIndex((node) => node.contains(focused))
+    const open = [...chips.values()].find(({ popup }) => popup.isOpen())
     for (const [key, chip] of chips) {
       if (keys.includes(key)) continue
       chip.node.remove()
@@ -63,6 +64,7 @@ export function makeTray(root, signal) {
       const { node } = chips.get(key)
       if (list.children[index] !== node) list.insertBefore(node, list.children[index] ?? null)
     })
+    if (open?.node.isConnected) open.popup.open() // a node that changes its place closes what is open in it
     if (!focused || document.activeElement === focused) return
     if (root.contains(focused)) return focused.focus({ preventScroll: true })
     const next = chipOf(list.children[Math.min(place, keys.length - 1)])

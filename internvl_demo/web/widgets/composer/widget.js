@@ -8,6 +8,7 @@ import { onLanguage, words } from '../lib/words.js'
 import { makeAdding } from './adding.js'
 import { makeDetail } from './detail.js'
 import { takeFilesAnywhere } from './dropping.js'
+import { makeKeys } from './keys.js'
 import { makeRing } from './ring.js'
 import { makeTray } from './tray.js'
 
@@ -24,9 +25,10 @@ export default function mount(element) {
   const detail = makeDetail()
   const ring = makeRing()
   const round = makeRound()
+  const keys = makeKeys()
   const overlay = make('div', { class: 'drop-here', hidden: true })
   const row = make('div', { class: 'row' }, adding, detail.node, ring.node, hint, round.node)
-  root.replaceChildren(make('div', { class: 'card' }, tray, composer.node, ring.panel, row), overlay)
+  root.replaceChildren(make('div', { class: 'card' }, tray, composer.node, ring.panel, row), overlay, keys.node)
   takeFilesAnywhere(overlay)
 
   let life = new AbortController()
@@ -35,7 +37,7 @@ export default function mount(element) {
     life = new AbortController()
     makeTray(tray, life.signal)
     makeAdding(adding, composer.choose)
-    for (const part of [composer, detail, ring, round]) part.relabel()
+    for (const part of [composer, detail, ring, round, keys]) part.relabel()
     overlay.textContent = words('composer_drop')
   })
   document.addEventListener('keydown', (event) => {
@@ -43,6 +45,13 @@ export default function mount(element) {
     if (event.key === 'Escape' && !isComposing(event) && !elsewhere && runningAnswer(page.conversation)) stop()
   })
   if (hasKeys && document.activeElement === document.body) composer.focus()
+  window.visualViewport?.addEventListener('resize', fitAboveKeyboard)
+}
+
+// A phone's keyboard covers the page's lower part; the page takes what is left, and its composer stays in sight.
+function fitAboveKeyboard() {
+  const { height, scale } = window.visualViewport
+  document.documentElement.style.setProperty('--height', scale === 1 ? `${height}px` : null)
 }
 
 function makeMessage(hint) {

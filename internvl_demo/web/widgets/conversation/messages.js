@@ -22,6 +22,7 @@ export function makeQuestion() {
   const steps = makeSteps(['turns_question_earlier', 'turns_question_later'], stepTo)
   const acts = make('div', { class: 'turn-acts', role: 'group' })
   const node = make('div', { class: 'message user', 'data-testid': 'user', role: 'group' }, make('div', { class: 'bubble' }, pictures, text, places))
+  node.append(acts)
   const editor = makeEditor(node, edit.node)
 
   function update(fresh, { turn, last, busy }) {
@@ -63,7 +64,7 @@ export function makeQuestion() {
   }
 
   relabel()
-  return { node, update, relabel }
+  return { node, update, relabel, edit: () => { if (!acts.inert) editor.open(question) } }
 }
 
 // Shows another version of a question, in whose node the focus stays on the arrows.
@@ -101,7 +102,7 @@ export function makeAnswer() {
     node.dataset.turn = turn
     receipt.className = `receipt turn-${turn}`
     grow(answer)
-    acts.hidden = busy
+    acts.inert = busy
     copy.node.hidden = !answer.text
     again.node.id = last ? 'retry' : ''
     place(again.node, acts, last)
@@ -115,7 +116,7 @@ export function makeAnswer() {
     node.classList.toggle('running', answer.state === 'running')
     set(node, { tabindex: answer.boxes.length ? '0' : null })
     text.update(answer)
-    seen.update(answer)
+    seen.update(answer, shown.question)
     tell()
     tick()
   }
@@ -150,7 +151,6 @@ export function makeAnswer() {
     look.textContent = words('inspector_open')
     set(opener, { 'aria-label': words('receipt'), title: words('receipt') })
     again.relabel()
-    seen.relabel()
     text.relabel()
     copy.relabel()
     chooser.relabel()

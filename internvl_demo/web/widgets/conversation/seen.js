@@ -1,36 +1,61 @@
-// The picture of an answer with its boxes, inside the conversation: on a phone, where no viewer stands beside it. A press
-// opens the viewer all over the page.
+// The pictures of an answer with its boxes, inside the conversation: on a phone, where no viewer stands beside it. Those
+// of the question stand above the answer from its beginning, others below it once it is over: nothing that is read moves.
+// A press opens the viewer all over the page.
 import { button, make, pixels, vector } from '../lib/dom.js'
 import { allImages, showAnswer, turnTo } from '../lib/page.js'
 import { words } from '../lib/words.js'
 
+const NARROW = matchMedia('(max-width: 900px)') // as in style.css
+
 export function makeSeen() {
   const node = make('div', { class: 'seen' })
-  let drawn = ''
+  const looks = new Map() // image number -> { node, layer, url, drawn }
+  let shown = null // the answer
+  let asked = null // its question
+  NARROW.addEventListener('change', () => { if (node.isConnected) update(shown, asked) })
 
-  function picture(image, boxes, answer) {
+  function look(image) {
     const [width, height] = image.size_wh
     const photo = make('img', { alt: '', width, height, draggable: 'false' })
     photo.src = image.url
-    const lines = boxes.flatMap((box) => ['edge', 'line'].map((kind) => vector('rect', {
-      ...pixels(box.box_1000, image.size_wh), class: kind, stroke: kind === 'line' ? box.colour : null, 'data-line': box.line,
-    })))
+    const layer = vector('svg', { viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' })
     const press = () => {
-      showAnswer(answer.id)
+      showAnswer(shown.id)
       turnTo(image.number, true)
     }
-    return button({ class: 'look', 'aria-label': words('conversation_boxes_on', { image: `Image-${image.number}` }) }, press,
-      photo, vector('svg', { viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' }, ...lines))
+    return { node: button({ class: 'look' }, press, photo, layer), layer, url: image.url, drawn: '' }
   }
 
-  // Of every image that has boxes of this answer.
-  function update(answer) {
-    const now = JSON.stringify([answer.id, answer.boxes])
-    if (now === drawn) return
-    drawn = now
-    const images = allImages().filter(({ number }) => answer.boxes.some((box) => box.image === number))
-    node.replaceChildren(...images.map((image) => picture(image, answer.boxes.filter((box) => box.image === image.number), answer)))
+  function drawBoxes(one, image) {
+    const boxes = shown.boxes.filter((box) => box.image === image.number)
+    const now = JSON.stringify(boxes)
+    if (now === one.drawn) return
+    one.drawn = now
+    one.layer.replaceChildren(...boxes.flatMap((box) => ['edge', 'line'].map((kind) => vector('rect', {
+      ...pixels(box.box_1000, image.size_wh), class: kind, stroke: kind === 'line' ? box.colour : null, 'data-line': box.line,
+    }))))
   }
 
-  return { node, update, relabel: () => { drawn = '' } }
+  function update(answer, question) {
+    ;[shown, asked] = [answer, question]
+    const own = question.images.map(({ number }) => number)
+    const others = answer.state === 'running' ? [] : answer.boxes.map(({ image }) => image).filter((number) => !own.includes(number))
+    const images = !NARROW.matches ? [] : allImages().filter(({ number }) => own.includes(number) || others.includes(number))
+    node.classList.toggle('below', !own.length)
+    for (const [number, one] of looks) {
+      if (images.some((image) => image.number === number && image.url === one.url)) continue
+      one.node.remove()
+      looks.delete(number)
+    }
+    for (const image of images) {
+      if (!looks.has(image.number)) looks.set(image.number, look(image))
+      const one = looks.get(image.number)
+      if (one.node.parentNode !== node) node.append(one.node)
+      one.node.setAttribute('aria-label', words('conversation_boxes_on', { image: `Image-${image.number}` }))
+      drawBoxes(one, image)
+    }
+    node.hidden = !images.length
+  }
+
+  return { node, update }
 }

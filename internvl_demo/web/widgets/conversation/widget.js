@@ -144,6 +144,7 @@ export default function mount(element, props) {
   })
   on('light', lighten)
   on('reveal', ({ answer, boxes }) => messageOf(answer)?.reveal(boxes))
+  on('edit', () => messages.get(`question ${page.conversation?.questions.at(-1)?.id}`)?.edit())
   on('model', draw)
   onLanguage(() => {
     relabel()

@@ -8,6 +8,7 @@ import { makePill } from './pill.js'
 
 const SOON_MS = 2000
 const SELDOM_MS = 5000
+const LONGEST_MS = 10_000 // a look that takes longer has failed
 const MISSED = 2 // looks in a row that failed, until the page says so
 
 export default function mount(element) {
@@ -28,7 +29,7 @@ export default function mount(element) {
     clearTimeout(timer)
     const mine = ++turn
     try {
-      const model = await call('GET', 'api/model')
+      const model = await call('GET', 'api/model', undefined, AbortSignal.timeout(LONGEST_MS))
       if (mine !== turn) return
       missed = 0
       take(model)

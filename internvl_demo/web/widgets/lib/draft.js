@@ -67,16 +67,19 @@ function placeOf(chips, id, at) {
   return places.length === 1 ? places[0] : -1
 }
 
-// The chips after a change that the context bar offers: the pictures that it names, in order, the others left out.
-export function fixed(chips, images, mode) {
-  const left = [...chips]
-  return images.flatMap((image) => {
+// The chips after a change that the context bar offers: the pictures that it names, in order, the others left out, but
+// for those that it did not know (`known`: the ids of photos).
+export function fixed(chips, images, mode, known) {
+  const left = chips.filter(({ photo }) => known.includes(photo.id))
+  const fresh = chips.filter(({ photo }) => !known.includes(photo.id))
+  const named = images.flatMap((image) => {
     const place = left.findIndex((chip) => chip.photo.id === image.photo)
     if (place < 0) return []
     const [chip] = left.splice(0, place + 1).slice(-1)
     const tiles = mostTiles(image.mode)
     return [{ ...chip, max_tiles: chip.max_tiles === null && tiles === mostTiles(mode) ? null : tiles }]
   })
+  return [...named, ...fresh]
 }
 
 // As they are sent.

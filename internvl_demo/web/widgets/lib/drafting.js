@@ -277,6 +277,7 @@ async function readBudget() {
   asking?.abort()
   asking = new AbortController()
   const { signal } = asking
+  const known = page.draft.chips.map(({ photo }) => photo.id)
   let budget = null
   if (worthAsking()) {
     try {
@@ -286,7 +287,7 @@ async function readBudget() {
     }
   }
   if (signal.aborted) return
-  page.budget = budget && worthShowing(budget) ? budget : null
+  page.budget = budget && worthShowing(budget) ? { ...budget, known } : null
   emit('budget', page.budget)
 }
 
@@ -319,7 +320,7 @@ function draftAsJson() {
 
 // A change that the bar offers; `begin` begins a new conversation.
 export function applyFix(fix, begin) {
-  if (fix.images) setChips(fixed(page.draft.chips, fix.images, page.mode))
+  if (fix.images) setChips(fixed(page.draft.chips, fix.images, page.mode, page.budget?.known ?? []))
   page.maxAnswerTokens = fix.max_new_tokens ?? page.maxAnswerTokens
   page.trouble = null
   if (fix.new_conversation) begin()

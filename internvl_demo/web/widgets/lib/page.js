@@ -10,6 +10,7 @@
 //     'reveal'        { answer, boxes }: the conversation should bring the phrase into sight
 //     'region'        { image, box_1000 } or null: what is selected in the viewer (page.region)
 //     'inspect'       { answer }: the inspector should open for that answer
+//     'list'          the list of conversations should open; 'edit': the last question should be edited
 //     'insert'        { text }: the composer should write it at the cursor; 'focus': it should take the focus
 //     'draft'         page.draft, and what stands with it: mode, uploads, fetching, trouble
 //     'settings'      what a person chose of how to answer (lib/settings.js)

@@ -115,6 +115,7 @@ export default function mount(element) {
   }
 
   on('entries', () => { if (drawn !== JSON.stringify(page.entries)) draw() })
+  on('list', open)
   on('conversation', () => { if (shown !== page.conversation?.id) draw() })
   onLanguage(() => draw())
 }
