@@ -10,6 +10,7 @@ from PIL import Image
 
 from internvl_demo.conversation.options import Options
 from internvl_demo.evaluate.exam.marks import iou
+from internvl_demo.models.lmdeploy.launch import free_port
 from internvl_demo.nano.world.scenes import draw_scene
 from internvl_demo.nano.world.vocabulary import kinds
 from internvl_demo.photos.decode import open_photo
@@ -44,6 +45,14 @@ def test_a_missing_file_a_bad_mode_and_a_bad_endpoint_say_what_to_do(picture: Pa
     assert "missing.png" in run("plan", "missing.png", fails=True).stderr
     assert "low, standard, high" in run("plan", picture, "--mode", "99", fails=True).stderr
     assert "--endpoint" in run("ask", "Hello?", "--endpoint", "nowhere", fails=True).stderr
+
+
+def test_a_server_that_is_away_is_told_with_details_for_the_host() -> None:
+    endpoint = f"http://127.0.0.1:{free_port()}"
+    said = run("ask", "Hello?", "--endpoint", endpoint, fails=True).stderr.splitlines()
+    assert len(said) == 3 and endpoint in said[2] and "--endpoint (INTERNVL_ENDPOINT)" in said[2]
+    done = run("ask", "Hello?", "--endpoint", endpoint, "--json", fails=True)
+    assert list(json.loads(done.stdout)["error"].values()) == said
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "cpu:x"])
