@@ -11,7 +11,7 @@ from tests.support.page_hands import (
     FETCH_FILE,
     add_by,
     drawn,
-    inspect,
+    open_inspector,
     picture,
     send,
     wait_answer,
@@ -60,7 +60,7 @@ def test_a_hostile_name_is_only_text(
     assert scripted.asked[-1].images[0].photo.name == HOSTILE_NAME
     expect(page.locator("#viewer .thumb")).to_have_count(1)
     nothing_of_it_is_markup(page)
-    inspect(page, 1)
+    open_inspector(page, 1)
     inside = page.locator("#inspector dialog")
     expect(inside.get_by_text(HOSTILE_NAME).or_(inside.get_by_alt_text(HOSTILE_NAME)).first).to_be_visible()
     nothing_of_it_is_markup(page)

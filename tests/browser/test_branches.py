@@ -6,7 +6,7 @@ from typing import Any
 from playwright.sync_api import Page, Route, expect
 
 from internvl_demo.errors import BackendError
-from tests.support.accessibility import PHONE, VIEWS, look, serious
+from tests.support.accessibility import PHONE, VIEWS, faults, look
 from tests.support.page_hands import picture
 from tests.support.scripted_model import ScriptedModel
 from tests.support.turn_hands import act, answer, asked, ended, question, tab_to
@@ -241,8 +241,8 @@ def test_a_phone_steps_too(open_page: Open, scripted_url: str, scripted: Scripte
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-def test_axe_finds_nothing_serious(page: Page, scripted: ScriptedModel) -> None:
+def test_axe_finds_nothing(page: Page, scripted: ScriptedModel) -> None:
     two(page, scripted)
     for view in VIEWS.values():
         look(page, **view)
-        assert serious(page, "#conversation") == [], view
+        assert faults(page, "#conversation") == [], view

@@ -15,7 +15,7 @@ from tests.support.page_hands import (
     chip_detail,
     choose_detail,
     drawn,
-    inspect,
+    open_inspector,
     picture,
     send,
     wait_answer,
@@ -181,7 +181,7 @@ def test_a_marked_copy_shows_the_region(page: Page, scripted: ScriptedModel) -> 
 def test_the_inspector_shows_the_exact_prompt(page: Page, scripted: ScriptedModel) -> None:
     send(page, "What is <img> this?", picture("a.png"), picture("b.png", colour="red"))
     wait_answer(page, "Hello.")
-    inspect(page, 1)
+    open_inspector(page, 1)
     dialog = page.locator("#inspector dialog")
     expect(dialog).to_be_visible()
     whole = prompt_text(scripted.asked[-1], 64)

@@ -10,7 +10,7 @@ from internvl_demo.conversation.turns import Attachment
 from internvl_demo.photos.decode import photo_of
 from internvl_demo.web.language import Words
 from internvl_demo.web.widgets.context_bar.view import context_bar
-from tests.support.accessibility import VIEWS, look, serious
+from tests.support.accessibility import VIEWS, faults, look
 from tests.support.budgets import FITS, HOPELESS, TOO_LONG, WIDE, budget_of
 from tests.support.hostile_texts import HOSTILE_QUESTION
 from tests.support.page_hands import attach, choose_detail, picture, wait_answer, write
@@ -146,10 +146,10 @@ def test_the_bar_is_read_aloud_as_a_list(bar: Page) -> None:
     assert 0 < height[" .bar"] <= 26 and 0 < height[""] <= 56
 
 
-def test_axe_finds_nothing_serious(bar: Page) -> None:
+def test_axe_finds_nothing(bar: Page) -> None:
     for found in (FITS, TOO_LONG, HOPELESS):
         show(bar, context_bar(found, ENGLISH))
         for view, how in VIEWS.items():
             look(bar, **how)
-            assert serious(bar, "#context-bar") == [], view
+            assert faults(bar, "#context-bar") == [], view
             assert bar.evaluate("document.documentElement.scrollWidth <= innerWidth"), view

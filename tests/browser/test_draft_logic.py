@@ -140,7 +140,9 @@ def test_an_offer_is_applied_to_its_pictures(page: Page) -> None:
     twice, one = [chip(A), chip(A, 40)], {"photo": A["id"], "mode": 4}
     assert call(page, "fixed", twice, [one, one], 12, all_ids) == [chip(A, 4), chip(A, 4)]
     assert call(page, "fixed", [chip(B)], [one], 12, all_ids) == []
-    assert call(page, "fixed", DRAFT, [one], 12, [A["id"]]) == [chip(A, 4), *DRAFT[1:]], "what it did not know"
+    assert call(page, "fixed", DRAFT, [one], 12, [A["id"]]) == [chip(A, 4), *DRAFT[1:]], (
+        "what it did not know"
+    )
 
 
 @pytest.mark.parametrize(

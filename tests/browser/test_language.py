@@ -12,7 +12,17 @@ from internvl_demo.conversation.tiling import MODES
 from internvl_demo.models.openai.errors import refusal
 from internvl_demo.web.language import table
 from tests.support.cuttable import wire_to
-from tests.support.full_page import DIALOGS, DRAFT, TEXTS, fill, point, texts, unpoint
+from tests.support.full_page import (
+    DIALOGS,
+    DRAFT,
+    TEXTS,
+    close_dialog,
+    fill,
+    open_dialog,
+    point,
+    texts,
+    unpoint,
+)
 from tests.support.page_hands import (
     BROKEN,
     DROP,
@@ -116,19 +126,20 @@ def test_the_language_follows_the_browser(
 
 def test_the_switch_turns_everything(page: Page, scripted: ScriptedModel) -> None:
     fill(page, scripted)
+    page.click("#composer-card .detail")
     page.click(f"#mode label >> nth={len(MODES)}")  # a number of one's own
     expect(page.locator("#max-tiles input").first).to_be_visible()
+    page.keyboard.press("Escape")
     point(page)
     all_in(page, "en")
     switch(page, "zh")
     all_in(page, "zh")
     unpoint(page)
     for opener, dialog, close in DIALOGS:
-        page.locator(opener).first.click()
-        expect(page.locator(dialog)).to_be_visible()
+        open_dialog(page, opener)
+        expect(page.locator(dialog).first).to_be_visible()
         all_in(page, "zh")
-        page.locator(dialog).locator(close).click()
-        expect(page.locator(dialog)).to_be_hidden()
+        close_dialog(page, dialog, close)
     switch(page, "en")
     all_in(page, "en")
 

@@ -11,7 +11,7 @@ from internvl_demo.models.base import READY, Health
 from internvl_demo.models.openai.backend import ServerBackend
 from internvl_demo.settings import Settings
 from tests.browser.test_misbehaving import Elsewhere
-from tests.support.accessibility import PHONE, serious
+from tests.support.accessibility import PHONE, faults
 from tests.support.cuttable import wire_to
 from tests.support.page_hands import BROKEN, attach, send, wait_answer
 from tests.support.scripted_model import ScriptedModel
@@ -180,7 +180,7 @@ def test_the_miniature_says_what_it_is_good_for(open_page: Open, miniature_url: 
     for words in ("drawn scenes, signs and charts", "A photograph gets a wrong answer", "README"):
         expect(card).to_contain_text(words)
     expect(card).to_contain_text("Context8,192 tokensOne tile64 tokens")
-    assert serious(page, "#model-card") == []
+    assert faults(page, "#model-card") == []
     page.keyboard.press("Escape")
     expect(card).to_be_hidden()
     expect(page.locator("#model-pill")).to_be_focused()

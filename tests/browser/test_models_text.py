@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.support.accessibility import serious
+from tests.support.accessibility import faults
 from tests.support.hostile_texts import HOSTILE_ANSWERS
 from tests.support.page_hands import attach, picture, send
 from tests.support.scripted_model import ScriptedModel
@@ -209,7 +209,7 @@ def test_wide_answers_move_on_a_phone(clean: Tab, scheme: str) -> None:
             moved.focus()
             clean.page.keyboard.press("ArrowRight")
             clean.page.wait_for_function("(node) => node.scrollLeft > 0", arg=moved.element_handle())
-        assert serious(clean.page, "#conversation") == []
+        assert faults(clean.page, "#conversation") == []
     finally:
         clean.page.set_viewport_size(DESKTOP)
         clean.page.emulate_media(color_scheme="light")

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.prompt import SYSTEM
 from internvl_demo.settings import Settings
-from tests.support.accessibility import PHONE, VIEWS, serious
+from tests.support.accessibility import PHONE, VIEWS, faults
 from tests.support.page_hands import send, wait_answer
 from tests.support.scripted_model import ScriptedModel
 from tests.support.served_page import served
@@ -327,7 +327,7 @@ def test_it_can_be_read_by_everybody(open_page: Open, scripted_url: str, view: M
     page = open_page(scripted_url, **view)
     sheet = opened(page)
     sheet.get_by_role("switch").click()
-    assert serious(page, "#settings") == []
+    assert faults(page, "#settings") == []
 
 
 def test_on_a_phone_it_comes_from_below_and_fits(open_page: Open, scripted_url: str) -> None:

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.support.accessibility import VIEWS, look, serious
+from tests.support.accessibility import VIEWS, faults, look
 from tests.support.page_hands import CAT, picture, send, wait_answer
 from tests.support.scripted_model import ScriptedModel
 from tests.support.turn_hands import act, answer, asked, ended, question, tab_to
@@ -181,14 +181,14 @@ def test_copy_gives_the_answers_text(page: Page, scripted: ScriptedModel) -> Non
 # For everyone.
 
 
-def test_axe_finds_nothing_serious(page: Page, scripted: ScriptedModel) -> None:
+def test_axe_finds_nothing(page: Page, scripted: ScriptedModel) -> None:
     versions(page, scripted, "Red.", "Green.")
     for view in VIEWS.values():
         look(page, **view)
         act(question(page, 1), "edit").click()
-        assert serious(page) == [], view
+        assert faults(page) == [], view
         question(page, 1).locator("textarea").press("Escape")
         act(answer(page, 1), "beside").click()
-        assert serious(page) == [], view
+        assert faults(page) == [], view
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), view
         page.keyboard.press("Escape")

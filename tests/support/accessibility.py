@@ -18,9 +18,8 @@ def look(page: Page, viewport: Any = None, color_scheme: Any = "light") -> None:
     page.wait_for_function(DRAWN_SO, arg=color_scheme == "dark")
 
 
-def serious(page: Page, where: str | None = None) -> list[Any]:
-    """What axe-core finds that is serious or critical."""
+def faults(page: Page, where: str | None = None) -> list[Any]:
+    """What axe-core finds, however small."""
     page.wait_for_function("document.getAnimations().length === 0")
     found = Axe().run(page, context=where).response["violations"]
-    bad = [one for one in found if one["impact"] in ("serious", "critical")]
-    return [(one["id"], [node["target"] for node in one["nodes"]]) for one in bad]
+    return [(one["id"], [node["target"] for node in one["nodes"]]) for one in found]

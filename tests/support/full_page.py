@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.page_hands import CAT, attach, chip_detail, picture, send, wait_answer, write
 from tests.support.scripted_model import ScriptedModel
-from tests.support.viewer_hands import drag, sheet_point
+from tests.support.viewer_hands import close_viewer, drag, open_viewer, sheet_point
 
 DRAFT = "Not sent yet."
 
@@ -64,25 +64,28 @@ def point(page: Page) -> None:
     """Boxes in the image and in words, the tile X-ray, a region drawn, the box for editing a question open."""
     page.locator("#conversation .bot .md").first.click(position={"x": 4, "y": 4})  # the answer with boxes
     expect(page.locator("#viewer .chip")).to_have_count(2)
+    open_viewer(page)
     page.locator("#viewer .box-list").evaluate("(list) => { list.open = true }")
     page.locator("#viewer .thumb").first.click()
-    page.locator("#viewer figcaption button").first.click()
+    page.click("#viewer .xray")
     page.click("#viewer .select")
     drag(page, sheet_point(page, 0.25, 0.25), sheet_point(page, 0.6, 0.6))
     expect(page.locator("#viewer .region")).to_be_visible()
-    page.locator("#conversation [data-act=edit]").first.click()
-    expect(page.locator(".turn-edit textarea")).to_be_visible()
+    if page.locator("#viewer .shut").is_hidden():  # on a phone the viewer covers the rest
+        page.locator("#conversation [data-act=edit]").first.click()
+        expect(page.locator(".turn-edit textarea")).to_be_visible()
 
 
 def unpoint(page: Page) -> None:
     """Without them again, whichever of them there are."""
     for opened in page.locator(".turn-edit").all():
         opened.locator("button").last.click()
-    for pressed in ("#viewer .select", "#viewer figcaption button"):
+    for pressed in ("#viewer .select", "#viewer .xray"):
         button = page.locator(pressed).first
         if button.get_attribute("aria-pressed") == "true":
             button.click()
     expect(page.locator("#viewer .region")).to_be_hidden()
+    close_viewer(page)
 
 
 @contextmanager
@@ -98,8 +101,26 @@ def pointing(page: Page) -> Iterator[None]:
 DIALOGS = (
     ("#panel .panel-toggle", "dialog.conversations", ".panel-close"),
     ("#conversation [data-act=beside]", "dialog.turn-versions", ".turn-close"),
-    ("#conversation button.inspect", "#inspector dialog", ".close"),
-    ("#tray .open-address", "dialog.address", ".cancel"),
-    ("#tray .open-camera", "dialog.camera", ".cancel"),
+    ("#conversation .about >> #conversation button.inspect", "#inspector dialog", ".close"),
+    (".plus >> .open-address", "dialog.address", ".cancel"),
+    (".plus >> .open-camera", "dialog.camera", ".cancel"),
+    ("#composer-card .plus", "#composer-card .menu", ""),
+    ("#composer-card .detail", "#composer-card .choices", ""),
+    ("#tray .thumb", "#tray .about", ""),
+    ("#conversation .about", "#conversation .told", ""),
+    ("#open-settings", "#settings", ".close"),
 )
-"""What opens, what is open then, what closes it."""
+"""What opens, press by press; what is open then; what closes it, or Escape."""
+
+
+def open_dialog(page: Page, opener: str) -> None:
+    for press in opener.split(" >> "):
+        page.locator(press).first.click()
+
+
+def close_dialog(page: Page, dialog: str, close: str) -> None:
+    if close:
+        page.locator(dialog).first.locator(close).click()
+    else:
+        page.keyboard.press("Escape")
+    expect(page.locator(dialog).first).to_be_hidden()

@@ -59,7 +59,7 @@ def chip_detail(page: Page, place: int, value: str) -> None:
     page.keyboard.press("Escape")
 
 
-def inspect(page: Page, turn: int) -> None:
+def open_inspector(page: Page, turn: int) -> None:
     """Opens the prompt and the call of an answer."""
     page.click(f".receipt.turn-{turn} .about")
     page.click(f".receipt.turn-{turn} button.inspect")

@@ -12,7 +12,7 @@ def begun(page: Page, scripted: ScriptedModel, question: str, *files: dict[str, 
     scripted.script = [said]
     send(page, question, *files)
     expect(page.locator("#conversation .bot")).to_contain_text(said.split()[0])
-    expect(page.locator("#conversation [data-act=undo]")).to_have_count(1)
+    expect(page.locator("#stop")).to_be_disabled()
 
 
 def fresh(page: Page) -> None:

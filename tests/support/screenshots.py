@@ -8,6 +8,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from internvl_demo.models.local.backend import LocalBackend
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
+from tests.support.tour import PHONE_VIEW, VIEW, film
 
 FOLDER = Path(__file__).parents[2] / "assets" / "screenshots"
 VIEWS = {
@@ -19,7 +20,7 @@ VIEWS = {
 
 
 def main() -> None:
-    """Asks one of the examples in each view."""
+    """Asks one of the examples in each view, and films the tour."""
     from internvl_demo.web.app import launch
 
     with ThreadPoolExecutor(1) as thread:
@@ -33,13 +34,16 @@ def main() -> None:
             page.goto(url)
             page.wait_for_selector("#send")
             page.locator("button.example", has_text=re.compile("turtle|乌龟")).click()
-            expect(page.locator("#token-count .line")).to_have_count(2)
-            page.click("#send")
             expect(page.locator("svg .ground-box")).to_have_count(1, timeout=60_000)
             expect(page.locator("#stop")).to_be_disabled(timeout=60_000)
             page.wait_for_function("document.querySelector('#viewer .widget').getAnimations().length === 0")
-            page.evaluate("window.scrollTo(0, 0)")
             page.screenshot(path=FOLDER / f"{name}.png", animations="disabled")
+        pages = [browser.new_context(locale="en-US", viewport=view).new_page() for view in (VIEW, PHONE_VIEW)]
+        for page in pages:
+            page.goto(url)
+            page.wait_for_selector("#send")
+        tour = film(*pages, "Where is the turtle?", "How many frogs are there?")
+        (FOLDER / "tour.webp").write_bytes(tour)
         browser.close()
 
 

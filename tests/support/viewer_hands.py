@@ -8,6 +8,17 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 
+def open_viewer(page: Page) -> None:
+    """On a phone it lies over the conversation, behind each picture of a question."""
+    if page.locator("#viewer").is_hidden():
+        page.locator("#conversation .picture").first.click()
+
+
+def close_viewer(page: Page) -> None:
+    if page.locator("#viewer .shut").is_visible():
+        page.click("#viewer .shut")
+
+
 def box(page: Page, label: str) -> Locator:
     return page.locator(f'.ground-box[data-label="{label}"]')
 

@@ -44,7 +44,7 @@ export default function mount(element) {
   })
   dialog.addEventListener('close', () => {
     const node = [...document.querySelectorAll('#conversation [data-answer]')].find((one) => one.dataset.answer === answer)
-    node?.querySelector('button.inspect')?.focus()
+    node?.querySelector('.receipt .about')?.focus()
     answer = null
   })
 

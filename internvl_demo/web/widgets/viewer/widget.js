@@ -213,6 +213,7 @@ function makeViewer(root, state) {
   // Name the region in the question.
   function nameRegion(place) {
     addPlace(place)
+    region.clear() // its chip tells it, and what it darkened can be seen again
     closeSight()
     focusComposer()
   }
