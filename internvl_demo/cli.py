@@ -3,7 +3,8 @@
 Where the package is not installed, `python -m internvl_demo` stands for `internvl-demo`.
 
 Each command is a function from values to text on standard output. Errors that have a reader go to
-standard error, two sentences and then the details if it has some, exit code 2. What a command does not need is not imported.
+standard error, two sentences and then the details if it has some, exit code 2. What a command does not
+need is not imported.
 """
 
 import asyncio

@@ -7,7 +7,7 @@
 // The host's values and limits are in GET api/model; what it has fixed is never sent.
 import { clamp } from './dom.js'
 import { emit, page } from './state.js'
-import { number, words } from './words.js'
+import { language, number, words } from './words.js'
 
 const KEY = 'internvl-options'
 const THEME = 'internvl-theme' // read by theme.js, too, before anything is drawn
@@ -95,7 +95,7 @@ export function again(answer) {
 export function optionsText(asked) {
   const known = NAMES.filter((name) => asked?.[name] !== undefined)
   const shown = (name) => (name === 'max_new_tokens' ? number(asked[name]) : asked[name])
-  return known.map((name) => words(`option_${name}`, { value: shown(name) })).join(words('comma'))
+  return known.map((name) => words(`option_${name}`, { value: shown(name) })).join(language() === 'zh' ? '、' : ', ')
 }
 
 export function theme() {
