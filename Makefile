@@ -9,7 +9,7 @@ CONTRACT := .venv-contract
 BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo install test test-contract check fuzz bare examples screenshots clean
+.PHONY: demo install test test-contract check fuzz bare examples screenshots opening clean
 
 demo: install
 	$(BIN)/python app.py --port $(PORT)
@@ -35,7 +35,7 @@ $(TOOLS) &:
 	  fonts-noto-color-emoji fonts-dejavu-core fonts-liberation
 
 test: $(VENV)/installed-tests $(TOOLS)
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist loadscope $(TESTS)
 
 # LMDeploy's own server, without a GPU, in an environment of its own; and HAProxy before two of them.
 $(CONTRACT)/installed: tests/contract/requirements.txt
@@ -81,6 +81,10 @@ $(CHINESE):
 
 screenshots: $(VENV)/installed-tests $(TOOLS) $(CHINESE)
 	$(BIN)/python -m tests.support.screenshots
+
+# How long a stranger waits for the page, and how much comes over the line.
+opening: $(VENV)/installed-tests $(TOOLS)
+	$(BIN)/python -m tests.support.opening
 
 clean:
 	rm -rf $(VENV) $(CONTRACT) .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.support.page_hands import CAT, attach, picture, send, wait_answer, write
 from tests.support.scripted_model import ScriptedModel
-from tests.support.viewer_hands import drag, phrase, sheet_point
+from tests.support.viewer_hands import drag, phrase, sheet_point, wait_zoom
 
 Open = Callable[..., Page]
 
@@ -225,6 +225,7 @@ def test_a_phone_shows_boxes_where_they_are_read_of(
     expect(page.locator("#viewer .stage")).to_be_visible()
     area = page.locator("#sight").bounding_box()
     assert area and 0.4 * 844 <= area["height"] <= 0.5 * 844
+    assert wait_zoom(page, lambda level: level > 150)
     assert in_sight(page, ".ground-phrase")
     page.click("#viewer .shut")
     expect(page.locator("#viewer")).to_be_hidden()

@@ -181,7 +181,7 @@ def test_a_restart_keeps_everything(open_page: Open, app: App) -> None:
     expect(page.locator("#conversation .bot")).to_have_count(2)
     expect(page.locator("#conversation .bot").first).to_contain_text("All of it.")
     expect(page.locator("#conversation .receipt").last).to_contain_text("broken off before its end")
-    expect(page.locator("#viewer img")).to_have_count(1)
+    expect(page.locator("#viewer img")).to_have_count(2)  # one of them waits
     expect(page.locator("#composer textarea")).to_have_value("Not sent yet.")
     expect(page.locator("#tray .line")).to_contain_text("waits.png")
     page.click("#retry")

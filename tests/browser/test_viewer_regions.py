@@ -284,7 +284,7 @@ def test_every_listed_box_asks_again(page: Page, kept: KeptConversation, press: 
     ("locale", "words"),
     [
         ("en-US", ["Position", "Marked copy", "Crop", "Zoom and ask again"]),
-        ("zh-CN", ["坐标", "标记副本", "裁剪", "放大再问"]),
+        ("zh-CN", ["位置", "标记副本", "裁剪", "放大再问"]),
     ],
 )
 def test_the_ways_speak_both_languages(
@@ -299,7 +299,7 @@ def test_the_ways_speak_both_languages(
 
 def test_every_way_is_within_reach_on_phones(open_page: Open, kept: KeptConversation) -> None:
     page = ready(kept.open_in(open_page, viewport={"width": 390, "height": 844}, has_touch=True))
-    open_viewer(page)
+    open_viewer(page, 1)
     box(page, "the cat").click()
     again = page.locator("#viewer .frame .again").bounding_box()
     assert again and again["height"] >= 44
@@ -321,7 +321,7 @@ def test_axe_finds_nothing_in_the_viewer(
     open_page: Open, kept: KeptConversation, view: dict[str, Any]
 ) -> None:
     page = ready(kept.open_in(open_page, **view))
-    open_viewer(page)
+    open_viewer(page, 1)
     page.click("#viewer .box-list summary")
     for act in (lambda: box(page, "the cat").click(), lambda: page.click("#viewer .tool.select")):
         act()

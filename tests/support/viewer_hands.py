@@ -8,10 +8,10 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 
-def open_viewer(page: Page) -> None:
-    """On a phone it lies over the conversation, behind each picture of a question."""
+def open_viewer(page: Page, place: int = 0) -> None:
+    """On a phone it lies over the conversation, behind each picture of a question; their places count from 0."""
     if page.locator("#viewer").is_hidden():
-        page.locator("#conversation .picture").first.click()
+        page.locator("#conversation .picture").nth(place).click()
 
 
 def close_viewer(page: Page) -> None:

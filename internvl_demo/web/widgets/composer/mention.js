@@ -1,5 +1,6 @@
 // `@` in the question: a list of the images that it can name. The focus stays in the text all the time; the
-// list is the text's while it is open (the combobox pattern), and nothing of it is left when it is closed.
+// list is the text's while it is open, and nothing of it is left when it is closed. A text of several lines may not be a
+// combobox; what it may name of a list is enough for a screen reader.
 import { isComposing, make, pictured, set } from '../lib/dom.js'
 import { words } from '../lib/words.js'
 
@@ -43,7 +44,7 @@ export function makeMention(images, signal) {
       pictured(make('span', { class: 'small' }), image.url), make('b', {}, image.caption), make('span', { class: 'name' }, image.name))))
     list.hidden = false
     set(area, {
-      role: 'combobox', 'aria-haspopup': 'listbox', 'aria-autocomplete': 'list', 'aria-expanded': 'true', 'aria-controls': list.id,
+      'aria-haspopup': 'listbox', 'aria-autocomplete': 'list', 'aria-controls': list.id,
     })
     choose(active)
     place()
@@ -52,7 +53,7 @@ export function makeMention(images, signal) {
   function close() {
     if (!area) return
     set(area, {
-      role: null, 'aria-haspopup': null, 'aria-autocomplete': null, 'aria-expanded': null, 'aria-controls': null, 'aria-activedescendant': null,
+      'aria-haspopup': null, 'aria-autocomplete': null, 'aria-controls': null, 'aria-activedescendant': null,
     })
     ;[area, shown, active] = [null, [], 0]
     list.hidden = true

@@ -22,7 +22,7 @@ export function makeFollower(view, content, onBehind) {
   sizes.observe(view)
 
   function end() {
-    view.scrollTop = view.scrollHeight
+    view.scrollTop = content.childElementCount ? view.scrollHeight : 0
     top = view.scrollTop
   }
 

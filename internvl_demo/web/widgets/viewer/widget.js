@@ -189,10 +189,10 @@ function makeViewer(root, state) {
     const { image, label } = mine[0]
     const here = mine.filter((box) => box.image === image).map((box) => box.box_1000)
     const outer = [0, 1, 2, 3].map((side) => Math[side < 2 ? 'min' : 'max'](...here.map((box) => box[side])))
+    openSight('sheet') // before it is measured
     zoomTo(image, outer)
     offer({ answer: page.shown, image, box_1000: outer }, label)
     live.textContent = boxes.inWords(mine[0])
-    openSight('sheet')
     light(page.shown, indices)
   }
 
