@@ -13,7 +13,6 @@ language  texts and errors in English and Chinese, from `locale`
 ask       the endpoint `/ask` for gradio_client
 probes    /healthz, /readyz, /metrics
 health    how the model is, asked once for all pages
-health    how the model is, asked once for all pages
 limits    how much a request may bring; uploads: Gradio's folder, kept small
 widgets   the page's widgets, one folder each; `widgets/lib`: what their scripts share
 """

@@ -355,5 +355,9 @@ def test_programs_find_the_description(me: Client, scripted_url: str) -> None:
     found = httpx.get(f"{scripted_url}api/openapi.json").json()
     assert "/conversations/{conversation}/questions" in found["paths"] and found["paths"]["/photos"]["post"]
     model = me.call("GET", "/api/model")
-    assert model["name"] == "scripted" and model["state"] == {"kind": "ready"} and model["context_length"] == 8192
+    assert (
+        model["name"] == "scripted"
+        and model["state"] == {"kind": "ready"}
+        and model["context_length"] == 8192
+    )
     assert model["queue"] == {"running": 0, "waiting": 0}
