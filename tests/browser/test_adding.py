@@ -114,8 +114,13 @@ def test_what_was_taken_of_a_file_stands_with_it_in_both_languages(
     page.evaluate(
         DROP, [list(saved(frames[0], "GIF", save_all=True, append_images=frames[1:])), "cat.gif", "image/gif"]
     )
+    expect(page.locator("#tray .line")).to_have_count(1)
     page.evaluate(DROP, [list(png()), "plain.png", "image/png"])
     expect(page.locator("#tray .line")).to_have_count(2)
+    expect(page.locator("#tray .notes")).to_be_visible()
+    expect(page.locator("#tray .notes")).to_contain_text(
+        "The file is an animation; its first picture was taken."
+    )
     notes = page.locator("#tray .line .note")
     expect(notes.nth(0)).to_have_text(
         "The file is an animation; its first picture was taken. For another moment, send a screenshot of it."
@@ -143,9 +148,9 @@ def test_the_server_names_what_is_no_picture(page: Page) -> None:
 
 def test_a_taken_picture_is_sent(page: Page, scripted: ScriptedModel) -> None:
     add_by(page, "open-camera")
-    page.click("#tray .take:enabled")
+    page.click("#composer-card .take:enabled")
     expect(page.locator("#tray .line .head .name")).to_have_text("camera-1.jpg")
-    expect(page.locator("#tray .camera")).to_be_hidden()
+    expect(page.locator("#composer-card .camera")).to_be_hidden()
     send(page, "What is this?")
     wait_answer(page, "Hello.")
     (taken,) = scripted.asked[-1].images
