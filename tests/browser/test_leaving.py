@@ -76,7 +76,7 @@ def test_a_left_answer_stays_away(page: Page, scripted: ScriptedModel) -> None:
     says(page, "Beta", "Half,")
     page.click("#clear")
     expect(page.locator("#conversation .user")).to_have_count(0)
-    stays(page, f"{ASKED} === 0 && !document.querySelector('#send').disabled")
+    stays(page, f"{ASKED} === 0 && document.querySelector('#stop').disabled")
     go_on.append(True)
     stays(page, f"{ASKED} === 0")
     assert scripted.stopped == 0
