@@ -167,6 +167,22 @@ def test_an_opened_conversation_is_complete(page: Page, scripted: ScriptedModel)
     assert len(scripted.asked[-1].images) == 2
 
 
+def test_a_conversation_is_found_by_its_name(page: Page, scripted: ScriptedModel) -> None:
+    three(page, scripted)
+    panel = opened(page)
+    expect(panel.get_by_role("heading", name="Today")).to_have_count(1)
+    search = panel.get_by_role("searchbox", name="Search")
+    search.fill("ALPH")
+    expect(titles(panel)).to_have_text(["Alpha"])
+    search.fill("<b>nothing")
+    expect(titles(panel)).to_have_count(0)
+    expect(panel.locator(".empty")).to_contain_text("No conversation has this in its name.")
+    page.keyboard.press("Escape")
+    expect(titles(panel)).to_have_count(3)
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+
+
 def test_renaming_stays_unless_escaped(page: Page, scripted: ScriptedModel) -> None:
     three(page, scripted)
     panel = opened(page)

@@ -92,23 +92,12 @@ function makeMessage(hint) {
     fit()
   }
 
-  // Where the cursor stands, with a space around it where there is none.
-  function insert({ text }) {
-    const before = area.value.slice(0, area.selectionStart)
-    const after = area.value.slice(area.selectionEnd)
-    const whole = `${before}${before && !/\s$/.test(before) ? ' ' : ''}${text}${/^\S/.test(after) ? ' ' : ''}`
-    setText(whole + after)
-    focus()
-    area.setSelectionRange(whole.length, whole.length)
-  }
-
   function relabel() {
     set(area, { 'aria-label': words('composer'), placeholder: words('composer_placeholder') })
     field.setAttribute('aria-label', words('names_upload'))
   }
 
   on('draft', draw)
-  on('insert', insert)
   on('focus', focus)
   draw()
   new ResizeObserver(fit).observe(node)

@@ -96,11 +96,6 @@ export function wholeText({ text, regions } = page.draft) {
   return withRegions(text.trim(), regions, allImages().length > 1)
 }
 
-// At the cursor of the message; the composer listens.
-export function insertText(text) {
-  emit('insert', { text })
-}
-
 export function focusComposer() {
   emit('focus')
 }

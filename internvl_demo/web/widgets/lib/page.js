@@ -11,7 +11,7 @@
 //     'region'        { image, box_1000 } or null: what is selected in the viewer (page.region)
 //     'inspect'       { answer }: the inspector should open for that answer
 //     'list'          the list of conversations should open; 'edit': the last question should be edited
-//     'insert'        { text }: the composer should write it at the cursor; 'focus': it should take the focus
+//     'focus'         the composer should take the focus
 //     'draft'         page.draft, and what stands with it: mode, uploads, fetching, trouble
 //     'settings'      what a person chose of how to answer (lib/settings.js)
 //     'sending', 'budget', 'entries', 'notice', 'model', 'language'
@@ -24,7 +24,7 @@ import { leave, listen, look, newConversation, now, openConversation, path, read
 import { emit, kept, page, tell } from './state.js'
 import { onLanguage, words } from './words.js'
 
-export { addAddress, addFiles, addPlace, addRegion, allImages, changeChip, focusComposer, insertText, knowExamples, removePlace, setMode, setText } from './drafting.js'
+export { addAddress, addFiles, addPlace, addRegion, allImages, changeChip, focusComposer, knowExamples, removePlace, setMode, setText } from './drafting.js'
 export { answerById, answerShown, imagesOf, runningAnswer, versions } from './conversation.js'
 export { inspect, light, lookAt, reveal, setRegion, showAnswer, turnTo } from './looking.js'
 export { newConversation, openConversation, readEntries, undo } from './showing.js'

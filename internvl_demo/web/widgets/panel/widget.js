@@ -1,20 +1,21 @@
-// The list of the person's conversations: open, rename, delete, begin a new one. It lies over the page, behind a button.
+// The list of the person's conversations by days: find, open, rename, delete, begin a new one. It lies over the page,
+// behind a button.
 // Titles are people's words, set as text.
-import { button, icon, isComposing, make, onEnter } from '../lib/dom.js'
+import { button, icon, isComposing, make, onEnter, set } from '../lib/dom.js'
 import { focusComposer, newConversation, on, openConversation, page, readEntries, remove, rename } from '../lib/page.js'
 import { language, onLanguage, words } from '../lib/words.js'
 
 const TITLE_LENGTH = 80 // characters of a title that the server keeps
 
-// Return a function that tells a time in words: today's as hours and minutes, another day's as its date.
-function timeTeller() {
+// Return functions that tell in words the day, and the hours and minutes, of a time in seconds.
+function tellers() {
   const format = (parts) => new Intl.DateTimeFormat(language() === 'zh' ? 'zh-CN' : 'en-GB', parts)
-  const [hours, days] = [format({ hour: '2-digit', minute: '2-digit' }), format({ year: 'numeric', month: 'short', day: 'numeric' })]
-  const today = new Date().toDateString()
-  return (seconds) => {
-    const date = new Date(seconds * 1000)
-    return (date.toDateString() === today ? hours : days).format(date)
-  }
+  const [hours, days] = [format({ hour: '2-digit', minute: '2-digit' }), format({ year: 'numeric', month: 'long', day: 'numeric' })]
+  const yesterday = new Date()
+  yesterday.setDate(yesterday.getDate() - 1)
+  const near = new Map([[new Date().toDateString(), words('panel_today')], [yesterday.toDateString(), words('panel_yesterday')]])
+  const date = (seconds) => new Date(seconds * 1000)
+  return { day: (seconds) => near.get(date(seconds).toDateString()) ?? days.format(date(seconds)), time: (seconds) => hours.format(date(seconds)) }
 }
 
 export default function mount(element) {
@@ -29,13 +30,22 @@ export default function mount(element) {
   const title = make('h2')
   const close = button({ class: 'panel-close' }, () => dialog.close(), '×')
   const fresh = button({ class: 'panel-new' }, () => { dialog.close(); newConversation() })
-  const list = make('ul')
+  const search = make('input', { type: 'search', class: 'search', autocomplete: 'off' })
+  const list = make('div', { class: 'list' })
   const empty = make('p', { class: 'empty' })
-  const dialog = make('dialog', { class: 'conversations' }, make('header', {}, title, close), fresh, list, empty)
+  const dialog = make('dialog', { class: 'conversations' }, make('header', {}, title, close), fresh, search, list, empty)
   dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close() }) // beside it
   const beginText = make('span')
   const begin = button({ id: 'clear' }, () => { newConversation(); if (matchMedia('(pointer: fine)').matches) focusComposer() }, icon('plus'), beginText)
   element.querySelector('.widget').replaceChildren(toggle, begin, dialog)
+
+  search.addEventListener('input', () => draw())
+  search.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape' || !search.value || isComposing(event)) return
+    event.preventDefault() // the list stays open
+    search.value = ''
+    draw()
+  })
 
   // Another tab may have changed the list meanwhile.
   function open() {
@@ -104,9 +114,14 @@ export default function mount(element) {
     beginText.textContent = words('clear')
     toggle.title = words('panel_conversations')
     begin.title = words('panel_new')
-    empty.textContent = page.entries.length ? '' : words('panel_empty')
-    const time = timeTeller()
-    list.replaceChildren(...page.entries.map((entry) => row(entry, time)))
+    set(search, { 'aria-label': words('panel_search'), placeholder: words('panel_search') })
+    search.hidden = !page.entries.length
+    const wanted = search.value.trim().toLocaleLowerCase()
+    const found = page.entries.filter((entry) => entry.title.toLocaleLowerCase().includes(wanted))
+    empty.textContent = found.length ? '' : words(page.entries.length ? 'panel_none' : 'panel_empty')
+    const { day, time } = tellers()
+    const days = Map.groupBy(found, (entry) => day(entry.updated_at))
+    list.replaceChildren(...[...days].flatMap(([name, entries]) => [make('h3', {}, name), make('ul', { 'aria-label': name }, ...entries.map((entry) => row(entry, time)))]))
     if (!focused) return
     const node = [...list.querySelectorAll('[data-key]')].find((one) => one.dataset.key === focused)
     ;(node ?? fresh).focus()
