@@ -157,9 +157,12 @@ class ServerBackend(Backend):
             content_type = response.headers.get("Content-Type", "")
             if not content_type.lower().startswith("text/event-stream"):
                 raise not_a_stream(content_type, await watchdog.wait(whole_body(response)), self._endpoint)
-            while not reader.done and (part := await watchdog.wait(read(response))):
+            over_at: float | None = None
+            while not reader.done and (part := await self._part(watchdog, response, over_at)):
                 came_at = time.monotonic()
                 text = reader.feed(part)
+                if reader.ended and over_at is None:
+                    over_at = asyncio.get_running_loop().time() + self._limits.cost_s
                 if thought := reader.take_thinking():
                     yield Thinking(thought)
                 if text:
@@ -173,6 +176,17 @@ class ServerBackend(Backend):
         if reader.failure:
             raise reader.failure
         yield reader.usage()
+
+    @staticmethod
+    async def _part(watchdog: Watchdog, response: aiohttp.ClientResponse, over_at: float | None) -> bytes:
+        """Return what comes next. Behind the answer's end only its cost may come, until `over_at`; nothing can fail."""
+        if over_at is None:
+            return await watchdog.wait(read(response))
+        try:
+            async with asyncio.timeout_at(over_at):
+                return await read(response)
+        except Exception:  # noqa: BLE001 - whatever it is, the answer is whole
+            return b""
 
     async def _send(
         self, conversation: Conversation, options: Options, opened: AsyncExitStack

@@ -85,6 +85,11 @@ class CompletionReader:
             self._fail(error)
         return self._answer("".join(parts))
 
+    @property
+    def ended(self) -> bool:
+        """Whether the answer has its end; only its cost may still come."""
+        return self._finish is not None
+
     def _fail(self, error: Exception) -> None:
         """Keep what went wrong; behind an ending nothing can, and reading is over."""
         self.done, self.failure = bool(self._finish), None if self._finish else error
@@ -139,7 +144,8 @@ class CompletionReader:
         if is_error(chunk):
             raise refusal(500, chunk)
         if (usage := chunk.get("usage")) is not None:
-            self._usage = _usage_of(usage)
+            with suppress(MalformedError):  # a cost that cannot be read takes nothing from an answer
+                self._usage = _usage_of(usage)
         choices = chunk.get("choices")
         if choices is None:
             return

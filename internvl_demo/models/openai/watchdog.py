@@ -30,11 +30,13 @@ _TICK_S = 1.0
 @dataclass(frozen=True)
 class SilenceLimits:
     """Seconds. `check_s` of silence before `/health` is asked, and between two times; `health_s` for its answer;
-    `longest_s` is the longest silence of a server that has no `/health`."""
+    `longest_s` is the longest silence of a server that has no `/health`; `cost_s` the longest wait for what an
+    ended answer cost."""
 
     check_s: float = 15.0
     health_s: float = 10.0
     longest_s: float = 1800.0
+    cost_s: float = 5.0
 
 
 class Watchdog:

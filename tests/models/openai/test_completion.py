@@ -44,6 +44,8 @@ MALFORMED: dict[str, object] = {
     "content that is zero": choice(delta={"content": 0}),
     "a finish reason that is a number": choice(finish_reason=1),
     "a finish reason that is an object": choice(finish_reason={"a": 1}),
+}
+UNREADABLE_COSTS = {
     "a usage that is a number": usage() | {"usage": 7},
     "tokens that are a text": usage(prompt_tokens="7"),
     "tokens that are a fraction": usage(completion_tokens=7.5),
@@ -151,6 +153,14 @@ def test_an_answer_is_its_text_and_its_usage() -> None:
     assert reader.feed(event(delta("I ")) + event(delta("see")) + stop + event(delta("!"))) == "I see"
     assert reader.done and not reader.failure
     assert reader.usage() == Usage(123, 21, 64, None, "stop")
+
+
+@pytest.mark.parametrize("name", UNREADABLE_COSTS)
+def test_a_cost_that_cannot_be_read_takes_nothing_from_an_answer(name: str) -> None:
+    reader = CompletionReader(100)
+    cost = event(json.dumps(UNREADABLE_COSTS[name]).encode())
+    assert reader.feed(event(delta("I see")) + cost + event(delta(" it", "stop")) + cost + END) == "I see it"
+    assert not reader.failure and reader.usage() == Usage(0, 0, finish_reason="stop")
 
 
 @pytest.mark.parametrize("counted", [None, {}, {"prompt_tokens": None}, {"prompt_tokens_details": None}])
