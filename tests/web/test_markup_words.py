@@ -131,12 +131,20 @@ def test_tags_end_with_their_cell_and_block() -> None:
         "<th>a<br>b</th><th>&lt;sup&gt;c</th></tr></thead><tbody><tr><td>d&lt;/sup&gt;</td><td>5<sub>6</sub></td></tr>"
         "</tbody></table></div>"
     )
+    cells = "| drink |\n|--|\n| tea<br>coffee |"
+    assert "<td>tea<br>coffee</td>" in shown(cells)
     assert shown("- <sup>a\n- b</sup>\n\n# c<br>d") == (
         "<ul><li>&lt;sup&gt;a</li><li>b&lt;/sup&gt;</li></ul><h1>c<br>d</h1>"
     )
     span = '<span class="ground-phrase" data-phrase="0" data-boxes="0">{}</span>'
     assert shown("<sup>", *boxed("a</sup>b")) == f"<p>&lt;sup&gt;{span.format('a&lt;/sup&gt;b')}</p>"
     assert shown("<sup>", *boxed("a"), "</sup>") == f"<p><sup>{span.format('a')}</sup></p>"
+
+
+def test_a_bare_align_keeps_its_rows() -> None:
+    drawn = Page(shown(r"\begin{align}a&=b\\c&=d\end{align}"))
+    assert "".join("".join(drawn.text).split()) == "a=bc=d"
+    assert shown(r"\begin{align}a&=b\\c&=d\end{align}").count("<mtr>") == 2
 
 
 NAMES = "align align* aligned equation equation* cases matrix pmatrix bmatrix vmatrix gather gather* split eqnarray"
