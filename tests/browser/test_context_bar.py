@@ -86,6 +86,8 @@ def test_an_empty_page_has_no_bar(page: Page) -> None:
     expect(page.locator("#context-bar")).to_be_hidden()
     attach(page, picture())
     expect(page.locator("#context-bar .part")).not_to_have_count(0)
+    expect(page.locator("#context-bar")).to_be_hidden()
+    page.click("#composer-card .ring")
     expect(page.locator("#context-bar")).to_be_visible()
     expect(page.locator("#context-bar .trouble")).to_be_hidden()
     expect(page.locator("#context-bar .over")).to_have_count(0)
@@ -137,6 +139,7 @@ def test_typing_on_keeps_the_focus_on_an_offer(bar: Page) -> None:
 def test_the_bar_is_read_aloud_as_a_list(bar: Page) -> None:
     value = context_bar(FITS, CHINESE)
     show(bar, value)
+    bar.click("#composer-card .ring")
     items = bar.locator("#context-bar").get_by_role("listitem")
     expect(items).to_have_text([part["text"] for part in value["parts"]])
     height = {

@@ -28,10 +28,14 @@ class Elsewhere:
         self.do(self.server.come())
 
     def do(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(300)
+        asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
 
     def begin(self, *script: Step) -> None:
+        """Answer so from now on, whatever an earlier test left."""
+
         async def begin() -> None:
+            if not (self.server.listener and self.server.listener.is_serving()):
+                await self.server.come()
             self.server.begin(*script)
 
         self.do(begin())
