@@ -247,8 +247,8 @@ def test_later_answers_get_their_button(open_page: Open, scripted_url: str) -> N
     page = open_page(scripted_url)
     for turn in (1, 2):
         send(page, "Well?")
-        expect(page.locator("button.inspect:visible")).to_have_count(turn)
-    page.click(".receipt.turn-2 button.inspect")
+        expect(page.locator("#conversation .about:visible")).to_have_count(turn)
+    open_inspector(page, 2)
     expect(page.get_by_role("heading", name="answer 2")).to_be_visible()
 
 

@@ -182,6 +182,7 @@ def test_the_switch_loses_nothing(page: Page, scripted: ScriptedModel) -> None:
     expect(page.locator("#conversation .user .asked")).to_have_count(3)
     page.click("#send")
     expect(page.locator("#conversation .bot")).to_have_count(4)
+    wait_answer(page, "Half and half.")
     assert [image.max_tiles for image in scripted.asked[-1].turns[-1].images] == [12, 40]
 
 
