@@ -256,9 +256,13 @@ def test_what_cannot_be_drawn_is_said_before_the_question(
 def test_ctrl_c_ends_a_question_quietly(model: Endpoint) -> None:
     model.waiting.clear()
     command = command_line(*ASK, WAITS, "--endpoint", model.url)
+    heard = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # what runs in the background may not hear it
     process = subprocess.Popen(
         command, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
+    signal.signal(signal.SIGINT, heard)
     assert model.waiting.wait(60)
     process.send_signal(signal.SIGINT)
     assert (process.communicate(timeout=60), process.returncode) == ((b"", b""), 130)

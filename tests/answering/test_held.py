@@ -100,12 +100,13 @@ def test_a_question_reads_its_conversation_once(tmp_path: Path) -> None:
             demo.model.script = ["One ", go_on.is_set, "two."]
             reads: list[str] = []
             demo.store._db._connection.set_trace_callback(
-                lambda sql: reads.append(sql) if sql.startswith("SELECT * FROM questions") else None
+                lambda sql: (
+                    reads.append(sql) if sql.startswith("SELECT * FROM versions WHERE question") else None
+                )
             )
             await demo.ask("And now?", conversation=conversation)
             await demo.seen(conversation, text_is("One "))
-            whole = [sql for sql in reads if "ORDER BY number" in sql and "LIMIT" not in sql]
-            assert len(whole) == 1
+            assert len(reads) == len(set(reads)) == 2, "each question with its answers, once"
             reads.clear()
             await demo.service.budget("me", conversation, "What is typed", [], SHORT)
             assert reads == []  # typing reads nothing while the answer comes

@@ -236,6 +236,18 @@ def test_a_phone_shows_boxes_where_they_are_read_of(
     expect(page.locator("#viewer")).to_be_hidden()
 
 
+def test_a_phone_turns_to_the_picture_with_the_box(
+    open_page: Open, scripted_url: str, scripted: ScriptedModel
+) -> None:
+    page = open_page(scripted_url, **PHONE)
+    scripted.script = [f"Image-2: {CAT}."]
+    send(page, "Where is the cat?", picture("a.png", (900, 900)), picture("b.png", (900, 900), "navy"))
+    wait_answer(page, "the cat")
+    expect(page.locator("#conversation .look")).to_have_count(2)
+    area = page.locator("#conversation .look").nth(1).bounding_box()
+    assert area and area["x"] >= 0 and area["x"] + area["width"] <= 390
+
+
 def test_keys_reach_everything(page: Page, scripted: ScriptedModel) -> None:
     scripted.script = [f"Here is {CAT}."]
     send(page, "Where is the cat?", *TWO)

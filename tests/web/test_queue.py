@@ -10,6 +10,7 @@ import pytest
 
 from internvl_demo.answering.jobs import Times
 from internvl_demo.answering.queue import AnswerQueue, QueueFull
+from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import BackendError
 from internvl_demo.web import follow
@@ -30,7 +31,7 @@ def test_beyond_the_queue_a_question_is_refused(tmp_path: Path) -> None:
             taken = await demo.service.undo("you", second)
             assert (taken.text, taken.conversation, len(taken.images)) == ("Second?", None, 1)
             with pytest.raises(QueueFull):
-                await demo.service.ask_once("c", Conversation().ask("Third?"))
+                await demo.service.ask_once("c", Conversation().ask("Third?"), Options())
             await demo.service.stop("me", first)
             assert demo.service.queue.running == 0
 

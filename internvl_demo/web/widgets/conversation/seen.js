@@ -30,10 +30,12 @@ export function makeSeen() {
     const boxes = shown.boxes.filter((box) => box.image === image.number)
     const now = JSON.stringify(boxes)
     if (now === one.drawn) return
+    const first = boxes.length && ['', '[]'].includes(one.drawn)
     one.drawn = now
     one.layer.replaceChildren(...boxes.flatMap((box) => ['edge', 'line'].map((kind) => vector('rect', {
       ...pixels(box.box_1000, image.size_wh), class: kind, stroke: kind === 'line' ? box.colour : null, 'data-line': box.line,
     }))))
+    if (first) node.scrollLeft = one.node.offsetLeft - node.offsetLeft // it may be one of several
   }
 
   function update(answer, question) {
