@@ -11,6 +11,7 @@ from internvl_demo.nano.world.pictures import Picture
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
 from tests.contract.conftest import backend_to
 from tests.contract.servers import KEY, MODEL, Lmdeploy, until
+from tests.support.page_hands import choose_detail
 from tests.support.served_page import served
 from tests.support.uploads import scene_png
 
@@ -42,7 +43,7 @@ def test_a_conversation_with_boxes_in_the_browser(
     page.set_default_timeout(300_000)
     expect.set_options(timeout=300_000)
     expect(page.locator("#model-pill")).to_contain_text(MODEL)
-    page.locator("#mode input[value=low]").check()
+    choose_detail(page, "Low")
     files = [
         {"name": f"{n}.png", "mimeType": "image/png", "buffer": scene_png(scene)}
         for n, scene in enumerate(scenes)
