@@ -194,6 +194,26 @@ def test_a_waiting_picture_is_looked_at_and_pointed_into(page: Page, scripted: S
     expect(page.locator("#viewer .region")).to_have_count(0)
 
 
+def test_a_region_goes_with_its_picture(page: Page, scripted: ScriptedModel) -> None:
+    attach(page, *TWO)
+    page.click("#viewer .thumb >> nth=1")
+    page.click("#viewer .select")
+    drag(page, sheet_point(page, 0.25, 0.25), sheet_point(page, 0.5, 0.5))
+    page.click("#viewer .acts .main")
+    expect(page.locator("#tray .place")).to_contain_text("Region of Image-2")
+    page.get_by_label("Remove Image-1").click()
+    expect(page.locator("#tray .place")).to_contain_text("Region of Image-1")
+    send(page, "What is this?")
+    wait_answer(page, "Hello.")
+    assert scripted.asked[-1].turns[-1].text.startswith("What is this?\n<ref>region</ref>")
+    attach(page, picture("c.png", colour="red"))
+    page.click("#viewer .select")
+    drag(page, sheet_point(page, 0.25, 0.25), sheet_point(page, 0.5, 0.5))
+    page.click("#viewer .acts .main")
+    page.get_by_label("Remove Image-2").click()
+    expect(page.locator("#tray .place")).to_have_count(0)
+
+
 def test_a_region_stays_with_an_edited_and_a_withdrawn_question(page: Page, scripted: ScriptedModel) -> None:
     attach(page, picture("a.png", (900, 600)))
     page.click("#viewer .select")

@@ -2,7 +2,7 @@
 import { tilesText, tokensText } from '../lib/tiles.js'
 import { button, icon, make } from '../lib/dom.js'
 import { tilesOf } from '../lib/draft.js'
-import { changeChip, focusComposer, imagesOf, on, page, removePlace } from '../lib/page.js'
+import { changeChip, focusComposer, imagesOf, on, page, places, removePlace } from '../lib/page.js'
 import { words } from '../lib/words.js'
 import { makeChip, makeDrag, noteText } from './chips.js'
 import { makeMention } from './mention.js'
@@ -13,8 +13,8 @@ export function makeTray(root, signal) {
   let announce = null // what to say of the next state
 
   const list = make('ol', { class: 'chips', 'aria-label': words('tray_images') })
-  const places = make('ol', { class: 'places', hidden: true, 'aria-label': words('tray_places') })
-  const counts = make('div', { id: 'token-count' }, list, places)
+  const regions = make('ol', { class: 'places', hidden: true, 'aria-label': words('tray_places') })
+  const counts = make('div', { id: 'token-count' }, list, regions)
   const notes = make('div', { class: 'notes', role: 'status' })
   const spinner = make('i', { class: 'spinner', hidden: true })
   const fetching = make('span')
@@ -97,11 +97,12 @@ export function makeTray(root, signal) {
   // Regions that the question is about.
   let drawn = '[]'
   function drawPlaces() {
-    const now = JSON.stringify(page.draft.regions)
+    const there = places()
+    const now = JSON.stringify(there)
     if (now === drawn) return
     drawn = now
-    places.hidden = !page.draft.regions.length
-    places.replaceChildren(...page.draft.regions.map(({ image, box_1000 }, index) => {
+    regions.hidden = !there.length
+    regions.replaceChildren(...there.map(({ image, box_1000 }, index) => {
       const text = words('viewer_region', { image: `Image-${image}`, box: box_1000.join(', ') })
       const remove = button({ class: 'remove', 'aria-label': words('tray_remove', { image: text }) }, () => { removePlace(index); focusComposer() }, icon('remove'))
       return make('li', { class: 'place' }, icon('region'), make('span', {}, text), remove)

@@ -31,7 +31,7 @@ function chipsOf(json) {
 
 function regionsOf(json) {
   try {
-    return JSON.parse(json).filter(({ image, box_1000 }) => Number.isInteger(image) && box_1000.every(Number.isInteger))
+    return JSON.parse(json).filter(({ photo, box_1000 }) => typeof photo === 'string' && box_1000.every(Number.isInteger))
   } catch { // nothing, or from another version of the page
     return []
   }
@@ -75,14 +75,25 @@ export function setRegions(regions) {
   askBudget()
 }
 
-// A place that the question is about: { image, box_1000 }.
-export function addPlace(place) {
+// A place that the question is about. It is kept by its photo: numbers change while pictures come, go and move.
+export function addPlace({ image, box_1000 }) {
+  const place = { photo: allImages()[image - 1].id, box_1000 }
   const same = JSON.stringify(place)
   setRegions([...page.draft.regions.filter((one) => JSON.stringify(one) !== same), place])
 }
 
 export function removePlace(index) {
-  setRegions(page.draft.regions.filter((_, at) => at !== index))
+  const gone = places()[index]
+  setRegions(page.draft.regions.filter((region) => region !== gone.region))
+}
+
+// Those of its places whose image is there: [{ image, box_1000, region }].
+export function places({ regions } = page.draft) {
+  const images = allImages()
+  return regions.flatMap((region) => {
+    const image = images.findIndex(({ id }) => id === region.photo) + 1
+    return image ? [{ image, box_1000: region.box_1000, region }] : []
+  })
 }
 
 // Every image that a question may be about: those of the conversation, then those that wait, with their numbers.
@@ -92,8 +103,8 @@ export function allImages() {
 }
 
 // The draft's words with its regions, as the model reads them.
-export function wholeText({ text, regions } = page.draft) {
-  return withRegions(text.trim(), regions, allImages().length > 1)
+export function wholeText() {
+  return withRegions(page.draft.text.trim(), places(), allImages().length > 1)
 }
 
 export function focusComposer() {
@@ -205,7 +216,7 @@ export function knowExamples(texts) {
 
 // Returns whether nothing else waits, so that it may be asked as it is.
 export async function useExample(text, files) {
-  const alone = !page.draft.text.trim() && !page.draft.chips.length && !page.draft.regions.length
+  const alone = !page.draft.text.trim() && !page.draft.chips.length && !places().length
   setText(joinedText(text, page.draft.text, examples.texts))
   setChips(page.draft.chips.filter(({ photo }) => !examples.photos.has(photo.id)))
   const photos = []
@@ -246,7 +257,9 @@ export function giveBack({ text, chips, regions }) {
 // A question taken back: before what was typed and added meanwhile.
 export function putBack({ text: whole, images }) {
   const chips = images.map(({ mode, number: _, ...photo }) => ({ photo, max_tiles: tilesBack(mode) }))
-  giveBack({ ...splitRegions(whole), chips })
+  const { text, regions } = splitRegions(whole)
+  const idOf = (number) => (images.find((image) => image.number === number) ?? imagesOf(page.conversation)[number - 1])?.id
+  giveBack({ text, chips, regions: regions.map(({ image, box_1000 }) => ({ photo: idOf(image), box_1000 })).filter(({ photo }) => photo) })
 }
 
 function tilesBack(mode) {

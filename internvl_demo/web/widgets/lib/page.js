@@ -24,7 +24,7 @@ import { leave, listen, look, newConversation, now, openConversation, path, read
 import { emit, kept, page, tell } from './state.js'
 import { onLanguage, words } from './words.js'
 
-export { addAddress, addFiles, addPlace, addRegion, allImages, changeChip, focusComposer, knowExamples, removePlace, setMode, setText } from './drafting.js'
+export { addAddress, addFiles, addPlace, addRegion, allImages, changeChip, focusComposer, knowExamples, places, removePlace, setMode, setText } from './drafting.js'
 export { answerById, answerShown, imagesOf, runningAnswer, versions } from './conversation.js'
 export { inspect, light, lookAt, reveal, setRegion, showAnswer, turnTo } from './looking.js'
 export { newConversation, openConversation, readEntries, undo } from './showing.js'

@@ -4,7 +4,7 @@ export const page = {
   shown: null, // the id of the answer whose boxes the viewer shows
   lit: null, // { answer, boxes: [index] } under the mouse or the focus
   region: null, // { image, box_1000 } selected in the viewer
-  draft: { text: '', chips: [], regions: [] }, // a chip: { photo: PHOTO, max_tiles: 1..40 | null (as all) }; a region as above
+  draft: { text: '', chips: [], regions: [] }, // a chip: { photo: PHOTO, max_tiles: 1..40 | null (as all) }; a region: { photo: ID, box_1000 }
   mode: 'standard', // for chips without their own: 'low' | 'standard' | 'high' | 1..40
   maxAnswerTokens: null, // what a change offered by the context bar leaves for the next answer
   uploads: 0, // pictures that are on their way to the server
