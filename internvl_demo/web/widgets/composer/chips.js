@@ -2,13 +2,11 @@
 // there is to know and to choose of it. A chip's nodes stay while its picture does, so that a change takes neither the
 // focus nor an open choice.
 import { button, clamp, icon, make, pictured, set } from '../lib/dom.js'
-import { MOST_TILES, mostTiles } from '../lib/draft.js'
+import { CUSTOM_TILES, MODES, MOST_TILES, mostTiles } from '../lib/draft.js'
 import { turnTo } from '../lib/page.js'
 import { makePopup } from '../lib/popup.js'
 import { language, words } from '../lib/words.js'
 
-const CUSTOM_TILES = 6 // where a choice of one's own begins
-const MODES = [['mode_low', 1], ['mode_standard', 12], ['mode_high', MOST_TILES]]
 const START_PX = 6 // how far a press moves before it drags
 
 // [2, 3] -> a drawing of 2 x 3 tiles
@@ -52,7 +50,7 @@ export function makeChip(act) {
     make('div', { class: 'acts' }, mode, tiles, make('span', { class: 'moves' }, earlier, later))))
   const node = make('li', { class: 'line' }, thumb, remove, popup.panel)
 
-  const options = [['', ''], ...MODES.map(([key, most]) => [words(key), String(most)]), [words('mode_custom'), 'custom']]
+  const options = [['', ''], ...MODES.map((name) => [words(`mode_${name}`), String(mostTiles(name))]), [words('mode_custom'), 'custom']]
   mode.append(...options.map(([text, value]) => make('option', { value }, text)))
 
   mode.addEventListener('change', () => {
@@ -68,7 +66,7 @@ export function makeChip(act) {
   })
 
   function show() {
-    const named = MODES.some(([, most]) => most === chip.max_tiles)
+    const named = MODES.some((name) => mostTiles(name) === chip.max_tiles)
     const own = chip.max_tiles !== null && (custom || !named)
     mode.value = own ? 'custom' : String(chip.max_tiles ?? '')
     tiles.hidden = !own

@@ -1,20 +1,17 @@
 // The detail: into how many tiles each picture is cut before the model sees it. A button names what is chosen; its panel
 // shows the cut over a picture that waits, and what it costs: tokens, and seconds as this browser has measured them.
 import { button, clamp, icon, make, pictured, set, vector } from '../lib/dom.js'
-import { MOST_TILES, mostTiles, tilesOf } from '../lib/draft.js'
+import { CUSTOM_TILES, MODES, MOST_TILES, mostTiles, tilesOf } from '../lib/draft.js'
 import { on, page, setMode } from '../lib/page.js'
 import { secondsFor } from '../lib/pace.js'
 import { makePopup } from '../lib/popup.js'
 import { tilesText, tokensText } from '../lib/tiles.js'
 import { number, words } from '../lib/words.js'
 
-const NAMES = ['low', 'standard', 'high']
-const CUSTOM_TILES = 6 // where a choice of one's own begins
-
 export function makeDetail() {
   const says = make('span')
   const opener = button({ class: 'detail' }, () => {}, says, icon('down'))
-  const radios = [...NAMES, 'custom'].map((name) => make('input', { type: 'radio', name: 'mode', value: name }))
+  const radios = [...MODES, 'custom'].map((name) => make('input', { type: 'radio', name: 'mode', value: name }))
   const texts = radios.map(() => make('span'))
   const costs = radios.map(() => make('span', { class: 'cost' }))
   const labels = radios.map((radio, index) => make('label', {}, radio, texts[index], costs[index]))
@@ -45,7 +42,7 @@ export function makeDetail() {
 
   // What a choice costs; in words where it gives these pictures nothing that a smaller one does not.
   function costText(name, index) {
-    const [plans, fewer] = [planned(name), index ? planned(NAMES[index - 1]) : []]
+    const [plans, fewer] = [planned(name), index ? planned(MODES[index - 1]) : []]
     if (!plans.length) return ''
     if (plans.length === fewer.length && plans.every((plan, at) => String(plan.grid) === String(fewer[at].grid))) return words('detail_no_gain')
     return words('detail_tokens', { count: number(plans.reduce((sum, { tokens }) => sum + tokens, 0)) })
@@ -84,7 +81,7 @@ export function makeDetail() {
     radios.forEach((radio, index) => {
       radio.checked = radio.value === name
       labels[index].classList.toggle('selected', radio.value === name)
-      costs[index].textContent = index < NAMES.length ? costText(NAMES[index], index) : ''
+      costs[index].textContent = index < MODES.length ? costText(MODES[index], index) : ''
     })
     says.textContent = words('detail', { name: own ? words('tiles', { count: mostTiles(page.mode) }) : words(`detail_${name}`) })
     slider.hidden = !own

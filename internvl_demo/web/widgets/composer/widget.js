@@ -1,7 +1,7 @@
 // The composer's card: pictures that wait, the message, and one row with all that belongs to a question: + for pictures,
 // the detail, the ring of the context, and one round button that sends or stops. All of it is built once; what a person
 // types or adds while something else happens stays.
-import { button, icon, isComposing, make, onEnter, set } from '../lib/dom.js'
+import { HAS_KEYS, button, icon, isComposing, make, onEnter, set } from '../lib/dom.js'
 import { PICTURE_FILES } from '../lib/draft.js'
 import { addFiles, focusComposer, on, page, runningAnswer, send, setText, stop } from '../lib/page.js'
 import { onLanguage, words } from '../lib/words.js'
@@ -14,7 +14,6 @@ import { makeTray } from './tray.js'
 
 const MOST_LINES = 8
 const HINT_MS = 4000
-const hasKeys = matchMedia('(pointer: fine)').matches // on a phone the focus opens the keyboard
 
 export default function mount(element) {
   const root = element.querySelector('.widget')
@@ -44,7 +43,7 @@ export default function mount(element) {
     const elsewhere = event.defaultPrevented || document.querySelector('dialog[open], :popover-open')
     if (event.key === 'Escape' && !isComposing(event) && !elsewhere && runningAnswer(page.conversation)) stop()
   })
-  if (hasKeys && document.activeElement === document.body) composer.focus()
+  if (HAS_KEYS && document.activeElement === document.body) composer.focus()
   window.visualViewport?.addEventListener('resize', fitAboveKeyboard)
 }
 
@@ -108,7 +107,7 @@ function makeMessage(hint) {
 function makeRound() {
   const press = (act) => () => {
     act()
-    if (hasKeys) focusComposer() // a button that goes would lose the focus
+    if (HAS_KEYS) focusComposer() // a button that goes would lose the focus
   }
   const go = button({ id: 'send' }, press(send), icon('send'))
   const halt = button({ id: 'stop' }, press(stop), icon('stop'))

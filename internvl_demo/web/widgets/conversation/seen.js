@@ -1,11 +1,9 @@
 // The pictures of an answer with its boxes, inside the conversation: on a phone, where no viewer stands beside it. Those
 // of the question stand above the answer from its beginning, others below it once it is over: nothing that is read moves.
 // A press opens the viewer all over the page.
-import { button, make, pixels, vector } from '../lib/dom.js'
+import { NARROW, button, make, pixels, vector } from '../lib/dom.js'
 import { allImages, showAnswer, turnTo } from '../lib/page.js'
 import { words } from '../lib/words.js'
-
-const NARROW = matchMedia('(max-width: 900px)') // as in style.css
 
 export function makeSeen() {
   const node = make('div', { class: 'seen' })

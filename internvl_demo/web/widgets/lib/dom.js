@@ -1,10 +1,12 @@
 // Makes nodes. Text is set as text and attributes as attributes: nothing here parses markup.
 const SVG = 'http://www.w3.org/2000/svg'
 
+export const NARROW = matchMedia('(max-width: 900px)') // as in the styles: a phone, or a window like one
+export const HAS_KEYS = matchMedia('(pointer: fine)').matches // elsewhere the focus opens the keyboard
+
 export const ICONS = {
   plus: 'M8 3v10M3 8h10',
   minus: 'M3 8h10',
-  fit: 'M6 2H2v4M10 2h4v4M14 10v4h-4M6 14H2v-4',
   tiles: 'M2 2h12v12H2zM2 6h12M2 10h12M6 2v12M10 2v12',
   again: 'M7 2a5 5 0 1 0 0 10 5 5 0 0 0 0-10M11 11l3 3M7 5v4M5 7h4',
   region: 'M5 2H2v3M11 2h3v3M14 11v3h-3M5 14H2v-3M7 2h2M7 14h2M2 7v2M14 7v2',

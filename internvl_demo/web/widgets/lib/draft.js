@@ -10,6 +10,8 @@ export const MOST_MB = 32 // of one file; the server takes no more
 export const PICTURE_FILES = 'image/*,.heic,.heif,.hif,.avif,.tif,.tiff,.jfif,.jpe' // systems name no type for some
 const NO_PICTURES = /^(text|audio|video|font)\//
 const TILES = { low: 1, standard: 12, high: 40 }
+export const MODES = Object.keys(TILES)
+export const CUSTOM_TILES = 6 // where a choice of one's own begins
 
 // 'low' | 'standard' | 'high' | 1..40 -> the most tiles
 export function mostTiles(mode) {

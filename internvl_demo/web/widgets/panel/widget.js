@@ -1,7 +1,7 @@
 // The list of the person's conversations by days: find, open, rename, delete, begin a new one. It lies over the page,
 // behind a button.
 // Titles are people's words, set as text.
-import { button, icon, isComposing, make, onEnter, set } from '../lib/dom.js'
+import { HAS_KEYS, button, icon, isComposing, make, onEnter, set } from '../lib/dom.js'
 import { focusComposer, newConversation, on, openConversation, page, readEntries, remove, rename } from '../lib/page.js'
 import { language, onLanguage, words } from '../lib/words.js'
 
@@ -36,7 +36,7 @@ export default function mount(element) {
   const dialog = make('dialog', { class: 'conversations' }, make('header', {}, title, close), fresh, search, list, empty)
   dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close() }) // beside it
   const beginText = make('span')
-  const begin = button({ id: 'clear' }, () => { newConversation(); if (matchMedia('(pointer: fine)').matches) focusComposer() }, icon('plus'), beginText)
+  const begin = button({ id: 'clear' }, () => { newConversation(); if (HAS_KEYS) focusComposer() }, icon('plus'), beginText)
   element.querySelector('.widget').replaceChildren(toggle, begin, dialog)
 
   search.addEventListener('input', () => draw())

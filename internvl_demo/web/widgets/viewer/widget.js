@@ -3,7 +3,7 @@
 // events of the page. On a phone it opens over the conversation, as a sheet or all over the page. What the person chose (image, zoom, hidden labels, the X-ray) lives here and outlasts every event; it goes when another
 // conversation is shown.
 import { tilesText } from '../lib/tiles.js'
-import { button, clamp, icon, make, pictured, vector } from '../lib/dom.js'
+import { NARROW, button, clamp, icon, make, pictured, vector } from '../lib/dom.js'
 import { tilesOf } from '../lib/draft.js'
 import { addPlace, addRegion, allImages, answerById, answerShown, focusComposer, light, on, page, reveal, setRegion, showAnswer } from '../lib/page.js'
 import { onLanguage, words } from '../lib/words.js'
@@ -24,7 +24,6 @@ const nothingChosen = () => ({
   xray: { open: false, modes: new Map() },
 })
 
-const NARROW = matchMedia('(max-width: 900px)')
 const captionOf = (number) => `Image-${number}`
 
 // Add the repeats of these boxes, which lie on the image from which a crop or a marked copy was made.
@@ -65,8 +64,7 @@ function makeViewer(root, state) {
   const zoomButton = (key, sign, act, drawn) => button({ 'aria-label': words(key), title: `${words(key)} (${sign})` }, act, icon(drawn))
   const zoom = make('div', { class: 'zoom', role: 'group', 'aria-label': words('viewer_zoom_group') },
     zoomButton('viewer_zoom_out', '−', () => stage.step(1 / 1.5), 'minus'), level,
-    zoomButton('viewer_zoom_in', '+', () => stage.step(1.5), 'plus'),
-    zoomButton('viewer_zoom_fit', '0', () => stage.fit(), 'fit'))
+    zoomButton('viewer_zoom_in', '+', () => stage.step(1.5), 'plus'))
   const againText = make('span')
   const again = button({ class: 'again', hidden: true }, () => ask({ way: 'crop', image: near.image, box_1000: near.box_1000 }), icon('again'), againText)
   const shut = button({ class: 'shut', 'aria-label': words('close'), title: words('close') }, closeSight, icon('remove'))

@@ -2,12 +2,11 @@
 // squeezed into a square just as the model gets it. The grids come from the server; only their costs are added here.
 import { tilesText, tokensText } from '../lib/tiles.js'
 import { button, icon, make, pictured, vector } from '../lib/dom.js'
-import { mostTiles, tilesOf } from '../lib/draft.js'
+import { MODES, mostTiles, tilesOf } from '../lib/draft.js'
 import { page } from '../lib/page.js'
 import { words } from '../lib/words.js'
 
 const TILE_PX = 448
-const MODES = ['low', 'standard', 'high']
 
 // Return the ways in which an image is and could be divided: the named modes, and the one it was sent with.
 function plansOf(image) {
