@@ -171,7 +171,7 @@ class Jobs:
     def conversation_of(self, owner: str, conversation_id: str) -> Conversation | None:
         """Return the conversation whose answer is being written, as if it were empty, if it is the owner's."""
         job = self._jobs.get(conversation_id)
-        return job.conversation.answered("") if job and job.owner == owner else None
+        return job.conversation.with_answer("") if job and job.owner == owner else None
 
     @property
     def pace_s(self) -> float:

@@ -2,7 +2,7 @@
 
     builder = AnswerBuilder(conversation)
     builder.add("A <ref>cat</ref><box>[[10, 20,")     -> (Text("A "), Phrase("cat"))
-    builder.add(" 300, 400]]</box>.")                  -> (Pinned(Box("cat", ...), image=1, certain=True), Text("."))
+    builder.add(" 300, 400]]</box>.")                  -> (PinnedBox(Box("cat", ...), image=1, certain=True), Text("."))
     builder.answer()                                   -> Answer(raw=..., events=..., pinned=..., timing=...)
 
 An `Answer` is complete in itself at any moment: the raw text, what of it a person reads, the boxes so far and the
@@ -19,7 +19,7 @@ from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.tiling import plan_tiles
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import DemoError
-from internvl_demo.grounding.attribution import Attribution, Part, Pinned
+from internvl_demo.grounding.attribution import Attribution, Part, PinnedBox
 from internvl_demo.grounding.parser import Event, GroundingParser, visible_text
 from internvl_demo.models.base import Backend, Piece, Thinking, Timing, Usage
 from internvl_demo.photos.coordinates import to_px
@@ -35,7 +35,7 @@ class Answer:
 
     raw: str
     events: tuple[Event, ...]
-    pinned: tuple[Pinned, ...]
+    pinned: tuple[PinnedBox, ...]
     dropped_boxes: int
     timing: Timing
     usage: Usage | None = None
@@ -59,7 +59,7 @@ class AnswerBuilder:
         self._raw: list[str] = []
         self._thinking: list[str] = []
         self._events: list[Event] = []
-        self._pinned: list[Pinned] = []
+        self._pinned: list[PinnedBox] = []
         self.usage: Usage | None = None
 
     def add(self, piece: Piece) -> tuple[Part, ...]:
@@ -117,7 +117,7 @@ class AnswerBuilder:
         return self._keep([part for event in events for part in self._attribution.add(event)])
 
     def _keep(self, parts: list[Part]) -> tuple[Part, ...]:
-        self._pinned += [part for part in parts if isinstance(part, Pinned)]
+        self._pinned += [part for part in parts if isinstance(part, PinnedBox)]
         return tuple(parts)
 
 

@@ -161,7 +161,7 @@ async def turns(backend: Backend, tiles: int) -> dict[str, Any]:
     for shade in range(_REPEATS):
         conversation = _fresh(tiles, shade)
         first = await _last(backend, conversation, 16)
-        second = await _last(backend, conversation.answered(first.raw).ask(QUESTIONS[1]), 16)
+        second = await _last(backend, conversation.with_answer(first.raw).ask(QUESTIONS[1]), 16)
         assert first.usage and second.usage
         assert first.timing.ttft_s and second.timing.ttft_s, "a model that says nothing has no first token"
         rows.append((first.timing.ttft_s, second.timing.ttft_s, second.usage))

@@ -39,7 +39,7 @@ async def _converse(backend: LocalBackend, shade: int) -> tuple[float, float]:
     photo = photo_of(Image.new("RGB", (1280, 960), (240 - shade % 200, 240, 200)))
     conversation = Conversation().ask(_QUESTIONS[0], (Attachment(photo, 12),))
     first = await _answer(backend, conversation)
-    second = await _answer(backend, conversation.answered(first.raw).ask(_QUESTIONS[1]))
+    second = await _answer(backend, conversation.with_answer(first.raw).ask(_QUESTIONS[1]))
     assert first.timing.ttft_s is not None and second.timing.ttft_s is not None
     return first.timing.ttft_s, second.timing.ttft_s
 

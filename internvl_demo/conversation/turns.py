@@ -4,7 +4,7 @@ A turn keeps what the person wrote, the photos they sent with it, each with its 
 and the *raw* answer with its grounding tags. Boxes, exports and the next prompt are derived from the
 raw answer. Image numbers run over the whole conversation: `Image-1` is the first photo ever sent.
 
-    Conversation().ask("How many cats?", (Attachment(photo, 12),)).answered("There are 2 cats.")
+    Conversation().ask("How many cats?", (Attachment(photo, 12),)).with_answer("There are 2 cats.")
 """
 
 import unicodedata
@@ -65,7 +65,7 @@ class Conversation:
         kept = self.turns[:-1] if self.waiting else self.turns
         return replace(self, turns=(*kept, Turn(text, images)))
 
-    def answered(self, raw: str) -> "Conversation":
+    def with_answer(self, raw: str) -> "Conversation":
         """Return the conversation with `raw`, tags included, as the last turn's answer."""
         if not self.turns:
             raise ValueError("there is no question to answer")

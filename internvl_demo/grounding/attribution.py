@@ -22,7 +22,7 @@ nor draws.
 It also maps a box on a crop or a marked copy to the photo that the copy was made from (`full_boxes`).
 
     "In Image-2: <ref>cat</ref><box>[[10, 20, 300, 400]]</box>", to a conversation with two images
-    -> Text, Phrase, Pinned(box=Box(label='cat', box_1000=(10, 20, 300, 400)), image=2, certain=True)
+    -> Text, Phrase, PinnedBox(box=Box(label='cat', box_1000=(10, 20, 300, 400)), image=2, certain=True)
 """
 
 import re
@@ -37,7 +37,7 @@ from internvl_demo.photos.regions import to_full
 
 
 @dataclass(frozen=True)
-class Pinned:
+class PinnedBox:
     """A box on image number `image`, counted from 1 over the whole conversation; `certain` is false for a guess."""
 
     box: Box
@@ -45,7 +45,7 @@ class Pinned:
     certain: bool
 
 
-Part = Text | Phrase | Pinned
+Part = Text | Phrase | PinnedBox
 """What an answer grows by: text, a phrase, or a box on the image that it means."""
 
 HELD_CHARS = 80
@@ -172,7 +172,7 @@ class Attribution:
         return (*self._default, *mention.images) if self._default[0] in mention.images else mention.images
 
 
-def full_boxes(pinned: Sequence[Pinned], conversation: Conversation) -> list[Pinned]:
+def full_boxes(pinned: Sequence[PinnedBox], conversation: Conversation) -> list[PinnedBox]:
     """Return the boxes, followed by a copy of each box on a crop or marked copy, mapped to the original photo.
 
     The original is found by its id: the last one sent before the crop, else the first one after it; without
@@ -182,9 +182,9 @@ def full_boxes(pinned: Sequence[Pinned], conversation: Conversation) -> list[Pin
     return [*pinned, *(repeat for one in pinned for repeat in _repeats_of(one, conversation.images))]
 
 
-def _repeats_of(pinned: Pinned, images: Sequence[Attachment]) -> list[Pinned]:
+def _repeats_of(pinned: PinnedBox, images: Sequence[Attachment]) -> list[PinnedBox]:
     """Return the box mapped to the picture that its image was made from, to that picture's own origin, and so on."""
-    found: list[Pinned] = []
+    found: list[PinnedBox] = []
     been = {pinned.image}
     while (origin := images[pinned.image - 1].origin) is not None:
         number = _number_of(origin.photo_id, pinned.image, images)
@@ -194,7 +194,7 @@ def _repeats_of(pinned: Pinned, images: Sequence[Attachment]) -> list[Pinned]:
         if origin.xyxy_px is not None:
             full_wh = images[number - 1].photo.size_wh
             box = Box(box.label, to_full(box.box_1000, origin.xyxy_px, full_wh))
-        pinned = Pinned(box, number, pinned.certain)
+        pinned = PinnedBox(box, number, pinned.certain)
         been.add(number)
         found.append(pinned)
     return found
@@ -207,8 +207,8 @@ def _number_of(photo_id: str, below: int, images: Sequence[Attachment]) -> int |
     return before[-1] if before else next((number for number in numbers if number > below), None)
 
 
-def _pinned(box: Box, images: Images) -> Pinned:
-    return Pinned(box, images[0], len(set(images)) == 1)
+def _pinned(box: Box, images: Images) -> PinnedBox:
+    return PinnedBox(box, images[0], len(set(images)) == 1)
 
 
 def _is_said_of_box(lead: str, *, alone: bool) -> bool:

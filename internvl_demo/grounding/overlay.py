@@ -9,7 +9,7 @@ Pillow's own font is used where it can be, so that a drawing is the same everywh
 the system (`fonts`). An accent that the font lacks is left out (`é` -> `e`), any other character becomes `?`, and a
 label of which nothing would remain is drawn as `#n`, n being the box's number in `pinned`, from 1.
 
-    draw_overlay([photo.image], [Pinned(Box("cat", (10, 20, 300, 400)), 1, True)]).save("cat.png")
+    draw_overlay([photo.image], [PinnedBox(Box("cat", (10, 20, 300, 400)), 1, True)]).save("cat.png")
 """
 
 import unicodedata
@@ -19,7 +19,7 @@ from zlib import crc32
 
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from internvl_demo.grounding.attribution import Pinned
+from internvl_demo.grounding.attribution import PinnedBox
 from internvl_demo.grounding.fonts import font as font_in_size
 from internvl_demo.grounding.fonts import font_for, substitute
 from internvl_demo.grounding.parser import Box
@@ -62,7 +62,7 @@ def line_of(label: str) -> str:
     return LINES[crc_hqx(name.encode("utf-8", "replace"), 0) % len(LINES)]
 
 
-def draw_overlay(images: Sequence[Image.Image], pinned: Sequence[Pinned]) -> Image.Image:
+def draw_overlay(images: Sequence[Image.Image], pinned: Sequence[PinnedBox]) -> Image.Image:
     """Draw the boxes on the conversation's images; return all images as one RGB picture.
 
     images: all images of the conversation in order; a box pinned to an image that is not there is left out.

@@ -22,7 +22,7 @@ from internvl_demo.conversation.prompt import system_prompt
 from internvl_demo.conversation.tiling import MAX_TILES, plan_tiles
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import DemoError
-from internvl_demo.grounding.attribution import Pinned, full_boxes
+from internvl_demo.grounding.attribution import PinnedBox, full_boxes
 from internvl_demo.grounding.overlay import colour_of, line_of
 from internvl_demo.grounding.parser import Event, Phrase
 from internvl_demo.models.base import ModelInfo, Timing
@@ -124,7 +124,7 @@ class AnswerEvents:
         first = len(self.boxes)
         events: list[Event] = []
         for part in parts:
-            if isinstance(part, Pinned):
+            if isinstance(part, PinnedBox):
                 named = part.box.label == self._phrase
                 events.append(part.box if named else replace(part.box, label=""))
                 self._places.append(self._add_box(part))
@@ -150,7 +150,7 @@ class AnswerEvents:
         """The blocks that stand, in order."""
         return self._blocks
 
-    def _add_box(self, pinned: Pinned) -> list[int]:
+    def _add_box(self, pinned: PinnedBox) -> list[int]:
         """Add a box, and its repeats on the pictures that its image was made from; return their indices."""
         first = len(self.boxes)
         repeats = full_boxes([pinned], self._conversation)[1:]
@@ -158,7 +158,7 @@ class AnswerEvents:
         self.boxes += [{**self._box(again), "repeats": first} for again in repeats]
         return list(range(first, len(self.boxes)))
 
-    def _box(self, pinned: Pinned) -> Json:
+    def _box(self, pinned: PinnedBox) -> Json:
         return {
             "label": pinned.box.label,
             "image": pinned.image,

@@ -84,7 +84,7 @@ def test_a_line_holds_nobodys_words(
 ) -> None:
     collected, observer, level = Lines(), Observer(), LOG.level
     photo = replace(SMALL, name=name)
-    asked = Conversation(id=id_).ask(question, (Attachment(photo, 12),)).answered(said).ask(question)
+    asked = Conversation(id=id_).ask(question, (Attachment(photo, 12),)).with_answer(said).ask(question)
     LOG.addHandler(collected)
     LOG.setLevel(logging.INFO)
     try:
@@ -178,7 +178,7 @@ def test_leaving_before_the_first_word_tells_no_time_to_it(lines: Lines) -> None
 def test_an_answer_is_counted_and_told_whole(lines: Lines) -> None:
     observer = Observer()
     first = Conversation().ask("?", (Attachment(SMALL, 1), Attachment(LARGE, 12)))
-    for asked in (first, first.answered("Well.").ask("And?")):
+    for asked in (first, first.with_answer("Well.").ask("And?")):
         ask(observer, Counting(["Well", "."]), asked)
     views = 1 + 3
     assert value(observer, "internvl_requests_total", outcome="stop") == 2

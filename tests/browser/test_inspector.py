@@ -77,7 +77,7 @@ def seen(turn: int, who: str) -> Inspection:
     conversation = Conversation()
     for asked in TURNS[:turn]:
         images = tuple(Attachment(read_photo(data, name), 12) for name, data in asked.files)
-        conversation = conversation.ask(asked.text, images).answered(asked.raw)
+        conversation = conversation.ask(asked.text, images).with_answer(asked.raw)
     exact = model is Counting
     return inspect(conversation, options_of(settings), INFO, how, len, exact=exact)
 

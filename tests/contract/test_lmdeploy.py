@@ -177,7 +177,7 @@ HOSTILE = [
 async def test_what_people_type_never_becomes_control(lmdeploy: Lmdeploy, text: str) -> None:
     backend, picture = backend_to(lmdeploy.url), plain_picture()
     with lmdeploy.mode("nothing"):
-        await answer(backend, Conversation().ask(text, (picture,)).answered(text).ask(text))
+        await answer(backend, Conversation().ask(text, (picture,)).with_answer(text).ask(text))
     (*_, seen) = lmdeploy.asked()
     official = (
         f"{SYSTEM}<|im_start|>user\n{image_of(picture.photo)}{neutralise(text)}<|im_end|><|im_start|>assistant\n"
@@ -216,7 +216,7 @@ async def test_the_engine_reads_the_official_prompt(
     said = "In Image-2, <ref>the cat</ref><box>[[190, 261, 513, 553]]</box> sits."
     conversation = Conversation().ask("Where is the cat?", (Attachment(one, 12), Attachment(two, 1)))
     with lmdeploy.mode("nothing"):
-        await answer(backend, conversation.answered(said).ask("And the dog, 狗?"))
+        await answer(backend, conversation.with_answer(said).ask("And the dog, 狗?"))
     (*_, seen) = lmdeploy.asked()
     assert seen["ids"] == ids_of(
         f"{SYSTEM}<|im_start|>user\nImage-1: {image_of(one, 12)}Image-2: {image_of(two)}"
@@ -290,7 +290,7 @@ async def test_usage_counts_what_the_engine_read_said_and_had_cached(
     (*_, seen) = lmdeploy.asked()
     assert (first.prompt_tokens, first.completion_tokens) == (len(seen["ids"]), len(ids_of(text)))
     assert first.finish_reason == "stop"
-    _, second = await answer(backend, asked.answered(text).ask("How many trees are there?"))
+    _, second = await answer(backend, asked.with_answer(text).ask("How many trees are there?"))
     images_end = sum(image["tokens"] for image in seen["images"])
     assert images_end < second.cached_tokens < second.prompt_tokens
     assert second.cached_tokens % 64 == 0
@@ -365,7 +365,7 @@ async def test_two_conversations_at_once_never_mix(
     said = [text for text, _ in await asyncio.gather(*together)]
     assert said == alone
     then = [
-        conversation.answered(text).ask("What is in the picture?")
+        conversation.with_answer(text).ask("What is in the picture?")
         for conversation, text in zip(asked, said, strict=True)
     ]
     one, two = await asyncio.gather(*(answer(backend, conversation) for conversation in then))

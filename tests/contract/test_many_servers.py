@@ -32,7 +32,7 @@ SHORT = Options(max_new_tokens=24)
 async def turn(backend: ServerBackend, conversation: Conversation) -> tuple[Conversation, Usage]:
     pieces = [piece async for piece in backend.stream(conversation, SHORT)]
     assert isinstance(pieces[-1], Usage)
-    return conversation.answered("".join(piece for piece in pieces if isinstance(piece, str))), pieces[-1]
+    return conversation.with_answer("".join(piece for piece in pieces if isinstance(piece, str))), pieces[-1]
 
 
 def counts(servers: list[Lmdeploy]) -> list[int]:

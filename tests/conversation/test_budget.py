@@ -37,7 +37,7 @@ def of(
 def talk(*drafts: tuple[Attachment, ...]) -> Conversation:
     conversation = Conversation()
     for number, draft in enumerate(drafts, 1):
-        conversation = conversation.ask(f"Question {number}?", draft).answered(f"Answer {number}.")
+        conversation = conversation.ask(f"Question {number}?", draft).with_answer(f"Answer {number}.")
     return conversation
 
 
@@ -52,7 +52,7 @@ conversations = st.lists(st.tuples(texts, drafts, texts), max_size=3).map(
 def _conversation(turns: tuple[tuple[str, tuple[Attachment, ...], str], ...]) -> Conversation:
     conversation = Conversation()
     for text, draft, answer in turns:
-        conversation = conversation.ask(text, draft).answered(answer)
+        conversation = conversation.ask(text, draft).with_answer(answer)
     return conversation
 
 
@@ -285,7 +285,7 @@ def test_more_of_anything_never_takes_less(
     assert of(conversation, f"{text}. {words}", draft, 8192).total > now.total
     assert of(conversation, text, draft, 8192, answer=1025).total == now.total + 1
     assert of(conversation, text, draft, 8193).left == now.left + 1
-    answered = conversation.ask(text, draft).answered("Yes.")
+    answered = conversation.ask(text, draft).with_answer("Yes.")
     assert of(answered, "", (), 8192).total > now.total
 
 

@@ -170,7 +170,7 @@ def test_half_a_character_becomes_a_mark_that_every_server_can_read() -> None:
 def test_nobody_can_open_or_close_a_role_or_add_an_image(turns: list[tuple[str, str]]) -> None:
     conversation = Conversation()
     for question, answer in turns:
-        conversation = conversation.ask(question, (ONE_TILE,)).answered(answer)
+        conversation = conversation.ask(question, (ONE_TILE,)).with_answer(answer)
     prompt = prompt_text(conversation, 1)
     assert prompt.count("<|im_start|>") == prompt.count("<|im_end|>") == 1 + 2 * len(turns)
     assert prompt.count("<img>") == prompt.count("</img>") == prompt.count(IMG_CONTEXT) == len(turns)
@@ -181,7 +181,7 @@ def test_nobody_can_open_or_close_a_role_or_add_an_image(turns: list[tuple[str, 
 
 
 def test_two_images_an_answer_and_a_follow_up_are_written_as_the_official_code_writes_them() -> None:
-    conversation = Conversation().ask("Q1", (ONE_TILE, SEVEN_VIEWS)).answered("A1").ask("Q2")
+    conversation = Conversation().ask("Q1", (ONE_TILE, SEVEN_VIEWS)).with_answer("A1").ask("Q2")
     assert prompt_text(conversation, 256, system="S") == (
         "<s><|im_start|>system\nS<|im_end|>"
         "<|im_start|>user\n"
@@ -195,7 +195,7 @@ def test_two_images_an_answer_and_a_follow_up_are_written_as_the_official_code_w
 
 
 def test_one_image_an_answer_and_a_follow_up_are_written_as_the_official_code_writes_them() -> None:
-    conversation = Conversation().ask("Q1", (THREE_VIEWS,)).answered("A1").ask("Q2")
+    conversation = Conversation().ask("Q1", (THREE_VIEWS,)).with_answer("A1").ask("Q2")
     assert prompt_text(conversation, 256, system="S") == (
         "<s><|im_start|>system\nS<|im_end|><|im_start|>user\n<img>"
         + "<IMG_CONTEXT>" * 768
@@ -232,11 +232,11 @@ def test_a_persons_system_prompt_cannot_leave_its_place(control: str) -> None:
 
 def test_an_answer_keeps_its_boxes() -> None:
     raw = "There is <ref>a cat</ref><box>[[10, 20, 300, 400]]</box>."
-    assert f"assistant\n{raw}<|im_end|>" in prompt_text(Conversation().ask("Where?").answered(raw), 1)
+    assert f"assistant\n{raw}<|im_end|>" in prompt_text(Conversation().ask("Where?").with_answer(raw), 1)
 
 
 def test_a_control_string_in_a_question_or_an_answer_is_harmless_in_the_prompt() -> None:
-    conversation = Conversation().ask("What is <img>?").answered("A tag: <img>").ask("<|im_end|>?")
+    conversation = Conversation().ask("What is <img>?").with_answer("A tag: <img>").ask("<|im_end|>?")
     prompt = prompt_text(conversation, 1)
     assert f"<{ZERO_WIDTH_SPACE}img>?" in prompt and f"A tag: <{ZERO_WIDTH_SPACE}img>" in prompt
     assert f"<{ZERO_WIDTH_SPACE}|im_end|>?" in prompt and "<img>" not in prompt
@@ -268,14 +268,16 @@ def test_an_image_has_a_number_as_soon_as_there_is_more_than_one(
 
 
 def test_numbers_go_on_over_the_turns() -> None:
-    conversation = Conversation().ask("Q1", (ONE_TILE, ONE_TILE)).answered("A1").ask("Q2").answered("A2")
+    conversation = (
+        Conversation().ask("Q1", (ONE_TILE, ONE_TILE)).with_answer("A1").ask("Q2").with_answer("A2")
+    )
     prompt = prompt_text(conversation.ask("Q3", (ONE_TILE, ONE_TILE)), 1)
     assert re.findall(r"Image-(\d+): <img>", prompt) == ["1", "2", "3", "4"]
     assert "user\nQ2<|im_end|>" in prompt
 
 
 def test_the_first_image_stays_without_a_number_when_a_second_comes_later() -> None:
-    first = Conversation().ask("Q1", (ONE_TILE,)).answered("A1")
+    first = Conversation().ask("Q1", (ONE_TILE,)).with_answer("A1")
     prompt = prompt_text(first.ask("Q2", (ONE_TILE,)), 1)
     assert prompt.startswith(prompt_text(first, 1))
     assert prompt.endswith("user\nImage-2: <img><IMG_CONTEXT></img>\nQ2<|im_end|><|im_start|>assistant\n")
@@ -294,7 +296,7 @@ def test_what_the_model_has_read_never_changes_when_the_conversation_goes_on(
     read = prompt_text(conversation, tokens_per_tile)
     for question, images, answer in turns:
         conversation = conversation.ask(question, images)
-        for step in (conversation, conversation := conversation.answered(answer)):
+        for step in (conversation, conversation := conversation.with_answer(answer)):
             prompt = prompt_text(step, tokens_per_tile)
             assert prompt.startswith(read) and len(prompt) > len(read)
             read = prompt
@@ -307,7 +309,7 @@ def test_segments_are_the_prompt_in_order_with_one_place_for_each_image(
     assume(any(images for _, images, _ in turns))
     conversation = Conversation()
     for question, images, answer in turns:
-        conversation = conversation.ask(question, images).answered(answer)
+        conversation = conversation.ask(question, images).with_answer(answer)
     segments = prompt_segments(conversation)
     slots = [segment for segment in segments if isinstance(segment, ImageSlot)]
     assert tuple(slot.attachment for slot in slots) == conversation.images
@@ -319,7 +321,7 @@ def test_segments_are_the_prompt_in_order_with_one_place_for_each_image(
 
 
 def test_a_turn_alone_is_written_as_it_stands_in_the_prompt() -> None:
-    conversation = Conversation().ask("Q1", (ONE_TILE,)).answered("A1").ask("Q2", (SEVEN_VIEWS,))
+    conversation = Conversation().ask("Q1", (ONE_TILE,)).with_answer("A1").ask("Q2", (SEVEN_VIEWS,))
     text, slot, end = turn_segments(conversation.turns[1], images_before=1)
     assert text == "<|im_start|>user\nImage-2: <img>"
     assert slot == ImageSlot(SEVEN_VIEWS, 7)

@@ -15,7 +15,11 @@ CAT = Attachment(photo_of(Image.new("RGB", (8, 6), "orange"), "cat.png"), 12)
 DOG = Attachment(photo_of(Image.new("RGB", (6, 8), "brown"), "dog.png"), 1)
 
 TWO_TURNS = (
-    Conversation(id="c").ask("Who is it?", (CAT,)).answered("A cat.").ask("And here?", (DOG,)).answered("Dog")
+    Conversation(id="c")
+    .ask("Who is it?", (CAT,))
+    .with_answer("A cat.")
+    .ask("And here?", (DOG,))
+    .with_answer("Dog")
 )
 
 
@@ -24,7 +28,7 @@ TWO_TURNS = (
 
 def test_nothing_can_be_answered_or_asked_again_before_a_question() -> None:
     with pytest.raises(ValueError, match="no question"):
-        Conversation().answered("Hello!")
+        Conversation().with_answer("Hello!")
     with pytest.raises(ValueError, match="no question"):
         Conversation().retry()
 
@@ -51,12 +55,12 @@ def test_a_new_conversation_is_empty_and_waits_for_nothing() -> None:
 def test_a_question_waits_until_it_is_answered() -> None:
     asked = Conversation().ask("Who is it?", (CAT,))
     assert asked.waiting and asked.turns == (Turn("Who is it?", (CAT,), None),)
-    answered = asked.answered("A cat.")
+    answered = asked.with_answer("A cat.")
     assert not answered.waiting and answered.turns == (Turn("Who is it?", (CAT,), "A cat."),)
 
 
 def test_an_empty_answer_is_an_answer() -> None:
-    assert not Conversation().ask("Say nothing.").answered("").waiting
+    assert not Conversation().ask("Say nothing.").with_answer("").waiting
 
 
 def test_a_question_left_unanswered_gives_way_to_the_next() -> None:
@@ -66,11 +70,11 @@ def test_a_question_left_unanswered_gives_way_to_the_next() -> None:
 
 def test_an_answer_keeps_its_tags_and_spaces() -> None:
     raw = " <ref>the cat</ref><box>[[1, 2, 3, 4]]</box> \n"
-    assert Conversation().ask("Where?").answered(raw).turns[-1].answer == raw
+    assert Conversation().ask("Where?").with_answer(raw).turns[-1].answer == raw
 
 
 def test_a_better_answer_replaces_the_last() -> None:
-    assert TWO_TURNS.answered("A dog.").turns == (TWO_TURNS.turns[0], Turn("And here?", (DOG,), "A dog."))
+    assert TWO_TURNS.with_answer("A dog.").turns == (TWO_TURNS.turns[0], Turn("And here?", (DOG,), "A dog."))
 
 
 def test_retry_asks_the_last_question_again_with_its_images() -> None:
@@ -92,7 +96,7 @@ def test_a_conversation_keeps_its_id_and_two_have_different_ones() -> None:
     steps = [
         TWO_TURNS.ask("?"),
         TWO_TURNS.retry(),
-        TWO_TURNS.answered("!"),
+        TWO_TURNS.with_answer("!"),
     ]
     assert {step.id for step in steps} == {"c"}
     assert Conversation().id != Conversation().id
@@ -107,7 +111,7 @@ def test_conversations_are_compared_by_what_is_in_them() -> None:
 deeds = st.lists(
     st.one_of(
         st.tuples(st.just("ask"), st.text(max_size=5), st.sampled_from([(), (CAT,), (CAT, DOG)])),
-        st.tuples(st.just("answered"), st.text(max_size=5)),
+        st.tuples(st.just("with_answer"), st.text(max_size=5)),
         st.tuples(st.just("retry")),
     ),
     max_size=12,

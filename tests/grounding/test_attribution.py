@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from internvl_demo.conversation.turns import Attachment, Conversation
-from internvl_demo.grounding.attribution import HELD_CHARS, Attribution, Part, Pinned
+from internvl_demo.grounding.attribution import HELD_CHARS, Attribution, Part, PinnedBox
 from internvl_demo.grounding.parser import Box, Event, GroundingParser, Phrase, Text, merge_texts, parse
 from internvl_demo.photos.decode import photo_of
 from tests.support.grounding_texts import pin
@@ -22,7 +22,7 @@ def asked(*turns: tuple[str, int]) -> Conversation:
     conversation = Conversation()
     photo = photo_of(Image.new("RGB", (8, 8)))
     for text, images in turns:
-        conversation = conversation.ask(text, (Attachment(photo, 12),) * images).answered("Yes.")
+        conversation = conversation.ask(text, (Attachment(photo, 12),) * images).with_answer("Yes.")
     return conversation.retry()
 
 
@@ -237,7 +237,7 @@ def test_pins_of_a_stream_never_change() -> None:
     answer = f"{A_BOX} Image-2: {A_BOX}, {A_DOG} in the third image. Image-1<box>[[5,6,7,8]]</box>2"
     conversation = asked(("Where?", 12))
     parser, events = GroundingParser(), list[Event]()
-    before: list[Pinned] = []
+    before: list[PinnedBox] = []
     for char in answer:
         events += parser.feed(char)
         now = pin(events, conversation, ended=False)
@@ -304,8 +304,8 @@ def shown(pieces: list[str], conversation: Conversation) -> list[Part]:
     parser, attribution = GroundingParser(), Attribution(conversation)
     events = [event for piece in pieces for event in parser.feed(piece)] + parser.finish()
     parts = [part for event in events for part in attribution.add(event)] + attribution.finish()
-    pinned = iter([part for part in parts if isinstance(part, Pinned)])
-    merged = merge_texts(part.box if isinstance(part, Pinned) else part for part in parts)
+    pinned = iter([part for part in parts if isinstance(part, PinnedBox)])
+    merged = merge_texts(part.box if isinstance(part, PinnedBox) else part for part in parts)
     return [next(pinned) if isinstance(event, Box) else event for event in merged]
 
 
@@ -321,7 +321,7 @@ def test_no_way_of_cutting_changes_what_is_shown(text: str, places: list[int]) -
 @given(TEXTS)
 def test_holding_a_box_loses_nothing(text: str) -> None:
     parts, events = shown([text], asked(("Where?", 2))), parse(text).events
-    assert [part.box for part in parts if isinstance(part, Pinned)] == [
+    assert [part.box for part in parts if isinstance(part, PinnedBox)] == [
         e for e in events if isinstance(e, Box)
     ]
     texts, whole = ([one.text for one in some if isinstance(one, Text | Phrase)] for some in (parts, events))

@@ -12,7 +12,7 @@ from internvl_demo import cli
 from internvl_demo.answering.stream import Answer, AnswerBuilder
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.grounding import fonts
-from internvl_demo.grounding.attribution import Pinned
+from internvl_demo.grounding.attribution import PinnedBox
 from internvl_demo.grounding.overlay import (
     LABEL_CHARS,
     MAX_WIDTH_PX,
@@ -28,8 +28,8 @@ GREY = "#808080"
 
 def pinned(
     label: str = "cat", image: int = 1, box_1000: tuple[int, int, int, int] = (250, 250, 750, 750)
-) -> Pinned:
-    return Pinned(Box(label, box_1000), image, True)
+) -> PinnedBox:
+    return PinnedBox(Box(label, box_1000), image, True)
 
 
 def grey(width: int, height: int) -> Image.Image:

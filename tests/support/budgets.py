@@ -15,7 +15,7 @@ def budget_of(context: int, *draft: Attachment, text: str = "Which one is larger
     conversation = Conversation()
     for _ in range(turns):
         asked = conversation.ask("What is this?", (Attachment(WIDE, 2),))
-        conversation = asked.answered("A wide picture. " * 30)
+        conversation = asked.with_answer("A wide picture. " * 30)
     return budget(conversation, text, draft, tokens_per_tile=256, context_length=context, answer_tokens=1024)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from internvl_demo.conversation.turns import Conversation
-from internvl_demo.grounding.attribution import Attribution, Pinned
+from internvl_demo.grounding.attribution import Attribution, PinnedBox
 from internvl_demo.grounding.lists import LIST_CHARS
 from internvl_demo.grounding.parser import Box, Event
 
@@ -24,13 +24,13 @@ def box(label: str, *box_1000: int) -> Box:
     return Box(label, (x1, y1, x2, y2))
 
 
-def pin(events: Iterable[Event], conversation: Conversation, *, ended: bool = True) -> list[Pinned]:
+def pin(events: Iterable[Event], conversation: Conversation, *, ended: bool = True) -> list[PinnedBox]:
     """Return the boxes of an answer on their images, as they are pinned while it comes; without those still held."""
     attribution = Attribution(conversation)
     parts = [part for event in events for part in attribution.add(event)]
     if ended:
         parts += attribution.finish()
-    return [part for part in parts if isinstance(part, Pinned)]
+    return [part for part in parts if isinstance(part, PinnedBox)]
 
 
 CAT = box("cat", 1, 2, 3, 4)

@@ -51,13 +51,15 @@ def inspected(conversation: Conversation, how: How | None = None, options: Optio
 
 def two_turns(text: str = ORDINARY) -> Conversation:
     first = (Attachment(RED, 1), Attachment(JPEG, 12))
-    return Conversation().ask(text, first).answered(text).ask(text, (Attachment(WIDE, 6), Attachment(RED, 1)))
+    return (
+        Conversation().ask(text, first).with_answer(text).ask(text, (Attachment(WIDE, 6), Attachment(RED, 1)))
+    )
 
 
 def hostile() -> Conversation:
     asked = Conversation()
     for text in HOSTILE_PROMPTS[:-1]:
-        asked = asked.ask(text, (Attachment(RED, 1),)).answered(text)
+        asked = asked.ask(text, (Attachment(RED, 1),)).with_answer(text)
     return asked.ask(HOSTILE_PROMPTS[-1])
 
 
@@ -229,9 +231,9 @@ def test_the_segments_are_the_prompt_to_the_letter(
 ) -> None:
     conversation = Conversation()
     for text, images in turns:
-        conversation = conversation.answered(text) if conversation.turns else conversation
+        conversation = conversation.with_answer(text) if conversation.turns else conversation
         conversation = conversation.ask(text, tuple(images))
-    seen = inspected(conversation.answered("It is.") if answered else conversation)
+    seen = inspected(conversation.with_answer("It is.") if answered else conversation)
     assert seen.prompt == prompt_text(conversation, 256)
     assert (seen.segments[0].kind, seen.segments[-1].kind) == ("system", "opening")
     assert seen.segments[-1].text == OPENING
@@ -272,7 +274,7 @@ def test_the_tokens_are_those_that_the_model_reads(nano: LocalBackend) -> None:
 ASKED = {
     "two turns": two_turns(),
     "words only": Conversation().ask(ORDINARY),
-    "answered": two_turns().answered("A"),
+    "answered": two_turns().with_answer("A"),
 }
 
 
@@ -313,7 +315,7 @@ def raw_of(backend: LocalBackend, conversation: Conversation) -> str:
 
 def test_the_pasted_python_answers_as_the_page_did(nano: LocalBackend, scene: Photo, tmp_path: Path) -> None:
     asked = Conversation().ask("What is in the picture?", (Attachment(scene, 1),))
-    asked = asked.answered(raw_of(nano, asked)).ask("Where is everything?")
+    asked = asked.with_answer(raw_of(nano, asked)).ask("Where is everything?")
     inspection = inspected(asked, InProcess())
     save(tmp_path, inspection)
     said = run([sys.executable, "-"], inspection.python, tmp_path)
@@ -323,7 +325,7 @@ def test_the_pasted_python_answers_as_the_page_did(nano: LocalBackend, scene: Ph
 def test_the_pasted_python_rebuilds_hostile_words() -> None:
     rebuilt: dict[str, object] = {}
     for text in HOSTILE_PROMPTS:
-        conversation = Conversation().ask(text).answered(text).ask(text)
+        conversation = Conversation().ask(text).with_answer(text).ask(text)
         script = inspected(conversation, InProcess()).python
         exec(compile(script.replace("asyncio.run(main())", ""), "inspected", "exec"), rebuilt)
         again = rebuilt["conversation"]

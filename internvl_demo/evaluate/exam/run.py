@@ -59,7 +59,7 @@ async def ask_item(backend: Backend, asked: Item) -> Answer:
         conversation = conversation.ask(question, images if not conversation.turns else ())
         async for progress in answer(backend, conversation, Options(max_new_tokens=320)):
             last = progress
-        conversation = conversation.answered(last.raw)
+        conversation = conversation.with_answer(last.raw)
     return last
 
 

@@ -95,11 +95,11 @@ def test_turn_2_encodes_no_image_and_reads_only_what_is_new(nano: LocalBackend, 
     first = Conversation().ask("What is in the picture?", (Attachment(photo, 12),))
     said = ask(nano, first)
     assert usage(said).encoded_views == 13
-    second = first.answered(said.raw).ask("How many cats are there?")
+    second = first.with_answer(said.raw).ask("How many cats are there?")
     cost = usage(ask(nano, second))
     assert cost.encoded_views == 0
     assert cost.prompt_tokens == tokens(nano, second)
-    read_before = tokens(nano, first.answered(said.raw)) - len(
+    read_before = tokens(nano, first.with_answer(said.raw)) - len(
         "x"
     )  # all but <|im_end|>, at which the model stopped
     assert cost.cached_tokens == read_before
@@ -110,14 +110,14 @@ def test_a_new_image_in_turn_2_costs_that_image_alone(nano: LocalBackend, photo:
     first = Conversation().ask("What is in the picture?", (Attachment(photo, 12),))
     said = ask(nano, first)
     other = photo_of(Image.new("RGB", (448, 448), "white"))
-    second = first.answered(said.raw).ask("And here?", (Attachment(other, 1),))
+    second = first.with_answer(said.raw).ask("And here?", (Attachment(other, 1),))
     assert usage(ask(nano, second)).encoded_views == 1
 
 
 def test_a_retry_encodes_nothing_and_answers_the_same(nano: LocalBackend, photo: Photo) -> None:
     first = Conversation().ask("What is in the picture?", (Attachment(photo, 12),))
     said = ask(nano, first)
-    again = ask(nano, first.answered(said.raw).retry())
+    again = ask(nano, first.with_answer(said.raw).retry())
     assert usage(again).encoded_views == 0
     assert again.raw == said.raw
 
@@ -132,7 +132,7 @@ def test_another_mode_for_the_image_is_not_served_from_the_cache(nano: LocalBack
 
 def test_the_cache_changes_no_answer(nano: LocalBackend, photo: Photo) -> None:
     first = Conversation().ask("What is in the picture?", (Attachment(photo, 6),))
-    second = first.answered(ask(nano, first).raw).ask("Where is everything?")
+    second = first.with_answer(ask(nano, first).raw).ask("Where is everything?")
     from_cache = ask(nano, second)
     afresh = ask(nano, Conversation(second.turns))
     assert usage(from_cache).cached_tokens > 400

@@ -137,7 +137,7 @@ def _local_python(
     for turn in conversation.turns:
         steps.append(_call("ask", _string(turn.text), *_attachments(turn.images, files)))
         if turn.answer is not None:
-            steps.append(_call("answered", _string(turn.answer)))
+            steps.append(_call("with_answer", _string(turn.answer)))
     return f"""\
 import asyncio
 
