@@ -245,6 +245,12 @@ def test_every_pattern_has_a_row() -> None:
     assert found == {pattern for reader in READERS.values() for pattern in reader.patterns}
 
 
+def test_groups_are_atomic_rather_than_possessive() -> None:
+    """Debian 12's Python 3.11.2 reads `(?:ab?)*+` wrongly (mended in 3.11.5), and `(?>(?:ab?)*)` as it should."""
+    lines = [line for path in sorted(ROOT.rglob("*.py")) for line in path.read_text("utf-8").splitlines()]
+    assert not [line for line in lines if re.search(r"\)(?:[*+?]|\{[0-9,]+\})\+", line)]
+
+
 @pytest.mark.parametrize("name", READERS)
 def test_time_grows_with_the_text(name: str) -> None:
     reader = READERS[name]

@@ -28,7 +28,7 @@ IMG_CONTEXT = "<IMG_CONTEXT>"
 STOP_STRINGS = ("<|im_end|>", "<|im_start|>", "</s>")
 
 _CONTROL = re.compile(
-    r"<(?=\s*+(?:/\s*+)?+(?:s|unk|pad|img|image|video|quad|IMG_CONTEXT|IMAGE_TOKEN|VIDEO_CONTEXT|VIDEO_TOKEN)\s*+>"
+    r"<(?=\s*+(?>(?:/\s*+)?)(?:s|unk|pad|img|image|video|quad|IMG_CONTEXT|IMAGE_TOKEN|VIDEO_CONTEXT|VIDEO_TOKEN)\s*+>"
     r"|\|[^<>|\s]{1,40}\|>)"
     r"|\[(?=UNUSED_TOKEN_\d{1,3}\])",  # InternLM2's vocabulary: 145 is <|im_end|> and 146 is <|im_start|>
     re.IGNORECASE,

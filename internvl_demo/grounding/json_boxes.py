@@ -40,7 +40,7 @@ _CLOSES = {"}": "{", "]": "["}
 _BARE = frozenset(",:+-.0123456789eEtrufalsn")
 """What stands outside strings, besides brackets and spaces: numbers, true, false, null."""
 
-_SAID = re.compile(r'"([^"\\]{1,40})"\s{0,8}:\s{0,8}("(?:[^"\\]|\\.)*+")', re.DOTALL)
+_SAID = re.compile(r'"([^"\\]{1,40})"\s{0,8}:\s{0,8}("(?>(?:[^"\\]|\\.)*)")', re.DOTALL)
 
 
 @dataclass(frozen=True)

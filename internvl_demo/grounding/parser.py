@@ -83,7 +83,7 @@ _PARTIAL_TAG = re.compile(r"<(?:\s*/|\w\w)")
 
 _SPACE = re.compile(r"\s+")
 _NO_WORD = re.compile(
-    r"(?:</?[a-z]{1,10}\s?/?>|(?<!\w)[0-9]{1,3}[.)](?!\w)|[^\w]|_)*+",
+    r"(?>(?:</?[a-z]{1,10}\s?/?>|(?<!\w)[0-9]{1,3}[.)](?!\w)|[^\w]|_)*)",
     re.IGNORECASE,
 )
 """What leaves a phrase and its box together: an HTML tag, a number of a list, marks and spaces."""

@@ -37,6 +37,7 @@ from internvl_demo.web.address import address_of, without_proxies
 from internvl_demo.web.ask import add_ask
 from internvl_demo.web.layout import WEB, head, lay_out, theme
 from internvl_demo.web.limits import MAX_BODY_BYTES, BodyLimit
+from internvl_demo.web.preload import Preload, links
 from internvl_demo.web.probes import probes
 from internvl_demo.web.routes import http_interface
 from internvl_demo.web.service import ChatService
@@ -142,7 +143,10 @@ def launch(backend: Backend, settings: Settings, store: Store | None = None, *, 
             Mount("/page/examples", StaticFiles(directory=asset("examples"))),
             Mount("/page", PageFiles(directory=WEB)),
         ],
-        "middleware": [Middleware(BodyLimit, most=MAX_BODY_BYTES, uploads=uploads)],
+        "middleware": [
+            Middleware(BodyLimit, most=MAX_BODY_BYTES, uploads=uploads),
+            Middleware(Preload, header=links(WEB, "page")),
+        ],
         "lifespan": lifespan,
     }
     told = None

@@ -114,7 +114,7 @@ def test_other_writing_is_drawn_if_a_font_has_it(label: str) -> None:
         drawn, numbered = (draw_overlay([grey(400, 400)], [pinned(text)]) for text in (label, "#3"))
         assert changed(drawn, numbered)
     else:
-        assert drawable(label, 3) in ("#3", "? cat")
+        assert drawable(label, 3) in ("#3", "? cat", "?? cat")
 
 
 def test_chinese_is_drawn_where_a_chinese_font_is_installed() -> None:

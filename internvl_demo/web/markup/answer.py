@@ -40,7 +40,7 @@ _NEXT_BLOCK = re.compile(r"\n[ \t]*\n(?=[^\s\-+*>\d]|\*\*)|\n(?=#{1,6} )", re.AS
 """Finds where outside a fence a block certainly ends."""
 _LETTER = r"(?:[^\W_]|[^\x00-\x7f])"
 _DECIDED = re.compile(
-    rf"""[ \t>]*+(?:(?:[-+*]|\d{{1,9}}[.)])[ \t]+[ \t>]*+)*+   # quotes and list items; then a paragraph begins:
+    rf"""[ \t>]*+(?>(?:(?:[-+*]|\d{{1,9}}[.)])[ \t]+[ \t>]*+)*)   # quotes and list items; then a paragraph begins:
         (?:[^\s\#>\-+*_=~`|:$\\\d]|\#{{1,6}}[^\#$\\]|-{{1,3}}{_LETTER}|[+*_]{{1,3}}[^\s+*_$\\]|~~{_LETTER}
         |`{{1,2}}[^`\s$\\]|\|[ \t]*[^\s|:$\\-]|\$[^$\s\\]|\\[^\[\]\s$\\be]
         |\d+(?:[^\d.)$\\]|[.)][^\s$\\]))""",

@@ -12,16 +12,16 @@ CODE_CHARS = 8_000
 """Longer code stays plain."""
 
 _HASH = r"\#[^\n]*+"
-_BLOCKS = r"/\*(?:[^*]|\*(?!/))*+(?:\*/)?"
+_BLOCKS = r"/\*(?>(?:[^*]|\*(?!/))*)(?:\*/)?"
 _SLASHES = rf"//[^\n]*+|{_BLOCKS}"
 _DASHES = r"--[^\n]*+"
-_ANGLES = r"<!--(?:[^-]|-(?!->))*+(?:-->)?"
-_DOUBLE = r'"(?:[^"\\\n]|\\.)*+"?'
-_SINGLE = r"'(?:[^'\\\n]|\\.)*+'?"
+_ANGLES = r"<!--(?>(?:[^-]|-(?!->))*)(?:-->)?"
+_DOUBLE = r'"(?>(?:[^"\\\n]|\\.)*)"?'
+_SINGLE = r"'(?>(?:[^'\\\n]|\\.)*)'?"
 _CHARACTER = r"'(?:[^'\\\n]|\\[^\n]{1,9}?)'"
-_BACKTICKS = r"`(?:[^`\\]|\\.)*+`?"
-_TRIPLE = r'"""(?:[^"\\]|\\.|"(?!""))*+(?:""")?' + r"|'''(?:[^'\\]|\\.|'(?!''))*+(?:''')?"
-_KEY = r'"(?:[^"\\\n]|\\.)*+"(?=[ ]{0,8}:)|(?<![^\n])[ ]{0,80}(?:-[ ])?[\w-]++(?=:(?:[ \n]|\Z))'
+_BACKTICKS = r"`(?>(?:[^`\\]|\\.)*)`?"
+_TRIPLE = r'"""(?>(?:[^"\\]|\\.|"(?!""))*)(?:""")?' + r"|'''(?>(?:[^'\\]|\\.|'(?!''))*)(?:''')?"
+_KEY = r'"(?>(?:[^"\\\n]|\\.)*)"(?=[ ]{0,8}:)|(?<![^\n])[ ]{0,80}(?:-[ ])?[\w-]++(?=:(?:[ \n]|\Z))'
 
 _PYTHON = """and as assert async await break case class continue def del elif else except False finally for from
 global if import in is lambda match None nonlocal not or pass raise return True try while with yield"""

@@ -28,7 +28,7 @@ MOST_MARKS = 40
 """Beside a run of marks that are looked through for a digit."""
 
 _RUN = re.compile(r"\*+|_+|~+")
-_NAME = re.compile(r"__(?:[a-z][a-z0-9]*+|[A-Z][A-Z0-9]*+)(?:_[A-Za-z0-9]++)*+__(?!\w)", re.ASCII)
+_NAME = re.compile(r"__(?:[a-z][a-z0-9]*+|[A-Z][A-Z0-9]*+)(?>(?:_[A-Za-z0-9]++)*)__(?!\w)", re.ASCII)
 _MARKS = re.compile(r"[*_~\ufdd0-\ufdef]+")
 _MARKS_BEFORE = re.compile(r"[*_~\ufdd0-\ufdef]+\Z")
 _FIRST_OTHER_SCRIPT, _LAST_OTHER_SCRIPT = "\u0590", "\u1bff"
