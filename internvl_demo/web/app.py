@@ -14,16 +14,13 @@ import signal
 import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from internvl_demo.answering.metrics import Observer, log_to_stderr
 from internvl_demo.answering.queue import AnswerQueue
@@ -37,7 +34,7 @@ from internvl_demo.web.address import address_of, without_proxies
 from internvl_demo.web.ask import add_ask
 from internvl_demo.web.layout import WEB, head, lay_out, theme
 from internvl_demo.web.limits import MAX_BODY_BYTES, BodyLimit
-from internvl_demo.web.preload import Preload, links
+from internvl_demo.web.page_files import PageFiles, Preload, links
 from internvl_demo.web.probes import probes
 from internvl_demo.web.routes import http_interface
 from internvl_demo.web.service import ChatService
@@ -55,18 +52,6 @@ _FORM_BYTES = 64 * 1024
 
 _END_S = 10.0
 """The longest that ending waits for answers to be stored."""
-
-
-class PageFiles(StaticFiles):
-    """Scripts, styles and texts of the page, and nothing else of the folder; browsers ask whether they are new."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """Return the file, if it is one of the page's."""
-        if Path(path).suffix not in (".js", ".css", ".json"):
-            return Response(status_code=404)
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
 
 
 class Page(gr.Blocks):  # type: ignore[misc]  # Gradio's types are not read
@@ -141,7 +126,7 @@ def launch(backend: Backend, settings: Settings, store: Store | None = None, *, 
             *probes(backend, observer),
             Mount("/api", api),
             Mount("/page/examples", StaticFiles(directory=asset("examples"))),
-            Mount("/page", PageFiles(directory=WEB)),
+            Mount("/page", PageFiles(WEB)),
         ],
         "middleware": [
             Middleware(BodyLimit, most=MAX_BODY_BYTES, uploads=uploads),

@@ -57,15 +57,12 @@ def examples() -> list[dict[str, Any]]:
 
 
 def head() -> str:
-    """Return what stands in the page's head: its styles as they are written, its scripts to be fetched while Gradio's
-    are read, and the one that chooses the theme.
+    """Return what stands in the page's head: its styles as they are written, and the script that chooses the theme.
 
     Gradio's own `css` would rewrite every selector, and cut those with commas inside `:is(...)`.
     """
     styles = "\n".join(path.read_text("utf-8") for path in CSS)
-    scripts = [path.relative_to(WEB).as_posix() for path in sorted((WEB / "widgets").glob("*/*.js"))]
-    links = "".join(f'<link rel="modulepreload" href="page/{script}">' for script in scripts)
-    return f"<style>{styles}</style>{links}<script>{(WEB / 'theme.js').read_text('utf-8')}</script>"
+    return f"<style>{styles}</style><script>{(WEB / 'theme.js').read_text('utf-8')}</script>"
 
 
 def theme() -> gr.Theme:

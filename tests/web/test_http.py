@@ -145,12 +145,6 @@ def test_routes_that_tell_of_sessions_are_closed(scripted_url: str, path: str) -
     assert httpx.get(scripted_url.rstrip("/") + path).status_code == 404
 
 
-@pytest.mark.parametrize("name", ["app.py", "service.py", "../settings.py", "widgets/context_bar/view.py"])
-def test_only_the_pages_files_are_served(scripted_url: str, name: str) -> None:
-    assert httpx.get(f"{scripted_url}page/{name}").status_code == 404
-    assert httpx.get(f"{scripted_url}page/widgets/lib/dom.js").status_code == 200
-
-
 # What is done
 
 
