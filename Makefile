@@ -1,24 +1,44 @@
 # make demo: the page.  make test: all tests (some: TESTS=tests/store).  make check: linters and types.
 # make test-contract: LMDeploy's own server, without a GPU.  make fuzz: a minute for each fuzzer.
-# make bare: the first two on a bare Debian.
+# make bare: the first two on a bare Debian.  make downloads: how much a first start brings.
+# make demo ENDPOINT=http://HOST:PORT: the page alone before a model server, without torch.
+# TORCH_INDEX_URL=...: take torch from that index, such as PyTorch's own for CPUs, which brings no CUDA.
 # Each installs what it needs, from nothing but Debian and Python.
 PORT ?= 7860
 PYTHON ?= python3
 VENV := .venv
 CONTRACT := .venv-contract
+PAGE := .venv-page
 BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo install test test-contract check fuzz bare examples screenshots opening clean
+.PHONY: demo install test test-contract check fuzz bare examples screenshots opening downloads clean
 
+ifdef ENDPOINT
+demo: $(PAGE)/installed
+	$(PAGE)/bin/python app.py --port $(PORT) --endpoint $(ENDPOINT)
+else
 demo: install
 	$(BIN)/python app.py --port $(PORT)
+endif
 
 install: $(VENV)/installed
 
-$(VENV)/installed: requirements.txt
-	$(PYTHON) -m venv $(VENV) || { $(SUDO) apt-get update && $(SUDO) apt-get install -y python3-venv && $(PYTHON) -m venv $(VENV); }
+%/bin/pip:
+	$(PYTHON) -m venv $* || { $(SUDO) apt-get update && $(SUDO) apt-get install -y python3-venv && $(PYTHON) -m venv $*; }
+
+TORCH = "$$(grep ^torch== requirements.txt)"
+$(VENV)/installed: requirements.txt | $(BIN)/pip
+	$(if $(TORCH_INDEX_URL),$(BIN)/pip install --quiet --index-url $(TORCH_INDEX_URL) $(TORCH))
 	$(BIN)/pip install --quiet -r requirements.txt
+	touch $@
+
+# What the page needs is all but the model's own libraries.
+$(PAGE)/requirements.txt: requirements.txt | $(PAGE)/bin/pip
+	grep -vE '^(torch|transformers)\b' requirements.txt > $@
+
+$(PAGE)/installed: $(PAGE)/requirements.txt
+	$(PAGE)/bin/pip install --quiet -r $<
 	touch $@
 
 $(VENV)/installed-tests: $(VENV)/installed tests/requirements.txt
@@ -86,5 +106,11 @@ screenshots: $(VENV)/installed-tests $(TOOLS) $(CHINESE)
 opening: $(VENV)/installed-tests $(TOOLS)
 	$(BIN)/python -m tests.support.opening
 
+# Megabytes of packages that a first `make demo` and `make demo ENDPOINT=...` bring on this machine.
+downloads: $(VENV)/installed $(PAGE)/requirements.txt
+	for list in requirements.txt $(PAGE)/requirements.txt; do \
+	  rm -rf runs/downloads && $(BIN)/pip download --quiet --no-cache-dir -d runs/downloads -r $$list && \
+	  du -sm runs/downloads | sed "s,runs/downloads,MB for $$list,"; done; rm -rf runs/downloads
+
 clean:
-	rm -rf $(VENV) $(CONTRACT) .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) $(PAGE) $(CONTRACT) .pytest_cache .ruff_cache .mypy_cache .hypothesis

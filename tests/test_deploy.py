@@ -199,3 +199,19 @@ def test_the_zerogpu_space_starts_from_its_own_file() -> None:
     """Run as a module, it only imports; as a program, it serves."""
     made = runpy.run_path(str(ROOT / front_matter(SPACES[-1])["app_file"]))
     assert made["ZeroGpuBackend"] is ZeroGpuBackend
+
+
+def test_before_a_server_no_torch_is_installed(tmp_path: Path) -> None:
+    pip = tmp_path / "bin" / "pip"
+    pip.parent.mkdir()
+    pip.touch()
+    wanted = tmp_path / "requirements.txt"
+    subprocess.run(["make", "-C", ROOT, f"PAGE={tmp_path}", wanted], check=True, capture_output=True)
+    left_out = set((ROOT / "requirements.txt").read_text().splitlines()) - set(
+        wanted.read_text().splitlines()
+    )
+    assert {line.split("=")[0].rstrip(">") for line in left_out} == {"torch", "transformers"}
+    told = ["make", "-n", "-C", ROOT, f"PAGE={tmp_path}", "demo", "ENDPOINT=http://gpu:23333"]
+    shown = subprocess.run(told, check=True, capture_output=True, text=True).stdout
+    assert f"{tmp_path}/bin/python app.py --port 7860 --endpoint http://gpu:23333" in shown
+    assert ".venv/bin" not in shown
