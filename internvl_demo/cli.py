@@ -38,6 +38,7 @@ from internvl_demo.flags import (
     Lang,
     MaxNewTokens,
     Mode,
+    ProfileName,
     RepetitionPenalty,
     Seed,
     Stage,
@@ -105,6 +106,7 @@ def ask(
     mode: Mode = "standard",
     endpoint: Endpoint = None,
     checkpoint: Checkpoint = None,
+    profile: ProfileName = None,
     temperature: Temperature = None,
     top_p: TopP = None,
     repetition_penalty: RepetitionPenalty = None,
@@ -135,7 +137,11 @@ def ask(
             print(f"{photo.name}: {photo.note.what} {photo.note.next_step}", file=sys.stderr)
     conversation = Conversation().ask(_question(question), attached)
     settings = read_settings(
-        endpoint=endpoint, checkpoint=checkpoint, temperature=temperature, max_new_tokens=max_new_tokens
+        endpoint=endpoint,
+        checkpoint=checkpoint,
+        profile=profile,
+        temperature=temperature,
+        max_new_tokens=max_new_tokens,
     )
     own = as_typed(system) if system else None
     chosen = {"top_p": top_p, "repetition_penalty": repetition_penalty, "seed": seed, "system": own}
@@ -202,6 +208,7 @@ def exam(
     skill: Annotated[list[str] | None, typer.Option(help="Only this skill; repeat for several.")] = None,
     endpoint: Endpoint = None,
     checkpoint: Checkpoint = None,
+    profile: ProfileName = None,
     page: Annotated[
         Path | None, typer.Option(help="Write every item, with its picture, to this HTML file.")
     ] = None,
@@ -216,7 +223,7 @@ def exam(
     from internvl_demo.models import open_backend
 
     skills, langs = chosen_skills(skill), [lang.value] if lang else [*Lang]
-    backend = open_backend(read_settings(endpoint=endpoint, checkpoint=checkpoint))
+    backend = open_backend(read_settings(endpoint=endpoint, checkpoint=checkpoint, profile=profile))
 
     async def results() -> list[Result]:
         await backend.ready()
@@ -291,9 +298,10 @@ def serve_main() -> None:
 def serve(
     endpoint: Endpoint = None,
     checkpoint: Checkpoint = None,
+    profile: ProfileName = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on. Default: 7860.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or auto.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps or auto.")] = None,
     serve: Annotated[str | None, typer.Option(help="A model to serve on this machine's GPUs.")] = None,
     tp: Annotated[int | None, typer.Option(help="Number of GPUs to split it over. Default: 1.")] = None,
     awq: Annotated[bool | None, typer.Option("--awq", help="Serve it with weights in 4 bits.")] = None,
@@ -313,7 +321,14 @@ def serve(
     served = {"serve": serve, "tp": tp, "awq": awq, "lmdeploy_arg": lmdeploy_arg or None}
     kept = {"data_dir": data_dir, "keep_days": keep_days}
     settings = read_settings(
-        endpoint=endpoint, checkpoint=checkpoint, host=host, port=port, device=device, **served, **kept
+        endpoint=endpoint,
+        checkpoint=checkpoint,
+        profile=profile,
+        host=host,
+        port=port,
+        device=device,
+        **served,
+        **kept,
     )
     check_certificates()
     with closing(open_store(settings)) as store:

@@ -13,6 +13,10 @@ Endpoint = Annotated[str | None, typer.Option(help="An OpenAI-compatible server,
 Checkpoint = Annotated[
     str | None, typer.Option(help="Directory or hub id of a checkpoint to run in process.")
 ]
+ProfileName = Annotated[
+    str | None,
+    typer.Option(help="The checkpoint whose prompt the model reads, such as mini-2b. Default: told by it."),
+]
 
 Temperature = Annotated[float | None, typer.Option(help="0 is greedy; up to 2.")]
 TopP = Annotated[float | None, typer.Option(help="Sample among the likeliest words; 0.01 to 1.")]

@@ -54,7 +54,11 @@ class Settings(BaseSettings):
     lmdeploy_arg: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="further arguments of LMDeploy, separated by spaces in the environment"
     )
-    device: str = Field("auto", description="where `checkpoint` runs: cpu, cuda or auto")
+    profile: str | None = Field(
+        None,
+        description="the checkpoint of the family whose prompt the model reads (default: told by its files)",
+    )
+    device: str = Field("auto", description="where `checkpoint` runs: cpu, cuda, mps or auto")
     host: str | None = Field(None, description="address on which the page listens (default: 127.0.0.1)")
     port: int | None = Field(
         None, ge=1, le=65535, description="port of the page (default: 7860 or the next free one)"

@@ -70,7 +70,7 @@ def test_a_directory_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
         '{"model_type": "internvl_chat", "auto_map": {"AutoConfig": "c.C"}}'
     )
     (tmp_path / "c.py").write_text("raise SystemExit('ran')")
-    assert "convert DIR NEW" in run("ask", "Hello?", "--checkpoint", tmp_path, fails=True).stderr
+    assert "lacks a vision encoder" in run("ask", "Hello?", "--checkpoint", tmp_path, fails=True).stderr
 
 
 def test_the_papers_example_is_planned_as_in_the_paper(picture: Path) -> None:

@@ -23,7 +23,10 @@ FLOORS = {
     "cli": 10,
     "__main__": 11,
 }
-LOCAL = tuple(f"models/local/{name}.py" for name in ("backend", "sampling", "steps"))
+LOCAL = tuple(
+    f"models/local/{name}.py"
+    for name in ("backend", "device", "loading", "official", "rope", "sampling", "steps")
+)
 GPU_BENCH = ("bench/turbomind.py", "bench/random_weights.py")
 PLAIN_CHAT = "bench/stream_plain.py"
 ROOMS = {

@@ -18,6 +18,8 @@ import torch
 from transformers import InternVLConfig, InternVLForConditionalGeneration, InternVLVisionConfig, LlamaConfig
 
 from internvl_demo.conversation.prompt import IMG_CONTEXT
+from internvl_demo.conversation.template import V1_5
+from internvl_demo.conversation.template_files import jinja_of
 from internvl_demo.conversation.tiling import TILE_PX
 from internvl_demo.errors import SetupError
 from internvl_demo.models.convert import SHARD_BYTES, Format, configuration_internvl_chat
@@ -25,7 +27,8 @@ from internvl_demo.models.convert.config import official_of
 from internvl_demo.models.convert.shards import ShardWriter
 from internvl_demo.models.convert.tokens import read_tokenizer
 from internvl_demo.models.convert.weights import Weight, weights_of
-from internvl_demo.models.lmdeploy.capacity import GIB, Shape
+from internvl_demo.models.lmdeploy.capacity import GIB
+from internvl_demo.models.profiles.shape import Shape
 from internvl_demo.settings import NANO_CHECKPOINT
 
 _STD = 0.02
@@ -105,13 +108,14 @@ def write_random(shape: Shape, folder: Path, to: Format, device: str) -> None:
     tokenizer = read_tokenizer(NANO_CHECKPOINT)
     assert tokenizer is not None
     if to == "official":
-        (folder / "config.json").write_text(json.dumps(official_of(config), indent=2), "utf-8")
+        (folder / "config.json").write_text(json.dumps(official_of(config, V1_5.system), indent=2), "utf-8")
         ours = Path(configuration_internvl_chat.__file__)
         shutil.copyfile(ours, folder / ours.name)
         tokenizer.with_bos().write(folder)
     else:
         config.architectures = ["InternVLForConditionalGeneration"]
         config.save_pretrained(folder)
+        (folder / "chat_template.jinja").write_text(jinja_of(V1_5), "utf-8")
         tokenizer.write(folder)
 
 

@@ -36,10 +36,11 @@ from internvl_demo.evaluate.exam.marks import iou
 from internvl_demo.models.base import Backend
 from internvl_demo.models.convert import convert
 from internvl_demo.models.lmdeploy.backend import LaunchedBackend
-from internvl_demo.models.lmdeploy.capacity import GIB, Shape, capacity_of, report
+from internvl_demo.models.lmdeploy.capacity import GIB, capacity_of, report
 from internvl_demo.models.lmdeploy.command import Serving, arguments
 from internvl_demo.models.local.backend import LocalBackend
 from internvl_demo.models.openai.dialects import messages_of, request_fields
+from internvl_demo.models.profiles.shape import Shape
 from internvl_demo.photos.decode import photo_of
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
 

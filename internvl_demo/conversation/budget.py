@@ -27,6 +27,7 @@ from functools import cache
 from typing import Literal
 
 from internvl_demo.conversation.prompt import ImageSlot, prompt_segments
+from internvl_demo.conversation.template import V1_5, Template
 from internvl_demo.conversation.tiling import plan_tiles
 from internvl_demo.conversation.turns import Attachment, Conversation
 
@@ -37,7 +38,7 @@ Kind = Literal["text", "image", "draft", "answer"]
 CountText = Callable[[str], int]
 """Text of the prompt, template and all -> its tokens."""
 
-_CONTROL = re.compile(r"</?(?:s|img|ref|box|quad)>|<\|im_(?:start|end)\|>")
+_CONTROL = re.compile(r"</?(?:s|img|ref|box|quad)>|<\|[^<>|\s]{1,40}\|>")
 _WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
 _FIRST_SPACE = re.compile("(?<! ) ")
 _CHINESE = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]+")
@@ -134,12 +135,13 @@ class _Rules:
     context_length: int
     count_text: CountText
     system: str | None
+    template: Template
 
     def tokens(self, image: Attachment) -> int:
         return plan_tiles(image.photo.size_wh, image.max_tiles).visual_tokens(self.tokens_per_tile)
 
     def text_tokens(self, conversation: Conversation) -> int:
-        segments = prompt_segments(conversation, self.system)
+        segments = prompt_segments(conversation, self.system, self.template)
         return sum(self.count_text(segment) for segment in segments if not isinstance(segment, ImageSlot))
 
     def parts(self, asked: Conversation, answer_tokens: int) -> tuple[Part, ...]:
@@ -172,14 +174,16 @@ def budget(
     answer_tokens: int,
     count_text: CountText = estimate,
     system: str | None = None,
+    template: Template = V1_5,
 ) -> Budget:
     """Compute what `conversation.ask(text, draft)` takes, with `answer_tokens` reserved for its answer.
 
     count_text: the model's own tokenizer, where it is at hand. It is given the prompt's texts whole, as
         `prompt_segments` has them, `<s>` at the beginning included.
     system: a person's system prompt, in the place of the model's own.
+    template: the model's.
     """
-    rules = _Rules(tokens_per_tile, context_length, cache(count_text), system)
+    rules = _Rules(tokens_per_tile, context_length, cache(count_text), system, template)
     asked = conversation.ask(text, draft)
     found = Budget(rules.parts(asked, answer_tokens), context_length, count_text is estimate)
     return found if found.fits else replace(found, fixes=tuple(_fixes(asked, answer_tokens, rules)))

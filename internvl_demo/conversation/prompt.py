@@ -1,6 +1,6 @@
-r"""Write a conversation as the official InternVL 1.5 prompt: text, with a slot for every image.
+r"""Write a conversation as the prompt of the model's official code: text, with a slot for every image.
 
-The official template of V1.5 (MPT style, no newline after `<|im_end|>`):
+With the template of V1.5, which is the default everywhere here:
 
     <s><|im_start|>system\nS<|im_end|><|im_start|>user\n<img>(IMG_CONTEXT x n)</img>\nQ1<|im_end|>
     <|im_start|>assistant\nA1<|im_end|><|im_start|>user\nQ2<|im_end|><|im_start|>assistant\n
@@ -18,17 +18,15 @@ official referring prompt uses them. Time is linear in the text. No tokenizer he
 import re
 from dataclasses import dataclass
 
+from internvl_demo.conversation.template import V1_5, Template
 from internvl_demo.conversation.tiling import plan_tiles
 from internvl_demo.conversation.turns import Attachment, Conversation, Turn
 
-SYSTEM = "You are an AI assistant whose name is InternLM (书生·浦语)."
-"""The system prompt of InternVL 1.5 at its release."""
-
 IMG_CONTEXT = "<IMG_CONTEXT>"
-STOP_STRINGS = ("<|im_end|>", "<|im_start|>", "</s>")
 
 _CONTROL = re.compile(
-    r"<(?=\s*+(?>(?:/\s*+)?)(?:s|unk|pad|img|image|video|quad|IMG_CONTEXT|IMAGE_TOKEN|VIDEO_CONTEXT|VIDEO_TOKEN)\s*+>"
+    r"<(?=\s*+(?>(?:/\s*+)?)(?:s|unk|pad|img|image|video|quad|IMG_CONTEXT|IMAGE_TOKEN|VIDEO_CONTEXT|VIDEO_TOKEN"
+    r"|human|bot)\s*+>"
     r"|\|[^<>|\s]{1,40}\|>)"
     r"|\[(?=UNUSED_TOKEN_\d{1,3}\])",  # InternLM2's vocabulary: 145 is <|im_end|> and 146 is <|im_start|>
     re.IGNORECASE,
@@ -58,53 +56,57 @@ def well_formed(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def system_prompt(own: str | None) -> str:
+def system_prompt(own: str | None, template: Template = V1_5) -> str:
     """Return a person's system prompt, neutralised; the model's where they have none."""
-    return SYSTEM if own is None else neutralise(own)
+    return template.system if own is None else neutralise(own)
 
 
-def system_text(own: str | None = None) -> str:
+def system_text(own: str | None = None, template: Template = V1_5) -> str:
     """Return the beginning of every prompt; `own`: a person's system prompt."""
-    return f"<s><|im_start|>system\n{system_prompt(own)}<|im_end|>"
+    return template.opening(system_prompt(own, template))
 
 
-def image_labels(turn: Turn, images_before: int) -> list[str]:
+def image_labels(turn: Turn, images_before: int, template: Template = V1_5) -> list[str]:
     """Return the label of each image of a turn: `Image-k: `, or "" for a conversation's only image."""
     alone = images_before + len(turn.images) == 1
     numbers = range(images_before + 1, images_before + len(turn.images) + 1)
-    return ["" if alone else f"Image-{number}: " for number in numbers]
+    return ["" if alone else template.label(number) for number in numbers]
 
 
-def turn_segments(turn: Turn, images_before: int) -> list[Segment]:
+def turn_segments(turn: Turn, images_before: int, template: Template = V1_5) -> list[Segment]:
     """Return one turn, its question and its answer if there is one, after `images_before` earlier images."""
-    segments: list[Segment] = ["<|im_start|>user\n"]
-    for label, image in zip(image_labels(turn, images_before), turn.images, strict=True):
+    segments: list[Segment] = [template.before_question]
+    for label, image in zip(image_labels(turn, images_before, template), turn.images, strict=True):
         slot = ImageSlot(image, plan_tiles(image.photo.size_wh, image.max_tiles).views)
         segments += [f"{label}<img>", slot, "</img>\n"]
-    segments.append(f"{neutralise(turn.text)}<|im_end|><|im_start|>assistant\n")
+    segments.append(f"{neutralise(turn.text)}{template.after_question}{template.before_answer}")
     if turn.answer is not None:
-        segments.append(f"{neutralise(turn.answer)}<|im_end|>")
+        segments.append(template.answered(neutralise(turn.answer)))
     return _merge_texts(segments)
 
 
-def prompt_segments(conversation: Conversation, system: str | None = None) -> list[Segment]:
+def prompt_segments(
+    conversation: Conversation, system: str | None = None, template: Template = V1_5
+) -> list[Segment]:
     """Return the whole prompt, ready for the model to go on after the last `assistant`.
 
     system: a person's, in the place of the model's own.
     """
-    segments: list[Segment] = [system_text(system)]
+    segments: list[Segment] = [system_text(system, template)]
     images_before = 0
     for turn in conversation.turns:
-        segments += turn_segments(turn, images_before)
+        segments += turn_segments(turn, images_before, template)
         images_before += len(turn.images)
     return _merge_texts(segments)
 
 
-def prompt_text(conversation: Conversation, tokens_per_tile: int, system: str | None = None) -> str:
+def prompt_text(
+    conversation: Conversation, tokens_per_tile: int, system: str | None = None, template: Template = V1_5
+) -> str:
     """Return the whole prompt with every image's `<IMG_CONTEXT>` written out."""
     return "".join(
         segment if isinstance(segment, str) else IMG_CONTEXT * (segment.views * tokens_per_tile)
-        for segment in prompt_segments(conversation, system)
+        for segment in prompt_segments(conversation, system, template)
     )
 
 

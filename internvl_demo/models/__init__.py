@@ -3,16 +3,18 @@
 In: a conversation and options. Out: pieces of text, then one `Usage` (the class `Backend`); or a BackendError.
 
 base       the class that every backend extends, and the values that cross it
-local/     any InternVLForConditionalGeneration checkpoint, through transformers, in this process
+local/     any InternVL checkpoint, official or transformers' own, in this process
+profiles/  the family: what each checkpoint's template, stops, labels and sizes are
 openai/    an OpenAI-compatible endpoint: LMDeploy, vLLM, SGLang
 lmdeploy/  an LMDeploy server that this app starts and ends
-convert/   official InternVL 1.5 checkpoints <-> transformers' format
+convert/   official InternVL checkpoints <-> transformers' format
 
 A new kind of model is a new room here, never a branch elsewhere. Imports are lazy: only what answers is loaded.
 """
 
 from internvl_demo.conversation.options import Options
 from internvl_demo.models.base import Backend
+from internvl_demo.models.profiles import profile_named
 from internvl_demo.settings import Settings
 
 
@@ -26,6 +28,7 @@ def open_backend(settings: Settings) -> Backend:
 
     Raises SetupError or CheckpointError when it cannot be had.
     """
+    profile = profile_named(settings.profile) if settings.profile else None
     if settings.serve:
         from internvl_demo.models.lmdeploy.backend import LaunchedBackend
 
@@ -34,8 +37,12 @@ def open_backend(settings: Settings) -> Backend:
         from internvl_demo.models.openai.backend import ServerBackend
 
         return ServerBackend(
-            settings.endpoint, api_key=settings.api_key, model=settings.model, dialect=settings.dialect
+            settings.endpoint,
+            api_key=settings.api_key,
+            model=settings.model,
+            dialect=settings.dialect,
+            profile=profile,
         )
     from internvl_demo.models.local.backend import LocalBackend
 
-    return LocalBackend(settings.checkpoint, device=settings.device)
+    return LocalBackend(settings.checkpoint, settings.device, profile=settings.profile)

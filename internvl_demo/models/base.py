@@ -17,18 +17,19 @@ from typing import Literal
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import DemoError
+from internvl_demo.models.profiles import V1_5_PROFILE, Profile
 
 FinishReason = Literal["stop", "length", "abort"]
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What the rest of the demo needs to know about a model."""
+    """What the rest of the demo needs to know about a model. `profile`: its template, its stops, its labels."""
 
     name: str
     tokens_per_tile: int
     context_length: int
-    max_tiles: int = 40
+    profile: Profile = V1_5_PROFILE
 
 
 @dataclass(frozen=True)

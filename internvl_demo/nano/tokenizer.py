@@ -15,7 +15,8 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from internvl_demo.conversation.prompt import IMG_CONTEXT, SYSTEM
+from internvl_demo.conversation.prompt import IMG_CONTEXT
+from internvl_demo.conversation.template import V1_5_SYSTEM
 from internvl_demo.nano.lessons.lessons import LANGUAGES, ask_nothing, ask_pair, ask_picture, follow_up
 from internvl_demo.nano.world.charts import draw_chart
 from internvl_demo.nano.world.pictures import EXAM_SEEDS
@@ -65,7 +66,7 @@ def build_tokenizer(scenes: int = 400) -> PreTrainedTokenizerFast:
 
 def _texts(scenes: int) -> Iterator[str]:
     """Yield what the vocabulary is learned from, without control tokens, which never meet the BPE."""
-    yield from (f"system\n{SYSTEM}\nuser\nassistant\nImage-1: \nImage-2: " for _ in range(200))
+    yield from (f"system\n{V1_5_SYSTEM}\nuser\nassistant\nImage-1: \nImage-2: " for _ in range(200))
     yield from (f"[{value}, " for value in range(1000) for _ in range(60))
     yield from (f"the {kind.en} {kind.plural}{kind.zh}{kind.counter}" for kind in kinds() for _ in range(60))
     yield from (char for char in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" for _ in range(200))

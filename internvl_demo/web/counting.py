@@ -42,6 +42,7 @@ class TokenCounter:
             answer_tokens=options.max_new_tokens,
             count_text=self.count_text,
             system=options.system,
+            template=self._info.profile.template,
         )
 
     def check(self, asked: Conversation, options: Options) -> None:

@@ -233,7 +233,7 @@ def _looks(service: ChatService, title: str, miniature: bool) -> APIRouter:
             "tokens_per_tile": service.info.tokens_per_tile,
             "context_length": service.info.context_length,
             "max_answer_tokens": service.options.max_new_tokens,
-            "options": options_data(service.options, service.fixed),
+            "options": options_data(service.options, service.fixed, service.info.profile.template),
             "state": health_data(health, words),
             "queue": {"running": service.queue.running, "waiting": service.queue.waiting},
         }

@@ -19,6 +19,7 @@ from internvl_demo.answering.feed import Part
 from internvl_demo.answering.stream import Answer, AnswerBuilder
 from internvl_demo.conversation.options import MAX_SYSTEM_CHARS, NAMES, Options, differences, limits
 from internvl_demo.conversation.prompt import system_prompt
+from internvl_demo.conversation.template import V1_5, Template
 from internvl_demo.conversation.tiling import MAX_TILES, plan_tiles
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import DemoError
@@ -89,9 +90,12 @@ def receipt_data(
     }
 
 
-def options_data(host: Options, fixed: Collection[str]) -> Json:
-    """Return of each option what it is where nobody chose, its limits, and whether the host has fixed it."""
-    usual = {**vars(host), "system": system_prompt(host.system)}
+def options_data(host: Options, fixed: Collection[str], template: Template = V1_5) -> Json:
+    """Return of each option what it is where nobody chose, its limits, and whether the host has fixed it.
+
+    template: the model's.
+    """
+    usual = {**vars(host), "system": system_prompt(host.system, template)}
     bounds: Json = {name: {"least": least, "most": most} for name, (least, most) in limits(host).items()}
     bounds["system"] = {"most_chars": MAX_SYSTEM_CHARS}
     return {name: {"default": usual[name], **bounds[name], "fixed": name in fixed} for name in NAMES}

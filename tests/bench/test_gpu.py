@@ -24,9 +24,9 @@ from internvl_demo.errors import SetupError
 from internvl_demo.models.base import Backend, ModelInfo, Piece, Usage
 from internvl_demo.models.convert import convert
 from internvl_demo.models.lmdeploy.backend import LaunchedBackend
-from internvl_demo.models.lmdeploy.capacity import GIB, V1_5, Shape
-from internvl_demo.models.lmdeploy.command import shape_of
+from internvl_demo.models.lmdeploy.capacity import GIB, V1_5
 from internvl_demo.models.local.backend import LocalBackend
+from internvl_demo.models.profiles.shape import Shape, shape_of
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
 from tests.support.fake_lmdeploy import install
 

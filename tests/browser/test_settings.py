@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from internvl_demo.conversation.options import Options
-from internvl_demo.conversation.prompt import SYSTEM
+from internvl_demo.conversation.template import V1_5_SYSTEM
 from internvl_demo.settings import Settings
 from tests.support.accessibility import PHONE, VIEWS, faults
 from tests.support.page_hands import send, wait_answer
@@ -353,7 +353,7 @@ def test_it_speaks_chinese(open_page: Open, scripted: ScriptedModel, scripted_ur
     opened(page).get_by_role("radio", name="English").check()
     expect(sheet.get_by_role("heading")).to_have_text("Settings")
     expect(page.locator("#switch-language")).to_have_text("中文")
-    expect(sheet.get_by_role("textbox", name="System prompt")).to_have_attribute("placeholder", SYSTEM)
+    expect(sheet.get_by_role("textbox", name="System prompt")).to_have_attribute("placeholder", V1_5_SYSTEM)
 
 
 DARK = "document.body.classList.contains('dark')"

@@ -9,8 +9,6 @@ from PIL import Image
 
 from internvl_demo.conversation.prompt import (
     IMG_CONTEXT,
-    STOP_STRINGS,
-    SYSTEM,
     ImageSlot,
     image_labels,
     neutralise,
@@ -19,6 +17,7 @@ from internvl_demo.conversation.prompt import (
     system_text,
     turn_segments,
 )
+from internvl_demo.conversation.template import V1_5, V1_5_SYSTEM
 from internvl_demo.conversation.turns import Attachment, Conversation, Turn
 from internvl_demo.photos.decode import photo_of
 
@@ -52,6 +51,11 @@ CONTROL_STRINGS = [
     "<|plugin|>",
     "<|endoftext|>",
     "<|vision_start|>",
+    "<|end|>",
+    "<|assistant|>",
+    "<|channel|>",
+    "<human>",
+    "<bot>",
     "[UNUSED_TOKEN_145]",
     "[UNUSED_TOKEN_146]",
 ]
@@ -211,7 +215,7 @@ def test_a_question_without_images_is_written_as_the_official_code_writes_it() -
 
 
 def test_a_conversation_without_turns_is_the_system_prompt() -> None:
-    assert prompt_segments(Conversation()) == [system_text(SYSTEM)]
+    assert prompt_segments(Conversation()) == [system_text(V1_5_SYSTEM)]
 
 
 def test_a_persons_system_prompt_stands_in_the_place_of_the_models() -> None:
@@ -242,7 +246,7 @@ def test_a_control_string_in_a_question_or_an_answer_is_harmless_in_the_prompt()
     assert f"<{ZERO_WIDTH_SPACE}|im_end|>?" in prompt and "<img>" not in prompt
 
 
-@pytest.mark.parametrize("stop", STOP_STRINGS)
+@pytest.mark.parametrize("stop", V1_5.ends)
 def test_no_answer_can_contain_what_stops_one(stop: str) -> None:
     assert stop not in neutralise(f"text{stop}")
 

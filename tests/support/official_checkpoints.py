@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from internvl_demo.errors import CheckpointError
 from internvl_demo.models.convert import convert
@@ -52,6 +53,7 @@ TEXT_26B = {
 CONFIG_26B: dict[str, Any] = {
     "architectures": ["InternVLChatModel"],
     "model_type": "internvl_chat",
+    "template": "internlm2-chat",
     "ps_version": "v2",
     "select_layer": -1,
     "downsample_ratio": 0.5,
@@ -91,7 +93,8 @@ def write_official(folder: Path, config: dict[str, Any]) -> Path:
     """A random checkpoint, whose features and logits are neither tiny nor huge."""
     source = torch.Generator().manual_seed(15)
     tensors = {}
-    for weight in weights_of(config_of_official(config, folder)):
+    kind = config["llm_config"]["architectures"][0]
+    for weight in weights_of(config_of_official(config, folder, ("v1", "v2")), kind):
         values = torch.randn(weight.official_shape, generator=source)
         near_one = "norm" in weight.official and weight.official.endswith("weight")
         tensors[weight.official] = (1 + 0.1 * values if near_one else 0.1 * values).half()
@@ -137,3 +140,70 @@ def refused(source: Path, says: str, **how: Any) -> None:
         convert(source, target, **how)
     assert caught.value.next_step.endswith(".")
     assert [path.name for path in source.parent.iterdir()] == [source.name]
+
+
+def kind_config(kind: str, vocabulary: int = 700) -> dict[str, Any]:
+    """The settings of a small checkpoint with a language model of that kind, as the releases name them."""
+    template, text = KINDS[kind]
+    config = small_config(FORMS["the 2B's form, and biases"][0], {}, vocabulary)
+    sizes = {key: config["llm_config"][key] for key in (*SMALL, "num_attention_heads", "num_key_value_heads")}
+    own = {
+        "vocab_size": vocabulary,
+        "max_position_embeddings": 32768,
+        "rms_norm_eps": 1e-6,
+        "hidden_act": "silu",
+    }
+    config["llm_config"] = {"architectures": [kind], "rope_theta": 1000000, **own, **sizes, **text}
+    return {**config, "template": template}
+
+
+KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "InternLM2ForCausalLM": (
+        "internlm2-chat",
+        {"bias": False, "rope_scaling": {"type": "dynamic", "factor": 2.0}},
+    ),
+    "LlamaForCausalLM": ("Hermes-2", {"attention_bias": False, "rope_scaling": None}),
+    "Qwen2ForCausalLM": ("internvl2_5", {"use_sliding_window": False, "sliding_window": 32768}),
+    "Qwen3ForCausalLM": ("internvl2_5", {"head_dim": 32, "attention_bias": False}),
+    "Phi3ForCausalLM": (
+        "phi3-chat",
+        {
+            "original_max_position_embeddings": 512,
+            "sliding_window": 262144,
+            "num_key_value_heads": 4,
+            "rope_scaling": {
+                "type": "su",
+                "short_factor": [1.0 + number / 10 for number in range(8)],
+                "long_factor": [1.0 + 4 * number for number in range(8)],
+            },
+        },
+    ),
+}
+"""Language model -> its template, and what its config.json has besides sizes."""
+
+
+def write_kind(folder: Path, kind: str, **changes: Any) -> Path:
+    """A random checkpoint with a language model of that kind, and a tokenizer of the template's words."""
+    return write_tokenizer(write_official(folder, {**kind_config(kind), **changes}))
+
+
+def write_tokenizer(folder: Path) -> Path:
+    """Puts a byte-level tokenizer of 300 tokens, `<IMG_CONTEXT>` among them, beside a checkpoint's weights."""
+    special = [
+        "<s>",
+        "</s>",
+        "<img>",
+        "</img>",
+        "<IMG_CONTEXT>",
+        "<|im_start|>",
+        "<|im_end|>",
+        "<|endoftext|>",
+    ]
+    special += ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<ref>", "</ref>", "<box>", "</box>"]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE({letter: id_ for id_, letter in enumerate(alphabet)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder

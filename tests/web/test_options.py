@@ -14,7 +14,7 @@ from gradio_client import Client as AskClient
 from gradio_client.exceptions import AppError
 
 from internvl_demo.conversation.options import Options
-from internvl_demo.conversation.prompt import SYSTEM
+from internvl_demo.conversation.template import V1_5_SYSTEM
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.settings import Settings
 from internvl_demo.web.widgets.inspector.calls import ByServer, How, InProcess
@@ -187,7 +187,7 @@ def test_the_model_tells_what_may_be_chosen(me: Client) -> None:
         "top_p": {"default": 1.0, "least": 0.01, "most": 1, "fixed": False},
         "seed": {"default": None, "least": 0, "most": 2**31 - 1, "fixed": False},
         "repetition_penalty": {"default": 1.0, "least": 1, "most": 2, "fixed": False},
-        "system": {"default": SYSTEM, "most_chars": 4000, "fixed": False},
+        "system": {"default": V1_5_SYSTEM, "most_chars": 4000, "fixed": False},
     }
 
 

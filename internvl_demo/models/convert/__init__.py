@@ -1,12 +1,16 @@
-"""Convert a checkpoint between the official InternVL 1.5 format and `transformers`' own ("native") format.
+"""Convert a checkpoint between the official InternVL format and `transformers`' own ("native") format.
 
     official   InternVLChatModel: config.json with llm_config, fused `attn.qkv` and `wqkv`, `mlp1.*`
-    native     InternVLForConditionalGeneration: what `models/local/` loads, with no remote code
+    native     InternVLForConditionalGeneration: what `transformers` loads, with no remote code
 
-    config     config.json of both formats, and what makes a checkpoint an InternVL 1.5
+    config     config.json of both formats, and what makes a checkpoint an InternVL
+    decoders   the language models of the official format; `section` reads a part of a config.json
     weights    the table: every tensor's name and shape in both formats
     shards     safetensors on disk, read one tensor at a time and written one shard at a time
     tokens     the tokenizer; SentencePiece's tokenizer.model -> tokenizer.json
+
+`models/local/` reads the official format as it is, by the same tables: this is for who wants files. A native folder
+brings its template as chat_template.jinja.
 
 Names, shapes and dtypes are compared with the table before anything is written, and values are only moved:
 after a conversion there and back every tensor has the same bytes. The result appears under its name only when
@@ -19,7 +23,7 @@ configuration's class and the tokenizer, and has the model in C++. So a folder w
 without code; serve it with `--trust-remote-code` (for the configuration) and with
 `--chat-template assets/internvl15_template.json`. To load it with `transformers` alone, convert it back.
 
-Not here: quantised checkpoints, other language models than InternLM2, downloading.
+Not here: quantised checkpoints, downloading; and no other language model than InternLM2 is made official.
 """
 
 import json
@@ -34,13 +38,18 @@ import torch
 from safetensors import SafetensorError
 from transformers import InternVLConfig
 
-from internvl_demo.conversation.prompt import IMG_CONTEXT, STOP_STRINGS
+from internvl_demo.conversation.prompt import IMG_CONTEXT
+from internvl_demo.conversation.template import V1_5, Template
+from internvl_demo.conversation.template_files import jinja_of
 from internvl_demo.errors import CheckpointError, SetupError
 from internvl_demo.models.convert import configuration_internvl_chat
-from internvl_demo.models.convert.config import config_of_native, config_of_official, official_of, read_json
+from internvl_demo.models.convert.config import config_of_native, config_of_official, official_of
+from internvl_demo.models.convert.decoders import INTERNLM2, kind_of
+from internvl_demo.models.convert.section import Section, read_json
 from internvl_demo.models.convert.shards import ShardReader, ShardWriter
 from internvl_demo.models.convert.tokens import TokenizerFiles, read_tokenizer
 from internvl_demo.models.convert.weights import Weight, weights_of
+from internvl_demo.models.profiles.detect import profile_of
 
 Format = Literal["native", "official"]
 
@@ -80,7 +89,9 @@ def convert(
     tokenizer = read_tokenizer(source)
     config = config_of_official(raw, source) if to == "native" else config_of_native(raw, source)
     notes = _set_image_token(config, raw, tokenizer, source, image_token_id) if to == "native" else []
-    table = weights_of(config)
+    kind = kind_of(Section(raw, "", source).section("llm_config")) if to == "native" else INTERNLM2
+    table = weights_of(config, kind)
+    template = _template_of(raw, source, notes)
     reader = ShardReader(source)
     reader.check(_source_shapes(table, to))
     config.dtype = getattr(torch, reader.dtype())
@@ -89,7 +100,7 @@ def convert(
         writer = ShardWriter(folder, shard_bytes)
         for name, tensor in _target_tensors(table, reader, to):
             writer.add(name, tensor)
-        _write_config(config, tokenizer, folder, to)
+        _write_config(config, tokenizer, template, folder, to)
         return writer.finish()
 
     files = _write_whole(target, fill)
@@ -149,18 +160,32 @@ def _target_tensors(
             yield weight.official, weight.join([reader.get(name) for name in weight.native])
 
 
-def _write_config(config: InternVLConfig, tokenizer: TokenizerFiles | None, folder: Path, to: Format) -> None:
-    """Write config.json, generation_config.json, and the tokenizer's files if there are any."""
+def _template_of(raw: dict[str, Any], source: Path, notes: list[str]) -> Template:
+    """Return the source's template; V1.5's where nothing tells it, which is noted."""
+    jinja = source / "chat_template.jinja"
+    try:
+        found = profile_of(raw, source.name, jinja.read_text("utf-8") if jinja.is_file() else None)
+    except CheckpointError as error:
+        notes.append(f"{error.what} InternVL 1.5's is written.")
+        return V1_5
+    return found.template
+
+
+def _write_config(
+    config: InternVLConfig, tokenizer: TokenizerFiles | None, template: Template, folder: Path, to: Format
+) -> None:
+    """Write config.json, generation_config.json, the template, and the tokenizer's files if there are any."""
     if to == "native":
         config.architectures = ["InternVLForConditionalGeneration"]
         config.save_pretrained(folder)
+        (folder / "chat_template.jinja").write_text(jinja_of(template), "utf-8")
     else:
-        _write_json(folder / "config.json", official_of(config))
+        _write_json(folder / "config.json", official_of(config, template.system))
         ours = Path(configuration_internvl_chat.__file__)
         shutil.copyfile(ours, folder / ours.name)
     if tokenizer:
         (tokenizer if to == "native" else tokenizer.with_bos()).write(folder)
-        stops = [token for text in STOP_STRINGS if (token := tokenizer.id_of(text)) is not None]
+        stops = [token for text in template.ends if (token := tokenizer.id_of(text)) is not None]
         ids = {name: getattr(config.text_config, name) for name in ("bos_token_id", "pad_token_id")}
         _write_json(folder / "generation_config.json", {**ids, "eos_token_id": stops})
 

@@ -1,4 +1,4 @@
-"""Read and write config.json of both formats, and check that a checkpoint is an InternVL 1.5.
+"""Read and write config.json of both formats, and check that a checkpoint is an InternVL.
 
 Both are converted through `transformers`' InternVLConfig: an official config.json becomes one and is made from
 one. What it cannot express, or what the model's code here does not compute, is an error that names the setting.
@@ -6,139 +6,44 @@ Two defaults of `transformers` are not InternVL's and are always set: word embed
 the vision encoder normalises queries and keys. No weights here.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
-from transformers import InternVLConfig, InternVLVisionConfig, LlamaConfig
+from transformers import InternVLConfig, InternVLVisionConfig
 
+from internvl_demo.conversation.template import V1_5
 from internvl_demo.conversation.tiling import TILE_PX
 from internvl_demo.errors import CheckpointError
+from internvl_demo.models.convert.decoders import INTERNLM2, MOST_LAYERS, ROPES, decoder_of
+from internvl_demo.models.convert.section import Section
 
-LANGUAGE_MODEL = "InternLM2ForCausalLM"
 PIXEL_SHUFFLE = 0.5
 QK_NORM_EPS = 1e-6
 """What `transformers` normalises queries and keys with, whatever config.json says."""
 
-_MOST = 1 << 20
-_MOST_LAYERS = 1000
-_ROPES = ("dynamic", "linear")
 
+def config_of_official(
+    raw: dict[str, Any], source: Path, shuffles: tuple[str, ...] = ("v2",)
+) -> InternVLConfig:
+    """Convert an official config.json to an InternVLConfig, which lacks `image_token_id` and the dtype.
 
-class _Section:
-    """One object of a config.json, or a configuration as such an object; errors name the setting."""
-
-    def __init__(self, values: Any, name: str, source: Path):
-        self.values: dict[str, Any] = values if isinstance(values, dict) else {}
-        self.name, self.source = name, source
-
-    def get(self, key: str, default: Any = None) -> Any:
-        value = self.values.get(key)
-        return default if value is None else value
-
-    def section(self, key: str) -> "_Section":
-        if not isinstance(self.values.get(key), dict):
-            raise self._odd(key, "an object")
-        return _Section(self.values[key], f"{self.name}{key}.", self.source)
-
-    def size(self, key: str, default: int | None = None, most: int = _MOST) -> int:
-        value = self.get(key, default)
-        if type(value) is not int or not 1 <= value <= most:
-            raise self._odd(key, f"a number from 1 to {most}")
-        return value
-
-    def number(self, key: str, default: float) -> float:
-        value = self.get(key, default)
-        if type(value) not in (int, float) or not 0 < value < 1e12:
-            raise self._odd(key, "a positive number")
-        return float(value)
-
-    def token(self, key: str) -> int | None:
-        value = self.values.get(key)
-        return value if type(value) is int else None
-
-    def flag(self, key: str, default: bool) -> bool:
-        value = self.get(key, default)
-        if type(value) is not bool:
-            raise self._odd(key, "true or false")
-        return value
-
-    def must(self, key: str, *allowed: Any, default: Any = None) -> Any:
-        value = self.get(key, default)
-        if not any(type(value) is type(one) and value == one for one in allowed):
-            raise self._odd(key, " or ".join(repr(one) for one in allowed))
-        return value
-
-    def divides(self, key: str, by: str) -> None:
-        if self.size(key) % self.size(by):
-            raise self._odd(key, f"a multiple of {by}, which is {self.size(by)}")
-
-    def _odd(self, key: str, wanted: str) -> CheckpointError:
-        found = repr(self.values[key])[:80] if self.values.get(key) is not None else "missing"
-        return CheckpointError(
-            f"{self.source} is not a checkpoint of InternVL 1.5 that can be converted: "
-            f"{self.name}{key} in its config.json is {found}; it must be {wanted}.",
-            "Use an InternVL-Chat-V1-5 or Mini-InternVL-Chat-2B-V1-5 checkpoint, or one fine-tuned from it.",
-        )
-
-
-def read_json(folder: Path, name: str) -> dict[str, Any]:
-    """Read a JSON object from a file. Raises CheckpointError when it is missing or not an object."""
-    try:
-        values = json.loads((folder / name).read_text("utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{folder} holds no {name}.", "Name the directory that holds the checkpoint."
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(
-            f"{folder / name} cannot be read: {reason}.", "Download or copy it again."
-        ) from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{folder / name} is no JSON object.", "Download or copy it again.")
-    return values
-
-
-def config_of_official(raw: dict[str, Any], source: Path) -> InternVLConfig:
-    """Convert an official config.json to an InternVLConfig, which lacks `image_token_id` and the dtype."""
-    top = _Section(raw, "", source)
+    shuffles: the versions of the pixel shuffle that the caller computes; `transformers` has v2 alone.
+    """
+    top = Section(raw, "", source)
     if raw.get("model_type") == "internvl":
         raise CheckpointError(
             f"{source} is in transformers' format already.",
             "Load it as it is with --checkpoint, or make the official format of it with --to official.",
         )
     top.must("architectures", ["InternVLChatModel"])
-    top.must("ps_version", "v2")
+    top.must("ps_version", *shuffles)
     top.must("select_layer", -1, default=-1)
     top.must("downsample_ratio", PIXEL_SHUFFLE, default=PIXEL_SHUFFLE)
     top.must("force_image_size", TILE_PX, default=TILE_PX)
     vision = top.section("vision_config")
-    text = top.section("llm_config")
-    text.must("architectures", [LANGUAGE_MODEL])
-    text.must("hidden_act", "silu", default="silu")
-    text.divides("hidden_size", "num_attention_heads")
-    text.divides("num_attention_heads", "num_key_value_heads")
-    llama = LlamaConfig(
-        vocab_size=text.size("vocab_size"),
-        hidden_size=text.size("hidden_size"),
-        intermediate_size=text.size("intermediate_size"),
-        num_hidden_layers=text.size("num_hidden_layers", most=_MOST_LAYERS),
-        num_attention_heads=text.size("num_attention_heads"),
-        num_key_value_heads=text.size("num_key_value_heads"),
-        head_dim=text.size("hidden_size") // text.size("num_attention_heads"),
-        max_position_embeddings=text.size("max_position_embeddings", most=1 << 24),
-        rms_norm_eps=text.number("rms_norm_eps", 1e-6),
-        rope_parameters=_rope_of_official(text),
-        attention_bias=text.flag("bias", True),
-        bos_token_id=text.token("bos_token_id"),
-        eos_token_id=text.token("eos_token_id"),
-        pad_token_id=text.token("pad_token_id"),
-        tie_word_embeddings=False,
-    )
     config = InternVLConfig(
         vision_config=_vision_of_official(vision),
-        text_config=llama,
+        text_config=decoder_of(top.section("llm_config")),
         downsample_ratio=PIXEL_SHUFFLE,
         tie_word_embeddings=False,
     )
@@ -148,7 +53,7 @@ def config_of_official(raw: dict[str, Any], source: Path) -> InternVLConfig:
 
 def config_of_native(raw: dict[str, Any], source: Path) -> InternVLConfig:
     """Read a native config.json as an InternVLConfig; check that the official format can express it."""
-    top = _Section(raw, "", source)
+    top = Section(raw, "", source)
     if raw.get("architectures") == ["InternVLChatModel"]:
         raise CheckpointError(
             f"{source} is in the official format already.", "Leave out --to official to convert it."
@@ -162,7 +67,7 @@ def config_of_native(raw: dict[str, Any], source: Path) -> InternVLConfig:
         raise CheckpointError(
             f"config.json in {source} cannot be read: {reason}.", "Download or copy it again."
         ) from error
-    top = _Section(config.to_dict(), "", source)
+    top = Section(config.to_dict(), "", source)
     top.must("downsample_ratio", PIXEL_SHUFFLE)
     top.must("projector_hidden_act", "gelu")
     top.must("vision_feature_layer", -1)
@@ -174,7 +79,7 @@ def config_of_native(raw: dict[str, Any], source: Path) -> InternVLConfig:
     text.divides("hidden_size", "num_attention_heads")
     text.divides("num_attention_heads", "num_key_value_heads")
     text.must("head_dim", config.text_config.hidden_size // config.text_config.num_attention_heads)
-    text.section("rope_parameters").must("rope_type", "default", *_ROPES)
+    text.section("rope_parameters").must("rope_type", "default", *ROPES)
     vision.must("hidden_act", "gelu")
     vision.must("norm_type", "rms_norm", "layer_norm")
     vision.must("use_mask_token", False)
@@ -187,8 +92,11 @@ def config_of_native(raw: dict[str, Any], source: Path) -> InternVLConfig:
     return config
 
 
-def official_of(config: InternVLConfig) -> dict[str, Any]:
-    """Convert an InternVLConfig to config.json in the official format, which names its dtype in three places."""
+def official_of(config: InternVLConfig, system: str) -> dict[str, Any]:
+    """Convert an InternVLConfig to config.json in the official format, which names its dtype in three places.
+
+    system: the model's own system prompt.
+    """
     vision, text, rope = config.vision_config, config.text_config, config.text_config.rope_parameters
     dtype = str(config.dtype).removeprefix("torch.")
     scaling = (
@@ -199,7 +107,8 @@ def official_of(config: InternVLConfig) -> dict[str, Any]:
         "auto_map": {"AutoConfig": "configuration_internvl_chat.InternVLChatConfig"},
         "model_type": "internvl_chat",
         "torch_dtype": dtype,
-        "template": "internlm2-chat",
+        "template": V1_5.name,
+        "system_message": system,
         "ps_version": "v2",
         "select_layer": -1,
         "downsample_ratio": config.downsample_ratio,
@@ -230,7 +139,7 @@ def official_of(config: InternVLConfig) -> dict[str, Any]:
             "hidden_act": "gelu",
         },
         "llm_config": {
-            "architectures": [LANGUAGE_MODEL],
+            "architectures": [INTERNLM2],
             "model_type": "internlm2",
             "torch_dtype": dtype,
             "vocab_size": text.vocab_size,
@@ -253,7 +162,7 @@ def official_of(config: InternVLConfig) -> dict[str, Any]:
     }
 
 
-def _vision_of_official(vision: _Section) -> InternVLVisionConfig:
+def _vision_of_official(vision: Section) -> InternVLVisionConfig:
     vision.must("image_size", TILE_PX)
     vision.must("hidden_act", "gelu", default="gelu")
     vision.divides("hidden_size", "num_attention_heads")
@@ -266,7 +175,7 @@ def _vision_of_official(vision: _Section) -> InternVLVisionConfig:
     return InternVLVisionConfig(
         hidden_size=vision.size("hidden_size"),
         intermediate_size=vision.size("intermediate_size"),
-        num_hidden_layers=vision.size("num_hidden_layers", most=_MOST_LAYERS),
+        num_hidden_layers=vision.size("num_hidden_layers", most=MOST_LAYERS),
         num_attention_heads=vision.size("num_attention_heads"),
         num_channels=vision.must("num_channels", 3, default=3),
         image_size=TILE_PX,
@@ -276,12 +185,3 @@ def _vision_of_official(vision: _Section) -> InternVLVisionConfig:
         norm_type=vision.must("norm_type", "rms_norm", "layer_norm", default="rms_norm"),
         layer_norm_eps=vision.number("layer_norm_eps", 1e-6),
     )
-
-
-def _rope_of_official(text: _Section) -> dict[str, Any]:
-    rope: dict[str, Any] = {"rope_type": "default", "rope_theta": text.number("rope_theta", 10_000)}
-    if text.get("rope_scaling"):
-        scaling = text.section("rope_scaling")
-        rope["rope_type"] = scaling.must("type", *_ROPES)
-        rope["factor"] = scaling.number("factor", 1)
-    return rope

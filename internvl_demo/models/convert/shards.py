@@ -16,12 +16,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from internvl_demo.errors import CheckpointError
-from internvl_demo.models.convert.config import read_json
+from internvl_demo.models.convert.section import read_json
 
 INDEX = "model.safetensors.index.json"
 WHOLE = "model.safetensors"
 DTYPES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
 """What weights may be stored as: safetensors' name -> torch's."""
+
+_MAPPED_BYTES = 1 << 28
+"""What is read of a file before it is opened anew: until then pages that were read count as the process's memory."""
 
 _AGAIN = "Download or copy the checkpoint again."
 _NAMED = 3
@@ -45,6 +48,7 @@ class ShardReader:
         self.folder = folder
         self._held: dict[str, _Held] = {}
         self._open: tuple[Path, Any] | None = None
+        self._mapped_bytes = 0
         for file in _files(folder):
             self._read_header(file)
 
@@ -90,13 +94,14 @@ class ShardReader:
     def get(self, name: str) -> torch.Tensor:
         """Read one tensor. Raises CheckpointError when its file can no longer be read."""
         file = self._held[name].file
-        if self._open is None or self._open[0] != file:
+        if self._open is None or self._open[0] != file or self._mapped_bytes > _MAPPED_BYTES:
             self._open = None  # the old file is closed before the next is opened
-            self._open = (file, _open_file(file))
+            self._open, self._mapped_bytes = (file, _open_file(file)), 0
         try:
             tensor: torch.Tensor = self._open[1].get_tensor(name)
         except SafetensorError as error:
             raise _unreadable(file, error) from error
+        self._mapped_bytes += tensor.nbytes
         return tensor
 
     def _read_header(self, file: Path) -> None:

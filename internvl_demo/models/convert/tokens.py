@@ -20,10 +20,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, processors
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from transformers import Qwen2Tokenizer
 
 from internvl_demo.errors import CheckpointError
-from internvl_demo.models.convert.config import read_json
+from internvl_demo.models.convert.section import read_json
 
 _SPACE = "\u2581"
 _ROLES = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "</s>"}
@@ -40,9 +41,13 @@ class TokenizerFiles:
     json: str
     settings: Mapping[str, Any]
 
+    def tokenizer(self) -> Tokenizer:
+        """Return the tokenizer itself."""
+        return Tokenizer.from_str(self.json)
+
     def id_of(self, token: str) -> int | None:
         """Return the id of a token, or None if there is no such token."""
-        found: int | None = Tokenizer.from_str(self.json).token_to_id(token)
+        found: int | None = self.tokenizer().token_to_id(token)
         return found
 
     def with_bos(self) -> "TokenizerFiles":
@@ -73,8 +78,14 @@ def read_tokenizer(folder: Path) -> TokenizerFiles | None:
             text = fast.read_text("utf-8")
             tokenizer = Tokenizer.from_str(text)
         elif pieces.is_file():
-            tokenizer = _of_sentencepiece(pieces.read_bytes(), _added_tokens(folder, settings))
+            anew = settings.get("legacy") is False
+            tokenizer = _of_sentencepiece(pieces.read_bytes(), _added_tokens(folder, settings), anew)
+            if settings.get("add_bos_token") is False:
+                tokenizer.post_processor = None
             text = tokenizer.to_str(pretty=True)
+        elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+            text = Qwen2Tokenizer.from_pretrained(folder).backend_tokenizer.to_str(pretty=True)
+            tokenizer = Tokenizer.from_str(text)
         else:
             return None
     except CheckpointError:
@@ -108,8 +119,13 @@ def _added_tokens(folder: Path, settings: Mapping[str, Any]) -> dict[int, AddedT
         for content, id_ in read_json(folder, "added_tokens.json").items():
             added_tokens[int(id_)] = AddedToken(content, normalized=False, special=True)
     for id_, token in (settings.get("added_tokens_decoder") or {}).items():
-        special = bool(token.get("special", True))
-        added_tokens[int(id_)] = AddedToken(token["content"], normalized=False, special=special)
+        added_tokens[int(id_)] = AddedToken(
+            token["content"],
+            normalized=False,
+            special=bool(token.get("special", True)),
+            lstrip=bool(token.get("lstrip", False)),
+            rstrip=bool(token.get("rstrip", False)),
+        )
     return added_tokens
 
 
@@ -142,8 +158,12 @@ class _SentencePiece:
     single_spaces: bool = True
 
 
-def _of_sentencepiece(data: bytes, added_tokens: Mapping[int, AddedToken]) -> Tokenizer:
-    """Convert a tokenizer.model, and the names that the checkpoint gives to some ids, to a fast tokenizer."""
+def _of_sentencepiece(data: bytes, added_tokens: Mapping[int, AddedToken], once: bool = False) -> Tokenizer:
+    """Convert a tokenizer.model, and the names that the checkpoint gives to some ids, to a fast tokenizer.
+
+    once: whether a vocabulary that puts a space before a text does so at its very beginning alone, as newer versions
+    of Llama's tokenizer do (`legacy` false), and not after every control token.
+    """
     model = _parse(data)
     names = [
         added_tokens[id_].content if id_ in added_tokens else piece.text
@@ -163,10 +183,15 @@ def _of_sentencepiece(data: bytes, added_tokens: Mapping[int, AddedToken]) -> To
             byte_fallback=True,
         )
     )
+    if once and model.prefix_space:
+        model = replace(model, prefix_space=False)
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(_SPACE, prepend_scheme="first", split=False)
+        strip = [decoders.Strip(" ", 1, 0)]
+    else:
+        strip = [decoders.Strip(" ", 1, 0)] if model.prefix_space else []
     tokenizer.normalizer = normalizers.Sequence(list(_normalizers(model)))
-    spaces = [decoders.Strip(" ", 1, 0)] if model.prefix_space else []
     tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), *spaces]
+        [decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), *strip]
     )
     for id_, token in sorted({**_own_tokens(model), **added_tokens}.items()):
         tokenizer.add_tokens([token])

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import torch
 from transformers import InternVLConfig
 
+from internvl_demo.models.convert.decoders import INTERNLM2
+
 Shape = tuple[int, ...]
 
 
@@ -54,9 +56,13 @@ class Weight:
         return tensor.reshape(self.groups, -1, *tensor.shape[1:])
 
 
-def weights_of(config: InternVLConfig) -> list[Weight]:
-    """Return every tensor of a checkpoint with this configuration, in the order of computing."""
-    return [*_vision(config), *_projector(config), *_text(config)]
+def weights_of(config: InternVLConfig, kind: str = INTERNLM2) -> list[Weight]:
+    """Return every tensor of a checkpoint with this configuration, in the order of computing.
+
+    kind: the architecture of the official language model. All but InternLM2's are named as in `transformers`.
+    """
+    text = _internlm2(config) if kind == INTERNLM2 else _as_native(config)
+    return [*_vision(config), *_projector(config), *text]
 
 
 def _vision(config: InternVLConfig) -> Iterator[Weight]:
@@ -96,7 +102,7 @@ def _projector(config: InternVLConfig) -> Iterator[Weight]:
     yield from _linear("mlp1.3", f"{ours}.linear_2", width, width)
 
 
-def _text(config: InternVLConfig) -> Iterator[Weight]:
+def _internlm2(config: InternVLConfig) -> Iterator[Weight]:
     text = config.text_config
     width, inner, groups = text.hidden_size, text.intermediate_size, text.num_key_value_heads
     keys = width // text.num_attention_heads * groups
@@ -118,6 +124,45 @@ def _text(config: InternVLConfig) -> Iterator[Weight]:
         yield _same(f"{here}.feed_forward.w2.weight", f"{here}.mlp.down_proj.weight", width, inner)
     yield _same(f"{model}.norm.weight", f"{model}.norm.weight", width)
     yield _same("language_model.output.weight", "language_model.lm_head.weight", text.vocab_size, width)
+
+
+def _as_native(config: InternVLConfig) -> Iterator[Weight]:
+    text = config.text_config
+    width, inner = text.hidden_size, text.intermediate_size
+    head = getattr(text, "head_dim", None) or width // text.num_attention_heads
+    queries, keys = head * text.num_attention_heads, head * text.num_key_value_heads
+    bias = text.model_type == "qwen2" or getattr(text, "attention_bias", False)
+
+    def own(name: str, *shape: int) -> Weight:
+        return _same(name, name, *shape)
+
+    model = "language_model.model"
+    yield own(f"{model}.embed_tokens.weight", text.vocab_size, width)
+    for layer in range(text.num_hidden_layers):
+        here = f"{model}.layers.{layer}"
+        yield own(f"{here}.input_layernorm.weight", width)
+        if text.model_type == "phi3":
+            yield own(f"{here}.self_attn.qkv_proj.weight", queries + 2 * keys, width)
+        else:
+            for part, rows in (("q", queries), ("k", keys), ("v", keys)):
+                yield own(f"{here}.self_attn.{part}_proj.weight", rows, width)
+                if bias:
+                    yield own(f"{here}.self_attn.{part}_proj.bias", rows)
+        if text.model_type == "qwen3":
+            yield own(f"{here}.self_attn.q_norm.weight", head)
+            yield own(f"{here}.self_attn.k_norm.weight", head)
+        yield own(f"{here}.self_attn.o_proj.weight", width, queries)
+        if bias and text.model_type == "llama":
+            yield own(f"{here}.self_attn.o_proj.bias", width)
+        yield own(f"{here}.post_attention_layernorm.weight", width)
+        if text.model_type == "phi3":
+            yield own(f"{here}.mlp.gate_up_proj.weight", 2 * inner, width)
+        else:
+            yield own(f"{here}.mlp.gate_proj.weight", inner, width)
+            yield own(f"{here}.mlp.up_proj.weight", inner, width)
+        yield own(f"{here}.mlp.down_proj.weight", width, inner)
+    yield own(f"{model}.norm.weight", width)
+    yield own("language_model.lm_head.weight", text.vocab_size, width)
 
 
 def _same(official: str, native: str, *shape: int) -> Weight:

@@ -15,14 +15,12 @@ Not measured on a GPU yet: `bench turbomind` does that.
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from internvl_demo.errors import SetupError
+from internvl_demo.models.profiles.shape import CacheFormat, Shape
 
 GIB = 2**30
-
-CacheFormat = Literal["auto", "int8"]
-"""The KV cache as computed (16 bits), or quantised to 8 (LMDeploy's --quant-policy 8)."""
 
 TEXT_TOKENS = 2204
 """Text of a conversation, besides its image: a system prompt, some ten questions and answers."""
@@ -41,85 +39,6 @@ _USABLE = 0.975
 _MEMORY = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,3})?)\s?(gi?b?|mi?b?|)", re.IGNORECASE | re.ASCII)
 _MOST_GB = 1024
 """More than a card has; a larger number without a unit is MiB."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Layers and widths of an InternVL 1.5. The defaults are the 26B's."""
-
-    vit_layers: int = 45
-    vit_width: int = 3200
-    vit_heads: int = 25
-    vit_mlp: int = 12_800
-    patch_px: int = 14
-    layers: int = 48
-    width: int = 6144
-    heads: int = 48
-    kv_heads: int = 8
-    mlp: int = 16_384
-    vocabulary: int = 92_553
-    context: int = 32_768
-
-    @property
-    def head_width(self) -> int:
-        """Width of one attention head of the decoder."""
-        return self.width // self.heads
-
-    @property
-    def tokens_per_tile(self) -> int:
-        """Visual tokens of one tile: 448 pixels a side, 2 x 2 patches joined by pixel shuffle."""
-        return (448 // self.patch_px // 2) ** 2
-
-    @property
-    def vit_attention(self) -> int:
-        """Parameters of the vision encoder's attention matrices."""
-        return self.vit_layers * 4 * self.vit_width**2
-
-    @property
-    def vit(self) -> int:
-        """Parameters of the vision encoder."""
-        width, patches = self.vit_width, (448 // self.patch_px) ** 2
-        vectors = 9 * width + self.vit_mlp  # biases, norms of the layer, of queries and keys, layer scales
-        layer = 4 * width**2 + 2 * width * self.vit_mlp - width + vectors
-        return self.vit_layers * layer + 3 * self.patch_px**2 * width + width + (patches + 2) * width
-
-    @property
-    def connector(self) -> int:
-        """Parameters of the MLP between vision encoder and decoder: a norm and two layers."""
-        wide = 4 * self.vit_width
-        return 2 * wide + (wide + 1) * self.width + (self.width + 1) * self.width
-
-    @property
-    def matrices(self) -> int:
-        """Parameters of the decoder's layers without norms: what AWQ stores in 4 bits."""
-        kept = (self.heads + 2 * self.kv_heads) * self.head_width * self.width
-        return self.layers * (kept + self.heads * self.head_width * self.width + 3 * self.width * self.mlp)
-
-    @property
-    def decoder(self) -> int:
-        """Parameters of the decoder."""
-        return self.matrices + (2 * self.layers + 1 + 2 * self.vocabulary) * self.width
-
-    @property
-    def parameters(self) -> int:
-        """Parameters of the whole model."""
-        return self.vit + self.connector + self.decoder
-
-    def weights_bytes(self, awq: bool) -> float:
-        """Return the size of the weights: 2 bytes each.
-
-        With AWQ those of `matrices` take 4 bits, and a scale (16 bits) and a zero (4 bits) for every 128.
-        """
-        saved = self.matrices * (2 - 0.5 - 2.5 / 128) if awq else 0.0
-        return 2 * self.parameters - saved
-
-    def token_bytes(self, kv: CacheFormat) -> int:
-        """Return the KV cache's size for one token.
-
-        With int8 a value is one byte, and each head adds a scale and a zero (16 bits each).
-        """
-        vectors = 2 * self.layers * self.kv_heads
-        return vectors * (self.head_width + 4) if kv == "int8" else vectors * self.head_width * 2
 
 
 V1_5 = Shape()

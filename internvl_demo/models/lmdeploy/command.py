@@ -17,10 +17,10 @@ The key is no argument: everybody on a machine can read the arguments of everybo
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from internvl_demo.errors import SetupError
-from internvl_demo.models.lmdeploy.capacity import V1_5, CacheFormat, Capacity, Shape
+from internvl_demo.models.lmdeploy.capacity import V1_5, Capacity
+from internvl_demo.models.profiles.shape import CacheFormat, Shape, shape_of
 from internvl_demo.settings import Settings, asset
 
 MODEL_NAME = "internvl-chat-v1-5"
@@ -100,25 +100,6 @@ def value_of(arguments: tuple[str, ...], flag: str) -> str | None:
         elif argument.startswith(f"{flag}="):
             found = argument.removeprefix(f"{flag}=")
     return found
-
-
-def shape_of(config: dict[str, Any]) -> Shape:
-    """Return the shape in a checkpoint's config.json (official format). Raises KeyError, TypeError, ValueError."""
-    vision, text = config["vision_config"], config["llm_config"]
-    return Shape(
-        vit_layers=int(vision["num_hidden_layers"]),
-        vit_width=int(vision["hidden_size"]),
-        vit_heads=int(vision["num_attention_heads"]),
-        vit_mlp=int(vision["intermediate_size"]),
-        patch_px=int(vision["patch_size"]),
-        layers=int(text["num_hidden_layers"]),
-        width=int(text["hidden_size"]),
-        heads=int(text["num_attention_heads"]),
-        kv_heads=int(text["num_key_value_heads"]),
-        mlp=int(text["intermediate_size"]),
-        vocabulary=int(text["vocab_size"]),
-        context=int(text["max_position_embeddings"]),
-    )
 
 
 def _shape_at(directory: Path) -> Shape:

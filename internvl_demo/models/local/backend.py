@@ -1,4 +1,4 @@
-"""Answer in this process, with any InternVL checkpoint in `transformers`' format.
+"""Answer in this process, with any InternVL checkpoint that `loading` reads.
 
     conversation -> prompt segments -> prompt tokens -> (what the cache lacks) -> vision encoder, prefill -> tokens
 
@@ -12,7 +12,6 @@ Not here: batching of several conversations; whoever needs it runs a server.
 
 import asyncio
 import contextvars
-import importlib.util
 import threading
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -22,15 +21,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer, DynamicCache, InternVLForConditionalGeneration, PreTrainedConfig
-from transformers.utils import logging as transformers_logging
+from transformers import DynamicCache
 
 from internvl_demo.conversation.options import Options
-from internvl_demo.conversation.prompt import STOP_STRINGS, ImageSlot, prompt_segments
+from internvl_demo.conversation.prompt import ImageSlot, prompt_segments
 from internvl_demo.conversation.tiling import crop_tiles, pixel_values, plan_tiles
 from internvl_demo.conversation.turns import Conversation
-from internvl_demo.errors import BackendError, CheckpointError, ContextError, DemoError, SetupError
+from internvl_demo.errors import BackendError, ContextError, DemoError
 from internvl_demo.models.base import Backend, FinishReason, ModelInfo, Piece, Usage
+from internvl_demo.models.local.device import device_of
+from internvl_demo.models.local.loading import load
+from internvl_demo.models.local.official import Progress
+from internvl_demo.models.local.rope import PromptRope
 from internvl_demo.models.local.sampling import chooser
 from internvl_demo.models.local.steps import StepReader, can_step
 
@@ -48,10 +50,11 @@ PromptToken = int | tuple[str, int, int]
 
 @dataclass
 class _Kept:
-    """The prompt tokens that a conversation's KV cache holds, and the cache."""
+    """The prompt tokens that a conversation's KV cache holds, and the cache. `long`: by which RoPE factors."""
 
     tokens: list[PromptToken]
     cache: DynamicCache
+    long: bool = False
 
 
 class Stopped(Exception):
@@ -61,27 +64,38 @@ class Stopped(Exception):
 class LocalBackend(Backend):
     """Answer with a checkpoint in this process."""
 
-    def __init__(self, checkpoint: str, device: str = "auto"):
+    def __init__(
+        self,
+        checkpoint: str,
+        device: str = "auto",
+        *,
+        name: str = "",
+        profile: str | None = None,
+        progress: Progress = lambda _: None,
+    ):
         """Load `checkpoint`, a directory or hub id. Raises CheckpointError when it is no InternVL checkpoint.
 
+        name: how the model is called (default: the last part of `checkpoint`). profile: a checkpoint of the family
+        whose template it has, where its own files do not tell. progress: is told how much is loaded, from 0 to 1.
         Raises SetupError when this machine has no such device.
         """
-        self.name = Path(checkpoint).name
-        self.device = _device(device)
-        self.model, self.tokenizer = _load(checkpoint, self.device)
+        self.name = Path(name or checkpoint).name
+        self.device = device_of(device)
+        loaded = load(checkpoint, self.device, name, profile, progress)
+        self.model, self.tokenizer, self.profile = loaded.model, loaded.tokenizer, loaded.profile
         config = self.model.config
         side = config.vision_config.image_size[0] // config.vision_config.patch_size[0]
         self.tokens_per_tile = int(side * config.downsample_ratio) ** 2
         self.context_length: int = config.text_config.max_position_embeddings
-        self.stop_ids = _stop_ids(self.tokenizer)
-        self.has_bos = "<s>" in self.tokenizer.get_vocab()
+        self.stop_ids = _stop_ids(self.tokenizer, self.profile.template.ends)
+        self._rope = PromptRope(self.model.model.language_model)
         self._steps = StepReader(self.model) if can_step(self.model) else None
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
 
     async def describe(self) -> ModelInfo:
         """Return the model's name, tokens per tile and context length, as loaded."""
-        return ModelInfo(self.name, self.tokens_per_tile, self.context_length)
+        return ModelInfo(self.name, self.tokens_per_tile, self.context_length, self.profile)
 
     def count_text(self, text: str) -> int:
         """Return how many tokens a piece of a prompt takes."""
@@ -159,6 +173,7 @@ class LocalBackend(Backend):
                 most=self.context_length,
             )
         kept = self._recall(conversation.id, prompt, slots)
+        self._rope.choose(len(prompt))
         cached = len(kept.tokens)
         embedded, encoded = self._embed(prompt, slots, cached, stop)
         logits = self._prefill(kept, prompt, embedded, stop)
@@ -189,7 +204,7 @@ class LocalBackend(Backend):
         """Return the prompt token by token, and each image by the place of its first token."""
         prompt: list[PromptToken] = []
         slots: dict[int, ImageSlot] = {}
-        for segment in prompt_segments(conversation, system):
+        for segment in prompt_segments(conversation, system, self.profile.template):
             if isinstance(segment, ImageSlot):
                 slots[len(prompt)] = segment
                 image = segment.attachment
@@ -200,8 +215,7 @@ class LocalBackend(Backend):
         return prompt, slots
 
     def _ids(self, text: str) -> list[int]:
-        known = text if self.has_bos else text.removeprefix("<s>")
-        ids: list[int] = self.tokenizer(known, add_special_tokens=False)["input_ids"]
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
     def _recall(self, conversation_id: str, prompt: list[PromptToken], slots: dict[int, ImageSlot]) -> _Kept:
@@ -210,9 +224,9 @@ class LocalBackend(Backend):
         The crop never falls inside an image, and the last token of the prompt is always read anew: its logits say
         what follows.
         """
-        kept = self._kept.pop(conversation_id, None) or _Kept(
-            [], DynamicCache(config=self.model.config.text_config)
-        )
+        kept, long = self._kept.pop(conversation_id, None), self._rope.is_long(len(prompt))
+        if kept is None or kept.long != long:
+            kept = _Kept([], DynamicCache(config=self.model.config.text_config), long)
         self._kept[conversation_id] = kept
         common = 0
         for old, new in zip(kept.tokens, prompt[:-1], strict=False):
@@ -269,6 +283,7 @@ class LocalBackend(Backend):
     def _step(self, kept: _Kept, token: int) -> torch.Tensor:
         """Read one token into the cache; return the logits (vocabulary,) of the next."""
         kept.tokens.append(token)
+        self._rope.choose(len(kept.tokens))
         if self._steps:
             return self._steps.read(token, kept.cache)
         return self._logits(self._read(kept, input_ids=torch.tensor([[token]], device=self.device)))
@@ -325,60 +340,7 @@ def _check(stop: threading.Event) -> None:
         raise Stopped
 
 
-def _stop_ids(tokenizer: Any) -> set[int]:
+def _stop_ids(tokenizer: Any, ends: tuple[str, ...]) -> set[int]:
     vocabulary = tokenizer.get_vocab()
-    ids = {vocabulary[text] for text in STOP_STRINGS if text in vocabulary}
+    ids = {vocabulary[text] for text in ends if text in vocabulary}
     return ids | ({tokenizer.eos_token_id} if tokenizer.eos_token_id is not None else set())
-
-
-def _device(name: str) -> torch.device:
-    """Return the device of that name; `auto` is a GPU if there is one. Raises SetupError."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise SetupError(
-            f"This machine cannot compute on {name!r}.",
-            "Set --device (INTERNVL_DEVICE) to cpu, cuda or auto.",
-        ) from error
-    return device
-
-
-def _load(checkpoint: str, device: torch.device) -> tuple[InternVLForConditionalGeneration, Any]:
-    """Load the model, ready to answer, and its tokenizer."""
-    here = Path(checkpoint)
-    if here.is_dir() and not (here / "config.json").is_file():
-        raise CheckpointError(
-            f"{checkpoint} holds no config.json.", "Name the directory that holds the checkpoint."
-        )
-    transformers_logging.disable_progress_bar()
-    flash = device.type == "cuda" and importlib.util.find_spec("flash_attn") is not None
-    try:
-        kind = PreTrainedConfig.get_config_dict(checkpoint)[0].get("model_type")
-        if kind == "internvl_chat":
-            raise CheckpointError(
-                f"{checkpoint} is in the official format, which needs its own code to run.",
-                "Download it and convert it first: python -m internvl_demo convert DIR NEW.",
-            )
-        if kind != "internvl":
-            raise CheckpointError(
-                f"{checkpoint} is a checkpoint of the kind {kind!r}.",
-                "Use an InternVL checkpoint in transformers' format; on the hub their names end in -HF.",
-            )
-        model = InternVLForConditionalGeneration.from_pretrained(
-            checkpoint,
-            dtype=torch.bfloat16 if device.type == "cuda" else torch.float32,
-            attn_implementation="flash_attention_2" if flash else "sdpa",
-        )
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
-    except CheckpointError:
-        raise
-    except Exception as error:  # transformers raises OSError, ValueError, KeyError, safetensors errors ...
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(
-            f"The checkpoint {checkpoint} cannot be loaded: {reason}",
-            "Name a directory, or a hub id that this machine can reach, with --checkpoint.",
-        ) from error
-    return model.to(device).eval(), tokenizer

@@ -10,15 +10,16 @@ A mark may be cut anywhere: what may be the beginning of one is kept until the n
 
 from typing import Literal
 
-from internvl_demo.conversation.prompt import STOP_STRINGS
+from internvl_demo.conversation.template import V1_5
 
 _OPENING, _CLOSING = "<think>", "</think>"
 
 
 class Asides:
-    """Divides one answer. `stopped`: a stop string has come; what follows it belongs to nobody."""
+    """Divides one answer. `stopped`: one of the `ends` has come; what follows it belongs to nobody."""
 
-    def __init__(self) -> None:
+    def __init__(self, ends: tuple[str, ...] = V1_5.ends) -> None:
+        self._ends = ends
         self.stopped = False
         self._held = ""
         self._place: Literal["start", "thinking", "gap", "answer"] = "start"
@@ -57,14 +58,14 @@ class Asides:
             self._place = "answer" if self._held else "gap"
             return bool(self._held)
         if self._place == "thinking":
-            part, mark = self._until((_CLOSING, *STOP_STRINGS))
+            part, mark = self._until((_CLOSING, *self._ends))
             thinking.append(part)
             if mark == _CLOSING:
                 self._place = "gap"
         else:
-            part, mark = self._until(STOP_STRINGS)
+            part, mark = self._until(self._ends)
             answer.append(part)
-        self.stopped = mark in STOP_STRINGS
+        self.stopped = mark in self._ends
         return bool(mark)
 
     def _until(self, marks: tuple[str, ...]) -> tuple[str, str]:

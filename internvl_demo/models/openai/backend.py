@@ -45,6 +45,7 @@ from internvl_demo.models.openai.errors import (
     unwell,
 )
 from internvl_demo.models.openai.watchdog import SilenceLimits, Watchdog
+from internvl_demo.models.profiles import Profile, served_profile
 
 TOKENS_PER_TILE = 256
 """Of InternVL 1.5: 448-pixel tiles, 14-pixel patches, pixel shuffle by 2."""
@@ -68,7 +69,8 @@ class ServerBackend(Backend):
     """A model behind an OpenAI-compatible server.
 
     endpoint: `http(s)://host[:port][/path]`, with or without `/v1`; api_key: None where the server wants
-    none; model: None for the first that the server offers; dialect: None for what the server says it is.
+    none; model: None for the first that the server offers; dialect: None for what the server says it is; profile:
+    None for that of the model's name.
     Raises SetupError on an endpoint or key that cannot be one, and on a proxy or certificates that cannot be used.
     """
 
@@ -81,11 +83,13 @@ class ServerBackend(Backend):
         dialect: Dialect | None = None,
         tokens_per_tile: int = TOKENS_PER_TILE,
         limits: SilenceLimits | None = None,
+        profile: Profile | None = None,
     ):
         self._endpoint = base_url(endpoint)
         self._model = model
         self._dialect = dialect
         self._tokens_per_tile = tokens_per_tile
+        self._profile = profile
         self._limits = limits or SilenceLimits()
         self._card: Card | None = None
         self._late = 0
@@ -100,7 +104,7 @@ class ServerBackend(Backend):
             raise
         except Exception as error:
             raise as_our_error(error, self._endpoint) from error
-        return ModelInfo(card["id"], self._tokens_per_tile, _context_length(card))
+        return ModelInfo(card["id"], self._tokens_per_tile, _context_length(card), self._profile_of(card))
 
     async def stream(self, conversation: Conversation, options: Options) -> AsyncGenerator[Piece, None]:
         """Answer the last question: yield text, then one Usage. Raises BackendError, ContextError, PhotoError.
@@ -147,12 +151,14 @@ class ServerBackend(Backend):
 
     async def _ask(self, conversation: Conversation, options: Options) -> AsyncGenerator[Piece, None]:
         """Send one request and read its answer. Raises whatever happens to it."""
-        reader = CompletionReader(options.max_new_tokens)
         async with (
             Watchdog(self._is_alive, self._endpoint, self._limits) as watchdog,
             AsyncExitStack() as opened,
         ):
-            response = await watchdog.wait(self._send(conversation, options, opened))
+            self._card = card = await watchdog.wait(self._known_model())
+            profile = self._profile_of(card)
+            reader = CompletionReader(options.max_new_tokens, profile.template.ends)
+            response = await watchdog.wait(self._send(conversation, options, opened, card, profile))
             await watchdog.wait(check(response))
             content_type = response.headers.get("Content-Type", "")
             if not content_type.lower().startswith("text/event-stream"):
@@ -189,19 +195,23 @@ class ServerBackend(Backend):
             return b""
 
     async def _send(
-        self, conversation: Conversation, options: Options, opened: AsyncExitStack
+        self,
+        conversation: Conversation,
+        options: Options,
+        opened: AsyncExitStack,
+        card: Card,
+        profile: Profile,
     ) -> aiohttp.ClientResponse:
         """Send the question. Return the response, whose body has not been read; `opened` ends it."""
         files = {image.photo.id: await self._photos.of(image.photo) for image in conversation.images}
-        card = self._card = self._card or await self._find_model()
         dialect = self._dialect or dialect_of(card.get("owned_by"))
         marks = PhotoMarks(files)
         body = marks.body(
             {
                 "model": card["id"],
                 "stream": True,
-                "messages": messages_of(conversation, marks.urls, dialect, options.system),
-                **request_fields(conversation, options, dialect, card["id"]),
+                "messages": messages_of(conversation, marks.urls, dialect, options.system, profile),
+                **request_fields(conversation, options, dialect, profile),
             }
         )
         # for a balancer in between: turns of one conversation belong to one server's prefix cache
@@ -210,6 +220,12 @@ class ServerBackend(Backend):
         response = await opened.enter_async_context(self._client.post(url, body, headers))
         body.clear()  # the request is held for as long as the answer takes
         return response
+
+    def _profile_of(self, card: Card) -> Profile:
+        return self._profile or served_profile(card["id"])
+
+    async def _known_model(self) -> Card:
+        return self._card or await self._find_model()
 
     async def _find_model(self) -> Card:
         """Return what the server says of our model. Raises BackendError when it does not offer it."""

@@ -25,6 +25,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 
+from internvl_demo.conversation.template import V1_5
 from internvl_demo.errors import DemoError
 from internvl_demo.models.base import FinishReason, Usage
 from internvl_demo.models.openai.asides import Asides
@@ -51,12 +52,15 @@ _MAX_COUNT = 2**53
 
 
 class CompletionReader:
-    """Reads one answer. `done` after the event that ends it; `failure` is what went wrong, to be raised."""
+    """Reads one answer. `done` after the event that ends it; `failure` is what went wrong, to be raised.
 
-    def __init__(self, max_new_tokens: int):
+    ends: the model's stop strings.
+    """
+
+    def __init__(self, max_new_tokens: int, ends: tuple[str, ...] = V1_5.ends):
         self.done = False
         self.failure: Exception | None = None
-        self._events, self._characters, self._asides = EventDecoder(), _WholeCharacters(), Asides()
+        self._events, self._characters, self._asides = EventDecoder(), _WholeCharacters(), Asides(ends)
         self._events_left = max_new_tokens * EVENTS_PER_TOKEN + MORE_EVENTS
         self._bytes_left = self._events_left * BYTES_PER_EVENT
         self._chars_left = max_new_tokens * CHARS_PER_TOKEN + MORE_CHARS

@@ -36,21 +36,17 @@ Images are data URLs only: a server would also open local paths and fetch addres
 id that is in use is an error on LMDeploy, and closing the connection stops the model everywhere.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from internvl_demo.conversation.options import Options
-from internvl_demo.conversation.prompt import STOP_STRINGS, image_labels, neutralise, system_prompt
+from internvl_demo.conversation.prompt import image_labels, neutralise, system_prompt
+from internvl_demo.conversation.template import Template
 from internvl_demo.conversation.turns import Conversation, Turn
+from internvl_demo.models.profiles import V1_5_PROFILE, Profile
 
 Dialect = Literal["lmdeploy", "vllm", "sglang"]
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
-
-STOP_TOKEN_IDS = (92542, 92543, 2)
-"""`STOP_STRINGS` in the vocabulary of InternVL-Chat-V1-5, whose own settings name only the last."""
-
-_V1_5 = re.compile(r"internvl[-_]chat[-_]v1[-._]5", re.IGNORECASE)
 
 
 def dialect_of(owned_by: object) -> Dialect:
@@ -64,17 +60,19 @@ def messages_of(
     urls: Mapping[str, str],
     dialect: Dialect = "lmdeploy",
     system: str | None = None,
+    profile: Profile = V1_5_PROFILE,
 ) -> list[dict[str, Any]]:
     """Return the conversation as chat messages; `urls` are the photos' data URLs by id. See the module's opening.
 
-    system: a person's system prompt, in the place of the model's own.
+    system: a person's system prompt, in the place of the model's own. profile: the model's.
     """
     if not conversation.waiting:
         raise ValueError("there is no question to answer")  # a server would go on with the last answer
-    messages: list[dict[str, Any]] = [{"role": "system", "content": system_prompt(system)}]
+    messages: list[dict[str, Any]] = [{"role": "system", "content": system_prompt(system, profile.template)}]
     images_before = 0
     for turn in conversation.turns:
-        messages.append({"role": "user", "content": _user_content(turn, images_before, urls, dialect)})
+        content = _user_content(turn, images_before, urls, dialect, profile.template)
+        messages.append({"role": "user", "content": content})
         if turn.answer is not None:
             messages.append({"role": "assistant", "content": neutralise(turn.answer)})
         images_before += len(turn.images)
@@ -82,13 +80,16 @@ def messages_of(
 
 
 def request_fields(
-    conversation: Conversation, options: Options, dialect: Dialect = "lmdeploy", model: str = ""
+    conversation: Conversation,
+    options: Options,
+    dialect: Dialect = "lmdeploy",
+    profile: Profile = V1_5_PROFILE,
 ) -> dict[str, Any]:
-    """Return what a request says besides model and messages."""
+    """Return what a request says besides model and messages; `profile`: the model's."""
     fields: dict[str, Any] = {
         "stream_options": {"include_usage": True},
         "max_tokens": options.max_new_tokens,  # without it the whole rest of the context
-        "stop": list(STOP_STRINGS),  # a server without the official template would know `</s>` only
+        "stop": list(profile.template.ends),  # a server without the official template would know `</s>` only
         "skip_special_tokens": False,  # <ref> and <box> are special tokens
         "temperature": options.temperature,
     }
@@ -102,8 +103,8 @@ def request_fields(
         fields["repetition_penalty"] = options.repetition_penalty
     spaces = {"spaces_between_special_tokens": False}
     fields |= {"chat_template_kwargs": spaces} if dialect == "sglang" else spaces
-    if dialect != "lmdeploy" and _V1_5.search(model):
-        fields["stop_token_ids"] = list(STOP_TOKEN_IDS)
+    if dialect != "lmdeploy" and profile.stop_ids:
+        fields["stop_token_ids"] = list(profile.stop_ids)
     if dialect == "vllm" and conversation.images:
         most = max(image.max_tiles for image in conversation.images)
         fields["mm_processor_kwargs"] = {"max_dynamic_patch": most}
@@ -111,12 +112,12 @@ def request_fields(
 
 
 def _user_content(
-    turn: Turn, images_before: int, urls: Mapping[str, str], dialect: Dialect
+    turn: Turn, images_before: int, urls: Mapping[str, str], dialect: Dialect, template: Template
 ) -> str | list[dict[str, Any]]:
     if not turn.images:
         return neutralise(turn.text)
     parts: list[dict[str, Any]] = []
-    for label, image in zip(image_labels(turn, images_before), turn.images, strict=True):
+    for label, image in zip(image_labels(turn, images_before, template), turn.images, strict=True):
         if label and dialect == "lmdeploy":
             parts.append({"type": "text", "text": label})
         image_url: dict[str, Any] = {"url": urls[image.photo.id]}

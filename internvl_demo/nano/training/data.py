@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerFast
 
 from internvl_demo.conversation.prompt import system_text
+from internvl_demo.conversation.template import V1_5
 from internvl_demo.conversation.tiling import TILE_PX, crop_tiles, plan_tiles
 from internvl_demo.nano.lessons.lessons import (
     Lesson,
@@ -35,7 +36,7 @@ from internvl_demo.nano.world.truth import PATCH_PX, ViewTruth, legible, view_tr
 from internvl_demo.nano.world.vocabulary import kinds
 
 _SQUARE_PX = 224
-_USER = "<|im_start|>user\n"
+_USER = V1_5.before_question
 _QUESTIONS = 10
 """How many are asked about a picture of one view; about a sign half as many, for it says one thing only."""
 _SINGLES = {draw_scene: 46, draw_sign: 21, draw_chart: 25, draw_card: 8}
@@ -247,8 +248,8 @@ class _Drawing:
 
 
 def _asked(lesson: Lesson) -> str:
-    return f"{lesson.question}<|im_end|><|im_start|>assistant\n"
+    return f"{lesson.question}{V1_5.after_question}{V1_5.before_answer}"
 
 
 def _said(lesson: Lesson) -> str:
-    return f"{lesson.answer}<|im_end|>"
+    return V1_5.answered(lesson.answer)

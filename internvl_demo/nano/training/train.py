@@ -31,6 +31,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerFast
 
+from internvl_demo.conversation.template import V1_5
+from internvl_demo.conversation.template_files import jinja_of
 from internvl_demo.errors import SetupError
 from internvl_demo.nano.tokenizer import build_tokenizer
 from internvl_demo.nano.training.batches import Batch
@@ -110,6 +112,7 @@ def export_model(run: Path, stage: str, folder: Path) -> None:
     assert learner.model is not None
     learner.model.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    (folder / "chat_template.jinja").write_text(jinja_of(V1_5), "utf-8")
 
 
 class _Stage:

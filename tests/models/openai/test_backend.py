@@ -14,6 +14,7 @@ from internvl_demo.models.openai import backend as server_module
 from internvl_demo.models.openai import body as body_module
 from internvl_demo.models.openai.backend import ServerBackend, base_url
 from internvl_demo.models.openai.watchdog import SilenceLimits
+from internvl_demo.models.profiles import served_profile
 from internvl_demo.photos.decode import read_photo
 from internvl_demo.photos.photo import Photo
 from tests.support.pictures import noise, saved
@@ -239,4 +240,4 @@ async def test_describe_tells_the_model_with_the_servers_own_context_length_if_i
     async with serving(models=listing(CARD, {"id": "other", "max_model_len": 8192})) as server:
         assert await describe(server) == ModelInfo(MODEL, 256, 32_768)
         small = await describe(server, model="other", tokens_per_tile=64)
-        assert small == ModelInfo("other", 64, 8192)
+        assert small == ModelInfo("other", 64, 8192, served_profile("other"))

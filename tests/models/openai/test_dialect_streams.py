@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from internvl_demo.conversation.prompt import STOP_STRINGS
+from internvl_demo.conversation.template import V1_5
 from internvl_demo.errors import BackendError
 from internvl_demo.models.base import Usage
 from internvl_demo.models.openai.asides import Asides
@@ -99,7 +99,7 @@ def test_nothing_after_its_ending_breaks_an_answer(after: object) -> None:
     assert text == "x" and not reader.failure and reader.usage().finish_reason == "stop"
 
 
-@pytest.mark.parametrize("mark", STOP_STRINGS)
+@pytest.mark.parametrize("mark", V1_5.ends)
 def test_our_own_stop_strings_never_reach_the_reader(mark: str) -> None:
     said = f"A red ball.{mark}and more"
     for cut in range(len(said) + 1):
@@ -122,7 +122,7 @@ def test_what_only_looks_like_a_mark_is_text(text: str) -> None:
 
 
 PARTS = st.sampled_from(
-    ["<think>", "</think>", *STOP_STRINGS, "<", "</", "<|im_", "think>", " ", "\n", "cat", "猫"]
+    ["<think>", "</think>", *V1_5.ends, "<", "</", "<|im_", "think>", " ", "\n", "cat", "猫"]
 )
 
 
@@ -135,7 +135,7 @@ def test_however_a_text_is_cut_it_is_divided_alike(parts: list[str], cuts: list[
     pieces = [cut.feed(text[start:end]) for start, end in pairwise(places)] + [cut.finish()]
     for kind in (0, 1):
         assert "".join(piece[kind] for piece in pieces) == "".join(piece[kind] for piece in told)
-    assert not any(mark in told[0][0] for mark in STOP_STRINGS)
+    assert not any(mark in told[0][0] for mark in V1_5.ends)
 
 
 def test_thinking_is_bounded_like_text() -> None:

@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from internvl_demo.conversation.options import Options
-from internvl_demo.conversation.prompt import STOP_STRINGS, SYSTEM, prompt_text
+from internvl_demo.conversation.prompt import prompt_text
+from internvl_demo.conversation.template import V1_5, V1_5_SYSTEM
 from internvl_demo.conversation.tiling import plan_tiles
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import SetupError
 from internvl_demo.models.openai.dialects import DIALECTS, Dialect, dialect_of, messages_of, request_fields
+from internvl_demo.models.profiles import served_profile
 from internvl_demo.settings import Settings, read_settings
 from tests.support.scripted_server import (
     CARD,
@@ -58,8 +60,17 @@ def test_the_setting_knows_the_dialects_that_there_are() -> None:
 
 
 def test_stop_tokens_of_one_vocabulary_are_not_sent_to_a_model_of_another() -> None:
-    for model in ("OpenGVLab/InternVL3-1.5B", "InternVL2-26B", "Qwen2.5-VL", ""):
-        assert "stop_token_ids" not in request_fields(HELLO, Options(), "vllm", model)
+    for model in ("OpenGVLab/InternVL3-1.5B", "Qwen2.5-VL", "InternVL2-Llama3-76B", ""):
+        assert "stop_token_ids" not in request_fields(HELLO, Options(), "vllm", served_profile(model))
+    qwen = request_fields(HELLO, Options(), "vllm", served_profile("OpenGVLab/InternVL3-8B"))
+    assert qwen["stop_token_ids"] == [151645, 151644, 151643]
+
+
+def test_a_model_of_another_template_is_asked_in_its_own_words() -> None:
+    phi3 = served_profile("OpenGVLab/Mini-InternVL-Chat-4B-V1-5")
+    assert request_fields(HELLO, Options(), "vllm", phi3)["stop"][0] == "<|end|>"
+    first = messages_of(HELLO, {}, profile=phi3)[0]
+    assert first == {"role": "system", "content": "You are an AI assistant whose name is Phi-3."}
 
 
 # --- the one body -----------------------------------------------------------------------------------------
@@ -73,11 +84,11 @@ EXTRA: dict[Dialect, dict[str, Any]] = {
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_every_dialect_is_asked_for_tags_an_end_and_a_count(dialect: Dialect) -> None:
-    fields = request_fields(BOTH, Options(9, 0.7, 0.9, 0), dialect)
+    fields = request_fields(BOTH, Options(9, 0.7, 0.9, 0), dialect, served_profile("mine"))
     assert fields == {
         "stream_options": {"include_usage": True},
         "max_tokens": 9,
-        "stop": list(STOP_STRINGS),
+        "stop": list(V1_5.ends),
         "skip_special_tokens": False,
         "temperature": 0.7,
         "top_p": 0.9,
@@ -109,7 +120,7 @@ def test_a_persons_system_prompt_is_the_first_message_and_harmless(dialect: Dial
 @pytest.mark.parametrize("model", ["OpenGVLab/InternVL-Chat-V1-5", MODEL, "InternVL-Chat-V1-5-AWQ"])
 def test_the_26b_is_stopped_by_its_tokens_where_strings_may_not_do(model: str) -> None:
     for dialect in DIALECTS:
-        stops = request_fields(HELLO, Options(), dialect, model).get("stop_token_ids")
+        stops = request_fields(HELLO, Options(), dialect, served_profile(model)).get("stop_token_ids")
         assert stops == (None if dialect == "lmdeploy" else [92542, 92543, 2])
 
 
@@ -146,7 +157,7 @@ async def test_the_endpoint_tells_its_dialect_unless_one_is_set(owner: str, set_
     async with serving(models=listing({**CARD, "owned_by": owner})) as server:
         await ask(server, BOTH, dialect=set_to)
         (post,) = server.posts
-    expected = request_fields(BOTH, Options(), set_to or dialect_of(owner), MODEL)
+    expected = request_fields(BOTH, Options(), set_to or dialect_of(owner), served_profile(MODEL))
     assert {key: post[key] for key in expected} == expected
     assert post.keys() == {"model", "messages", "stream"} | expected.keys()
 
@@ -177,7 +188,7 @@ async def test_the_request_is_as_promised() -> None:
         for options, fields in table:
             await ask(server, HELLO, options)
             messages = [
-                {"role": "system", "content": options.system or SYSTEM},
+                {"role": "system", "content": options.system or V1_5_SYSTEM},
                 {"role": "user", "content": "Hello"},
             ]
             assert server.posts[-1] == {**always, **fields, "messages": messages}

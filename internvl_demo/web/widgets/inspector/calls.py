@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from internvl_demo.conversation.options import Options, differences
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.models.openai.dialects import Dialect, messages_of, request_fields
+from internvl_demo.models.profiles import V1_5_PROFILE, Profile
 
 _CUT = "\ud800"
 """Marks a file's place in a text. Half a character: no text that is sent holds one."""
@@ -26,10 +27,11 @@ _LINE_CHARS = 96
 
 @dataclass(frozen=True)
 class ByServer:
-    """An OpenAI-compatible server answers: its model's name and its dialect."""
+    """An OpenAI-compatible server answers: its model's name, its dialect, the model's profile."""
 
     model: str
     dialect: Dialect = "lmdeploy"
+    profile: Profile = V1_5_PROFILE
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,10 @@ def _server_curl(
     urls = {key: f"data:{file.mime};base64,{_CUT}{file.name}{_CUT}" for key, file in files.items()}
     head = _json({"model": _whole(how.model), "stream": True}).removesuffix("}")
     *earlier, last = (
-        _json(message) for message in messages_of(conversation, urls, how.dialect, options.system)
+        _json(message)
+        for message in messages_of(conversation, urls, how.dialect, options.system, how.profile)
     )
-    fields = _json(request_fields(conversation, options, how.dialect, how.model)).removeprefix("{")
+    fields = _json(request_fields(conversation, options, how.dialect, how.profile)).removeprefix("{")
     lines = []
     for piece in (f'{head},"messages":[', *(f"{message}," for message in earlier), f"{last}],", fields):
         for place, part in enumerate(piece.split(_CUT)):
@@ -97,8 +100,8 @@ def _server_python(
     urls = {
         key: _Code(f"data_url({_string(file.name)}, {_string(file.mime)})") for key, file in files.items()
     }
-    messages = _literal(messages_of(conversation, urls, how.dialect, options.system), 1)
-    fields = _literal(request_fields(conversation, options, how.dialect, how.model), 1)
+    messages = _literal(messages_of(conversation, urls, how.dialect, options.system, how.profile), 1)
+    fields = _literal(request_fields(conversation, options, how.dialect, how.profile), 1)
     return f"""\
 import base64
 import os

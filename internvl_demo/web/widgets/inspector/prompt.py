@@ -21,6 +21,7 @@ from typing import Literal
 
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.prompt import IMG_CONTEXT, ImageSlot, system_text, turn_segments
+from internvl_demo.conversation.template import Template
 from internvl_demo.conversation.tiling import TilePlan, plan_tiles
 from internvl_demo.conversation.turns import Conversation, Turn
 from internvl_demo.models.base import ModelInfo
@@ -28,9 +29,6 @@ from internvl_demo.models.openai.dialects import Dialect
 from internvl_demo.photos.photo import Photo, encode_photo
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
 from internvl_demo.web.widgets.inspector.calls import ByServer, File, How, InProcess, call_texts
-
-OPENING = "<|im_start|>assistant\n"
-"""After this the model goes on."""
 
 Kind = Literal["system", "question", "image", "answer", "opening"]
 
@@ -82,7 +80,7 @@ class Inspection:
 def how_of(settings: Settings, info: ModelInfo, dialect: Dialect | None = None) -> How:
     """How the settings reach the model. `dialect`: what the server turned out to speak, where none is set."""
     if settings.serve or settings.endpoint:
-        return ByServer(info.name, settings.dialect or dialect or "lmdeploy")
+        return ByServer(info.name, settings.dialect or dialect or "lmdeploy", info.profile)
     if settings.checkpoint == str(NANO_CHECKPOINT):
         return InProcess()
     return InProcess(info.name if Path(settings.checkpoint).is_dir() else settings.checkpoint)
@@ -120,10 +118,10 @@ def _segments(
     count_text: Callable[[str], int],
     files: Mapping[str, File],
 ) -> Iterator[Segment]:
-    pieces: list[tuple[Kind, str | ImageSlot]] = [("system", system_text(system))]
+    pieces: list[tuple[Kind, str | ImageSlot]] = [("system", system_text(system, info.profile.template))]
     images_before = 0
     for turn in conversation.turns:
-        pieces += _turn_pieces(turn, images_before)
+        pieces += _turn_pieces(turn, images_before, info.profile.template)
         images_before += len(turn.images)
     number = 0
     for kind, piece in pieces:
@@ -137,13 +135,13 @@ def _segments(
         yield Segment("image", IMG_CONTEXT, plan.visual_tokens(info.tokens_per_tile), picture)
 
 
-def _turn_pieces(turn: Turn, images_before: int) -> list[tuple[Kind, str | ImageSlot]]:
+def _turn_pieces(turn: Turn, images_before: int, template: Template) -> list[tuple[Kind, str | ImageSlot]]:
     """Return a turn as `prompt` writes it, cut where the question ends. The cuts lie between two control tokens, so
     that the tokens of the pieces are those of the whole."""
-    asked = turn_segments(replace(turn, answer=None), images_before)
-    question, whole = asked[-1], turn_segments(turn, images_before)[-1]
-    assert isinstance(question, str) and isinstance(whole, str) and question.endswith(OPENING)
-    question = question.removesuffix(OPENING)
+    asked = turn_segments(replace(turn, answer=None), images_before, template)
+    question, whole = asked[-1], turn_segments(turn, images_before, template)[-1]
+    assert isinstance(question, str) and isinstance(whole, str) and question.endswith(template.before_answer)
+    question = question.removesuffix(template.before_answer)
     pieces: list[tuple[Kind, str | ImageSlot]] = [
         ("image" if isinstance(piece, ImageSlot) else "question", piece) for piece in (*asked[:-1], question)
     ]
