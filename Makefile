@@ -1,6 +1,7 @@
 # make demo: the page.  make test: all tests (some: TESTS=tests/store).  make check: linters and types.
 # make test-contract: LMDeploy's own server, without a GPU.  make fuzz: a minute for each fuzzer.
 # make bare: the first two on a bare Debian.  make downloads: how much a first start brings.
+# make demo MODEL=mini-2b: the page with that model, which is downloaded first.
 # make demo ENDPOINT=http://HOST:PORT: the page alone before a model server, without torch.
 # TORCH_INDEX_URL=...: take torch from that index, such as PyTorch's own for CPUs, which brings no CUDA.
 # Each installs what it needs, from nothing but Debian and Python.
@@ -19,7 +20,7 @@ demo: $(PAGE)/installed
 	$(PAGE)/bin/python app.py --port $(PORT) --endpoint $(ENDPOINT)
 else
 demo: install
-	$(BIN)/python app.py --port $(PORT)
+	$(BIN)/python app.py --port $(PORT) $(if $(MODEL),--model $(MODEL))
 endif
 
 install: $(VENV)/installed

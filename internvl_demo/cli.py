@@ -29,15 +29,14 @@ from internvl_demo.environment import (
 )
 from internvl_demo.errors import DemoError, SetupError
 from internvl_demo.flags import (
-    KV,
     Checkpoint,
     Endpoint,
-    Format,
     Images,
     Json,
     Lang,
     MaxNewTokens,
     Mode,
+    ModelName,
     ProfileName,
     RepetitionPenalty,
     Seed,
@@ -46,6 +45,7 @@ from internvl_demo.flags import (
     Temperature,
     TopP,
 )
+from internvl_demo.models.commands import capacity, convert
 from internvl_demo.settings import NANO_CHECKPOINT, read_settings
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="InternVL 1.5: talk to pictures.")
 app.add_typer(bench, name="bench")
+app.command()(capacity)
+app.command()(convert)
 
 
 @app.command()
@@ -105,6 +107,7 @@ def ask(
     image: Annotated[list[Path] | None, typer.Option(help="A picture file; repeat for several.")] = None,
     mode: Mode = "standard",
     endpoint: Endpoint = None,
+    model: ModelName = None,
     checkpoint: Checkpoint = None,
     profile: ProfileName = None,
     temperature: Temperature = None,
@@ -138,6 +141,7 @@ def ask(
     conversation = Conversation().ask(_question(question), attached)
     settings = read_settings(
         endpoint=endpoint,
+        model=model,
         checkpoint=checkpoint,
         profile=profile,
         temperature=temperature,
@@ -207,6 +211,7 @@ def exam(
     limit: Annotated[int, typer.Option(min=1, help="Items of each skill and language.")] = 100,
     skill: Annotated[list[str] | None, typer.Option(help="Only this skill; repeat for several.")] = None,
     endpoint: Endpoint = None,
+    model: ModelName = None,
     checkpoint: Checkpoint = None,
     profile: ProfileName = None,
     page: Annotated[
@@ -223,7 +228,9 @@ def exam(
     from internvl_demo.models import open_backend
 
     skills, langs = chosen_skills(skill), [lang.value] if lang else [*Lang]
-    backend = open_backend(read_settings(endpoint=endpoint, checkpoint=checkpoint, profile=profile))
+    backend = open_backend(
+        read_settings(endpoint=endpoint, model=model, checkpoint=checkpoint, profile=profile)
+    )
 
     async def results() -> list[Result]:
         await backend.ready()
@@ -234,54 +241,6 @@ def exam(
         page.write_text(exam_page(found), "utf-8")
     rows = scores(found)
     print(json.dumps(rows, indent=2) if as_json else table(rows))
-
-
-@app.command()
-def capacity(
-    gpu_memory: Annotated[
-        str, typer.Option(help="GB of each GPU, as it is sold; or MiB, as nvidia-smi tells it.")
-    ],
-    tp: Annotated[int, typer.Option(help="Number of GPUs over which the model is split.")] = 1,
-    awq: Annotated[bool, typer.Option("--awq", help="Weights in 4 bits.")] = False,
-    kv: Annotated[KV, typer.Option(help="KV cache in 16 bits, or quantised to 8.")] = KV.auto,
-    as_json: Json = False,
-) -> None:
-    """Compute how many conversations with the 26B fit into GPUs."""
-    from internvl_demo.models.lmdeploy.capacity import (
-        capacity_of,
-        gpu_gb,
-        refuse_if_too_small,
-        report,
-        summary,
-        usable_gib,
-    )
-
-    card_gb = gpu_gb(gpu_memory)
-    found = capacity_of(usable_gib(card_gb), tp, awq=awq, kv=kv.value)
-    if as_json:
-        print(json.dumps(report(found, card_gb), indent=2))
-        return
-    refuse_if_too_small(found)
-    print(summary(found))
-
-
-@app.command()
-def convert(
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="Directory of the checkpoint.")],
-    target: Annotated[Path, typer.Argument(metavar="DST", help="Directory to write; new or empty.")],
-    to: Annotated[Format, typer.Option(help="The format to write.")] = Format.native,
-    image_token_id: Annotated[
-        int | None, typer.Option(help="The id of <IMG_CONTEXT>, if SRC holds no tokenizer.")
-    ] = None,
-) -> None:
-    """Turn an official InternVL 1.5 checkpoint into one that runs in process, or back."""
-    from internvl_demo.models.convert import convert as convert_checkpoint
-
-    done = convert_checkpoint(source, target, to.value, image_token_id)
-    for note in done.notes:
-        print(note, file=sys.stderr)
-    files = "1 file" if done.files == 1 else f"{done.files} files"
-    print(f"{target}: {done.tensors} tensors in {files}, {done.parameters / 1e6:,.1f} million parameters")
 
 
 def main() -> None:
@@ -297,6 +256,7 @@ def serve_main() -> None:
 @app.command()
 def serve(
     endpoint: Endpoint = None,
+    model: ModelName = None,
     checkpoint: Checkpoint = None,
     profile: ProfileName = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")] = None,
@@ -322,6 +282,7 @@ def serve(
     kept = {"data_dir": data_dir, "keep_days": keep_days}
     settings = read_settings(
         endpoint=endpoint,
+        model=model,
         checkpoint=checkpoint,
         profile=profile,
         host=host,

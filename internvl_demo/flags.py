@@ -13,6 +13,12 @@ Endpoint = Annotated[str | None, typer.Option(help="An OpenAI-compatible server,
 Checkpoint = Annotated[
     str | None, typer.Option(help="Directory or hub id of a checkpoint to run in process.")
 ]
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        help="A model to download and run: mini-2b, a hub id, a directory. With --endpoint: its name."
+    ),
+]
 ProfileName = Annotated[
     str | None,
     typer.Option(help="The checkpoint whose prompt the model reads, such as mini-2b. Default: told by it."),

@@ -43,7 +43,10 @@ class Settings(BaseSettings):
 
     endpoint: str | None = Field(None, description="an OpenAI-compatible server, such as LMDeploy's")
     api_key: str | None = Field(None, description="the server's API key", repr=False)
-    model: str | None = Field(None, description="the model's name on the server (default: its first)")
+    model: str | None = Field(
+        None,
+        description="short name, hub id or directory of a model to run in process; with `endpoint` its name there",
+    )
     dialect: Literal["lmdeploy", "vllm", "sglang"] | None = Field(
         None, description="the kind of server (default: detected)"
     )
@@ -79,6 +82,12 @@ class Settings(BaseSettings):
     keep_days: int = Field(
         30, ge=0, description="days that an untouched conversation is kept; 0: nothing outlives the app"
     )
+
+    @property
+    def runs_miniature(self) -> bool:
+        """Whether the bundled miniature answers."""
+        elsewhere = self.serve or self.endpoint or self.model
+        return not elsewhere and self.checkpoint == str(NANO_CHECKPOINT)
 
     @field_validator("fixed_options", mode="before")
     @classmethod

@@ -27,18 +27,28 @@ LOCAL = tuple(
     f"models/local/{name}.py"
     for name in ("backend", "device", "loading", "official", "rope", "sampling", "steps")
 )
+CHECKPOINTS = ("models/convert", "models/hub/fits.py")
 GPU_BENCH = ("bench/turbomind.py", "bench/random_weights.py")
 PLAIN_CHAT = "bench/stream_plain.py"
 ROOMS = {
     "gradio": ("web", PLAIN_CHAT),
     "aiohttp": ("models/openai",),
     "openai": (PLAIN_CHAT,),
-    "torch": (*LOCAL, "models/convert", "nano", "conversation/tiling.py", "bench/decode.py", *GPU_BENCH),
+    "torch": (
+        *LOCAL,
+        "models/convert",
+        "models/hub/fits.py",
+        "nano",
+        "conversation/tiling.py",
+        "bench/decode.py",
+        *GPU_BENCH,
+    ),
     "transformers": (*LOCAL, "models/convert", "nano", "bench/random_weights.py"),
     "safetensors": ("models/convert",),
     "prometheus_client": ("answering/metrics.py", "web/probes.py"),
     "starlette": ("web",),
     "httpx": ("photos/download.py",),
+    "huggingface_hub": ("models/hub", "models/local/loading.py"),
     "tokenizers": ("models/convert", "nano"),
 }
 FILES = sorted(ROOT.rglob("*.py"))

@@ -3,6 +3,7 @@
 In: a conversation and options. Out: pieces of text, then one `Usage` (the class `Backend`); or a BackendError.
 
 base       the class that every backend extends, and the values that cross it
+hub/       a model by its name: downloaded, loaded, then answering in this process
 local/     any InternVL checkpoint, official or transformers' own, in this process
 profiles/  the family: what each checkpoint's template, stops, labels and sizes are
 openai/    an OpenAI-compatible endpoint: LMDeploy, vLLM, SGLang
@@ -24,7 +25,7 @@ def options_of(settings: Settings) -> Options:
 
 
 def open_backend(settings: Settings) -> Backend:
-    """Return the backend that the settings ask for: `lmdeploy` to serve, `openai` with an endpoint, else `local`.
+    """Return the backend that the settings ask for: to serve, of an endpoint, of a model's name, else of a checkpoint.
 
     Raises SetupError or CheckpointError when it cannot be had.
     """
@@ -43,6 +44,10 @@ def open_backend(settings: Settings) -> Backend:
             dialect=settings.dialect,
             profile=profile,
         )
+    if settings.model:
+        from internvl_demo.models.hub.backend import HubBackend
+
+        return HubBackend(settings.model, settings.device, settings.profile)
     from internvl_demo.models.local.backend import LocalBackend
 
     return LocalBackend(settings.checkpoint, settings.device, profile=settings.profile)

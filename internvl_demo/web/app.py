@@ -28,7 +28,7 @@ from internvl_demo.errors import SetupError
 from internvl_demo.models import options_of
 from internvl_demo.models.base import Backend, ModelInfo
 from internvl_demo.photos.door import MAX_BYTES
-from internvl_demo.settings import NANO_CHECKPOINT, Settings, asset
+from internvl_demo.settings import Settings, asset
 from internvl_demo.store import Store, open_store
 from internvl_demo.web.address import address_of, without_proxies
 from internvl_demo.web.ask import add_ask
@@ -109,8 +109,7 @@ def launch(backend: Backend, settings: Settings, store: Store | None = None, *, 
     info = asyncio.run(backend.describe())
     service = build_service(backend, info, settings, observer, store or open_store(settings))
     page = build_page(service)
-    miniature = not (settings.endpoint or settings.serve) and settings.checkpoint == str(NANO_CHECKPOINT)
-    api = http_interface(service, title=info.name, miniature=miniature)
+    api = http_interface(service, title=info.name, miniature=settings.runs_miniature)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:

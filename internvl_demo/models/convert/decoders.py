@@ -28,10 +28,10 @@ def kind_of(text: Section) -> str:
     """Return the architecture of an `llm_config`. Raises CheckpointError when it does not run in process."""
     told = text.get("architectures")
     kind = told[0] if isinstance(told, list) and told and isinstance(told[0], str) else ""
-    if kind not in _KINDS:
+    if kind not in KINDS:
         raise CheckpointError(
             f"{text.source} has a language model of the kind {kind or 'nameless'!r}, which does not run in process.",
-            f"Serve it and name the server with --endpoint. In process run: {', '.join(_KINDS)}.",
+            f"Serve it and name the server with --endpoint. In process run: {', '.join(KINDS)}.",
         )
     return kind
 
@@ -44,7 +44,7 @@ def decoder_of(text: Section) -> PreTrainedConfig:
     if kind != "Qwen3ForCausalLM":
         text.divides("hidden_size", "num_attention_heads")
     text.divides("num_attention_heads", "num_key_value_heads")
-    return _KINDS[kind](text)
+    return KINDS[kind](text)
 
 
 def _sizes(text: Section) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _longrope(text: Section) -> dict[str, Any]:
     }
 
 
-_KINDS: dict[str, Callable[[Section], PreTrainedConfig]] = {
+KINDS: dict[str, Callable[[Section], PreTrainedConfig]] = {
     INTERNLM2: _internlm2,
     "LlamaForCausalLM": _llama,
     "Qwen2ForCausalLM": _qwen2,

@@ -7,12 +7,12 @@ Transformers' format is read by `from_pretrained`, the official one by `official
 """
 
 import importlib.util
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import snapshot_download
 from transformers import (
     AutoTokenizer,
     InternVLForConditionalGeneration,
@@ -29,12 +29,13 @@ from internvl_demo.models.convert.shards import ShardReader
 from internvl_demo.models.convert.tokens import read_tokenizer
 from internvl_demo.models.local.device import dtype_for
 from internvl_demo.models.local.official import Progress, load_official
-from internvl_demo.models.profiles import Profile, profile_named
-from internvl_demo.models.profiles.detect import profile_of
-from internvl_demo.models.profiles.shape import shape_of
+from internvl_demo.models.profiles import Profile
+from internvl_demo.models.profiles.detect import chat_template_of, profile_for
 
 OFFICIAL = "internvl_chat"
 """What config.json of the official format calls the model."""
+
+_NOT_NEEDED = ["*.py", "*.bin", "*.pt", "*/*"]
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,7 @@ def load(
         kind = raw.get("model_type")
         if kind == OFFICIAL:
             if not here.is_dir():
-                raise CheckpointError(
-                    f"{checkpoint} is in the official format, which is read from a directory.",
-                    f"Let it be downloaded: --model {checkpoint}.",
-                )
+                here = Path(snapshot_download(checkpoint, ignore_patterns=_NOT_NEEDED))
             return _official(here, device, name or checkpoint, profile, progress)
         if kind != "internvl":
             raise CheckpointError(
@@ -98,8 +96,7 @@ def load(
 def _native(
     checkpoint: str, raw: dict[str, Any], device: torch.device, name: str, profile: str | None
 ) -> Loaded:
-    template = _chat_template(checkpoint)
-    found = _profile(raw, name, profile, template)
+    found = profile_for(raw, name, _chat_template(checkpoint), profile)
     stored = str(raw.get("dtype") or raw.get("torch_dtype") or "float32").removeprefix("torch.")
     model = InternVLForConditionalGeneration.from_pretrained(
         checkpoint,
@@ -114,7 +111,7 @@ def _official(
     folder: Path, device: torch.device, name: str, profile: str | None, progress: Progress
 ) -> Loaded:
     raw = read_json(folder, "config.json")
-    found = _profile(raw, name, profile, None)
+    found = profile_for(raw, name, None, profile)
     files = read_tokenizer(folder)
     if files is None:
         raise CheckpointError(
@@ -148,12 +145,6 @@ def attention_on(device: torch.device) -> str:
     return "flash_attention_2" if flash else "sdpa"
 
 
-def _profile(raw: dict[str, Any], name: str, named: str | None, chat_template: str | None) -> Profile:
-    if named:
-        return replace(profile_named(named), shape=shape_of(raw))
-    return profile_of(raw, name, chat_template)
-
-
 def _begun(profile: Profile, tokenizer: Any) -> Profile:
     """Return the profile with the first token of this tokenizer: the one it writes itself, else the template's."""
     own = tokenizer("")["input_ids"]
@@ -166,20 +157,13 @@ def _begun(profile: Profile, tokenizer: Any) -> Profile:
 
 
 def _chat_template(checkpoint: str) -> str | None:
-    """Return the Jinja beside a checkpoint in transformers' format, which stands in one of three files."""
-    for name in ("chat_template.jinja", "chat_template.json", "tokenizer_config.json"):
+    def read(name: str) -> str | None:
         found = cached_file(
             checkpoint,
             name,
             _raise_exceptions_for_missing_entries=False,
             _raise_exceptions_for_gated_repo=False,
         )
-        if found is None:
-            continue
-        text = Path(found).read_text("utf-8")
-        if name.endswith(".jinja"):
-            return text
-        told = json.loads(text).get("chat_template")
-        if isinstance(told, str):
-            return told
-    return None
+        return Path(found).read_text("utf-8") if found else None
+
+    return chat_template_of(read)

@@ -104,9 +104,14 @@ def profile_named(name: str) -> Profile:
 
 
 def hub_id_of(name: str) -> str:
-    """Return the hub id that a person means: of a short name its checkpoint's, anything else as it is."""
+    """Return the hub id that a person means: of a short name its checkpoint's, anything else as it is.
+
+    Another form of a checkpoint (`InternVL3-1B-hf`) is its owner's under that name.
+    """
+    if "/" in name or not find(name):
+        return name
     found = _by_name().get(plain_name(name))
-    return found.hub_id if found and "/" not in name else name
+    return found.hub_id if found else f"{OWNER}/{name}"
 
 
 @cache

@@ -8,13 +8,14 @@ then the chat template, which is rendered once, in Jinja's sandbox, and compared
 none of them tells is refused with what is missing: a wrong template answers, but badly, and nobody sees why.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from internvl_demo.conversation.template import Template
 from internvl_demo.errors import CheckpointError
-from internvl_demo.models.profiles import V1_5_PROFILE, Profile, completed, find
+from internvl_demo.models.profiles import V1_5_PROFILE, Profile, completed, find, profile_named
 from internvl_demo.models.profiles.languages import vocabulary_of
 from internvl_demo.models.profiles.shape import shape_of
 from internvl_demo.models.profiles.templates import TEMPLATES, THINKING_SYSTEM
@@ -33,6 +34,37 @@ _LANGUAGES = {
 }
 _THINKING = "Qwen3"
 _QUESTION, _ANSWER = "What is this?", "A cat."
+
+
+ReadText = Callable[[str], str | None]
+"""A file's name -> its text; None where a checkpoint has no such file."""
+
+
+def profile_for(
+    config: Mapping[str, Any], name: str, chat_template: str | None, named: str | None
+) -> Profile:
+    """Return `profile_of`, or where a person has named a checkpoint that one's profile, with the sizes in config.json.
+
+    Raises CheckpointError, and SetupError on a name that is none.
+    """
+    found = profile_named(named) if named else None
+    told = {**config, "template": found.template.name} if found else config
+    profile = profile_of(told, name, chat_template)
+    return replace(found, shape=profile.shape) if found else profile
+
+
+def chat_template_of(read: ReadText) -> str | None:
+    """Return the Jinja beside a checkpoint in transformers' format, which stands in one of three files."""
+    if jinja := read("chat_template.jinja"):
+        return jinja
+    for name in ("chat_template.json", "tokenizer_config.json"):
+        try:
+            told = json.loads(read(name) or "null")
+        except ValueError:
+            continue
+        if isinstance(told, dict) and isinstance(told.get("chat_template"), str):
+            return str(told["chat_template"])
+    return None
 
 
 def profile_of(config: Mapping[str, Any], name: str = "", chat_template: str | None = None) -> Profile:

@@ -62,7 +62,7 @@ def test_every_kind_of_the_family_answers_from_the_folder_as_it_is(kind: str, tm
     assert said.usage and said.usage.encoded_views == 3
     whole = backend.tokenizer(prompt_text(FIRST, 64, template=info.profile.template))["input_ids"]
     assert said.usage.prompt_tokens == len(whole)
-    again = say(backend, FIRST.answered(said.raw).ask("And there?"))
+    again = say(backend, FIRST.with_answer(said.raw).ask("And there?"))
     assert again.usage and again.usage.encoded_views == 0 and again.usage.cached_tokens > 192
     assert sorted(path.name for path in folder.iterdir()) == before
 
@@ -117,12 +117,12 @@ def test_a_conversation_that_grows_long_is_read_anew_by_the_long_factors(tmp_pat
     backend = LocalBackend(str(write_kind(tmp_path / "phi3", "Phi3ForCausalLM")), device="cpu")
     first = Conversation().ask("a" * 300)
     said = say(backend, first)
-    second = first.answered(said.raw).ask("b" * 300)
+    second = first.with_answer(said.raw).ask("b" * 300)
     told = say(backend, second)
     assert told.usage and told.usage.cached_tokens == 0
     afresh = say(backend, Conversation(second.turns))
     assert told.raw == afresh.raw
-    third = say(backend, second.answered(told.raw).ask("And?"))
+    third = say(backend, second.with_answer(told.raw).ask("And?"))
     assert third.usage and third.usage.cached_tokens > 600
 
 

@@ -46,7 +46,7 @@ def asked(name: str) -> tuple[list[Conversation], str]:
     images = (picture(4),) if name == "two_images_combined" else (picture(3), picture(1))
     first = Conversation().ask("What differs?", images)
     label = "Image-{number}: " if name == "two_images_separate" else ""
-    return [first, first.answered("The cat.").ask("Where is it?")], label
+    return [first, first.with_answer("The cat.").ask("Where is it?")], label
 
 
 def cases() -> Iterator[tuple[Template, dict[str, Any]]]:

@@ -26,8 +26,9 @@ from internvl_demo.conversation.tiling import TilePlan, plan_tiles
 from internvl_demo.conversation.turns import Conversation, Turn
 from internvl_demo.models.base import ModelInfo
 from internvl_demo.models.openai.dialects import Dialect
+from internvl_demo.models.profiles import hub_id_of
 from internvl_demo.photos.photo import Photo, encode_photo
-from internvl_demo.settings import NANO_CHECKPOINT, Settings
+from internvl_demo.settings import Settings
 from internvl_demo.web.widgets.inspector.calls import ByServer, File, How, InProcess, call_texts
 
 Kind = Literal["system", "question", "image", "answer", "opening"]
@@ -81,9 +82,10 @@ def how_of(settings: Settings, info: ModelInfo, dialect: Dialect | None = None) 
     """How the settings reach the model. `dialect`: what the server turned out to speak, where none is set."""
     if settings.serve or settings.endpoint:
         return ByServer(info.name, settings.dialect or dialect or "lmdeploy", info.profile)
-    if settings.checkpoint == str(NANO_CHECKPOINT):
+    if settings.runs_miniature:
         return InProcess()
-    return InProcess(info.name if Path(settings.checkpoint).is_dir() else settings.checkpoint)
+    checkpoint = hub_id_of(settings.model) if settings.model else settings.checkpoint
+    return InProcess(info.name if Path(checkpoint).is_dir() else checkpoint)
 
 
 def inspect(
