@@ -16,7 +16,6 @@ from PIL import Image
 from tokenizers import normalizers
 
 from internvl_demo.conversation.budget import estimate
-from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.prompt import neutralise
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import SetupError
@@ -29,8 +28,8 @@ from internvl_demo.models.convert.tokens import _normalizers, _SentencePiece
 from internvl_demo.models.lmdeploy import progress
 from internvl_demo.models.lmdeploy.capacity import gpu_gb
 from internvl_demo.models.lmdeploy.launch import python_of
-from internvl_demo.models.openai.dialects import request_fields
 from internvl_demo.models.openai.errors import refusal
+from internvl_demo.models.profiles import served_profile
 from internvl_demo.nano.world.vocabulary import kinds
 from internvl_demo.photos.decode import photo_of
 from tests.support.linear_time import Family, assert_linear, hostile_texts
@@ -186,10 +185,10 @@ READERS = {
         ("context_length", "<html>", "429", "http://me:pw@host/path?query#x"),
         tuple(f"models/openai/errors.py {name}" for name in ("_TOO_LONG", "_own_status", "_ADDRESS")),
     ),
-    "request_fields": Reader(
-        lambda text: request_fields(Conversation().ask("?"), Options(), "vllm", text),
-        ("internvl-chat-v1-5",),
-        ("models/openai/dialects.py _V1_5",),
+    "served_profile": Reader(
+        served_profile,
+        ("OpenGVLab/Intern VL_3.5 8B-awq-hf-instruct", "-awq"),
+        ("models/profiles/__init__.py _SUFFIXES", "models/profiles/__init__.py plain_name"),
     ),
     "converted tokenizer": Reader(
         normalizers.Sequence(list(_normalizers(_SentencePiece([])))).normalize_str,

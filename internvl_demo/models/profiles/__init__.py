@@ -31,6 +31,9 @@ OWNER = "OpenGVLab"
 BoxForm = Literal["tags", "json"]
 """How a model writes boxes: `<ref>a</ref><box>[[x1, y1, x2, y2]]</box>`, or JSON with `bbox_2d`; both in 0 to 1000."""
 
+_NAME_CHARS = 200
+"""How much of a name is looked at, from its end: the hub's have 96 characters at most."""
+
 _SUFFIXES = re.compile(r"-(?:awq|hf|instruct|flash|int8|mpo)$")
 
 
@@ -80,7 +83,7 @@ def find(name: str) -> Profile | None:
 
     Other forms of one checkpoint (`-AWQ`, `-HF`, `-Instruct`) are found as that checkpoint.
     """
-    plain = plain_name(name)
+    plain = plain_name(name[-_NAME_CHARS:])
     while plain not in _by_name():
         shorter = _SUFFIXES.sub("", plain)
         if shorter == plain:
