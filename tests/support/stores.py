@@ -51,7 +51,7 @@ def asked(
     return record.id
 
 
-def with_answer(store: Store, owner: str, conversation_id: str, raw: str, version_id: str = "v1") -> None:
+def answered(store: Store, owner: str, conversation_id: str, raw: str, version_id: str = "v1") -> None:
     store.begin(owner, conversation_id, version_id, "model")
     store.finish(version_id, "complete", raw)
 
