@@ -13,6 +13,7 @@ import typer
 from PIL import Image
 
 from internvl_demo.cli import app, serve
+from internvl_demo.models.profiles import profiles
 from internvl_demo.settings import Settings, asset
 from tests.support.commands import run
 
@@ -178,3 +179,9 @@ def test_ask_answers_gradio_client(nano_url: str, tmp_path: Path, monkeypatch: p
     assert isinstance(answer, dict)
     assert set(answer) >= {"text", "boxes", "tiles", "usage", "timing"}
     assert answer["boxes"][0].keys() >= {"label", "image", "box_1000", "xyxy_px"}
+
+
+def test_the_table_of_templates_is_the_familys() -> None:
+    table = rows((ROOT / "docs" / "serving.md").read_text("utf-8"), "| template |")
+    named = {name for row in table for name in re.findall(r"`([\w-]+)`", row[0])}
+    assert named == {each.template_stem for each in profiles()}

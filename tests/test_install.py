@@ -77,7 +77,7 @@ def test_the_wheel_holds_every_file(installed: Installed) -> None:
     }
     assert {path for path in sources if not (there.parent / path).is_file()} == set()
     assert (there / "assets" / "nano" / "model.safetensors").stat().st_size > 10_000_000
-    assert (there / "assets" / "internvl15_template.json").is_file()
+    assert (there / "assets" / "templates" / "internlm2-chat-v1.json").is_file()
 
 
 def names(requirements: Iterable[str]) -> set[str]:

@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from internvl_demo.models.lmdeploy.capacity import GIB, capacity_of, report
 from internvl_demo.models.lmdeploy.command import Serving, arguments
 from internvl_demo.models.local.backend import LocalBackend
 from internvl_demo.models.openai.dialects import messages_of, request_fields
+from internvl_demo.models.profiles import V1_5_PROFILE
 from internvl_demo.models.profiles.shape import Shape
 from internvl_demo.photos.decode import photo_of
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
@@ -60,6 +62,7 @@ def plan(shape: Shape, gpu_gib: float, disk_gib: float) -> dict[str, Any]:
     counted = parameters_on_meta(giant)
     if counted != giant.parameters:
         raise ValueError(f"the arithmetic says {giant.parameters} parameters, transformers says {counted}")
+    serving = Serving("OFFICIAL-FORMAT-DIR", profile=replace(V1_5_PROFILE, shape=giant))
     return {
         "miniature": {"from": str(NANO_CHECKPOINT), "scenes": 50, "questions": 150},
         "giant": {
@@ -69,7 +72,7 @@ def plan(shape: Shape, gpu_gib: float, disk_gib: float) -> dict[str, Any]:
             "disk_gib": round(giant.weights_bytes(awq=False) / GIB, 1),
             "capacity": report(found, gpu_gib),
         },
-        "command": ["lmdeploy", *arguments(Serving("OFFICIAL-FORMAT-DIR", shape=giant), 23333, found)],
+        "command": ["lmdeploy", *arguments(serving, 23333, found)],
         "requests": {str(tiles): _checked_request(tiles, giant.tokens_per_tile) for tiles in VIEWS},
         "concurrent": CROWD,
         "tokens_each": TOKENS,

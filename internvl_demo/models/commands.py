@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from internvl_demo.flags import KV, Format, Json
+from internvl_demo.flags import KV, Format, Json, ProfileName
 
 
 def capacity(
@@ -17,9 +17,11 @@ def capacity(
     tp: Annotated[int, typer.Option(help="Number of GPUs over which the model is split.")] = 1,
     awq: Annotated[bool, typer.Option("--awq", help="Weights in 4 bits.")] = False,
     kv: Annotated[KV, typer.Option(help="KV cache in 16 bits, or quantised to 8.")] = KV.auto,
+    model: Annotated[str, typer.Option(help="A short name, a hub id or a directory.")] = "26b",
+    profile: ProfileName = None,
     as_json: Json = False,
 ) -> None:
-    """Compute how many conversations with the 26B fit into GPUs."""
+    """Compute how many conversations with a model fit into GPUs."""
     from internvl_demo.models.lmdeploy.capacity import (
         capacity_of,
         gpu_gb,
@@ -28,14 +30,16 @@ def capacity(
         summary,
         usable_gib,
     )
+    from internvl_demo.models.lmdeploy.lookup import look_up
 
     card_gb = gpu_gb(gpu_memory)
-    found = capacity_of(usable_gib(card_gb), tp, awq=awq, kv=kv.value)
+    name, looked_up = look_up(model, profile)
+    found = capacity_of(usable_gib(card_gb), tp, awq=awq, kv=kv.value, shape=looked_up.shape)
     if as_json:
-        print(json.dumps(report(found, card_gb), indent=2))
+        print(json.dumps({"model": name, **report(found, card_gb)}, indent=2))
         return
     refuse_if_too_small(found)
-    print(summary(found))
+    print(f"{name}: {summary(found)}")
 
 
 def convert(

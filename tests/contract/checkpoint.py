@@ -12,7 +12,7 @@ from internvl_demo.models.convert import convert
 from internvl_demo.settings import NANO_CHECKPOINT
 
 HERE = Path(__file__).parent
-TEMPLATE = HERE.parents[1] / "assets" / "internvl15_template.json"
+TEMPLATE = HERE.parents[1] / "assets" / "templates" / "internlm2-chat-v1.json"
 
 
 def write_official_folder(folder: Path) -> Path:

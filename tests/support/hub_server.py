@@ -13,12 +13,23 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
+from huggingface_hub import constants
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LARGE_BYTES = 50_000
 """From here on a file is stored as the hub stores weights (LFS)."""
 
 _API = re.compile(r"/api/models/([^/]+/[^/?]+)(?:/(revision|tree)/[^/?]+)?/?(?:\?.*)?")
 _FILE = re.compile(r"/([^/]+/[^/]+)/resolve/[^/]+/([^?]+)")
+
+
+def look_at(monkeypatch: pytest.MonkeyPatch, endpoint: str, cache: Path) -> None:
+    """Makes huggingface_hub of this process look there, as HF_ENDPOINT and HF_HUB_CACHE do for one that starts."""
+    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
 
 
 class Hub:

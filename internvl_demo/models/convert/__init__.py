@@ -21,7 +21,7 @@ tokenizer and model, which are not ours to copy and are not needed by LMDeploy's
 configuration's class and the tokenizer, and has the model in C++. So a folder written here brings
 `configuration_internvl_chat.py`, our own few lines, and a tokenizer.json that `transformers` reads
 without code; serve it with `--trust-remote-code` (for the configuration) and with
-`--chat-template assets/internvl15_template.json`. To load it with `transformers` alone, convert it back.
+`--chat-template assets/templates/internlm2-chat-v1.json`. To load it with `transformers` alone, convert it back.
 
 Not here: quantised checkpoints, downloading; and no other language model than InternLM2 is made official.
 """

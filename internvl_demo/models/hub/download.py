@@ -120,10 +120,15 @@ def small_text(files: Files, name: str) -> str | None:
         return text_in(files.folder, name)
     if all(file.name != name for file in files.files):
         return None
+    return small_file(files.model, name, files.commit)
+
+
+def small_file(model: str, name: str, commit: str | None = None) -> str:
+    """Return the text of a model's file, downloaded if it is not here. Raises CheckpointError."""
     try:
-        return Path(hf_hub_download(files.model, name, revision=files.commit)).read_text("utf-8")
+        return Path(hf_hub_download(model, name, revision=commit)).read_text("utf-8")
     except Exception as error:
-        raise as_our_error(error, files.model) from error
+        raise as_our_error(error, model) from error
 
 
 def text_in(folder: Path, name: str) -> str | None:

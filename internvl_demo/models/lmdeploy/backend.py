@@ -14,7 +14,7 @@ from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import BackendError, Sentence, SetupError
 from internvl_demo.models.base import READY, Backend, Health, ModelInfo, Piece
 from internvl_demo.models.lmdeploy.capacity import Capacity, capacity_of, refuse_if_too_small
-from internvl_demo.models.lmdeploy.command import MODEL_NAME, Serving, serving_of, session_len_of
+from internvl_demo.models.lmdeploy.command import Serving, serving_of, session_len_of
 from internvl_demo.models.lmdeploy.gpus import free_gib
 from internvl_demo.models.lmdeploy.launch import Patience, Status, Supervisor
 from internvl_demo.models.lmdeploy.progress import Stage
@@ -44,7 +44,9 @@ class LaunchedBackend(Backend):
         serving = serving_of(settings)
         found = _capacity(serving)
         key = secrets.token_hex(24)
-        self._info = ModelInfo(MODEL_NAME, serving.shape.tokens_per_tile, session_len_of(serving, found))
+        self._info = ModelInfo(
+            serving.name, serving.shape.tokens_per_tile, session_len_of(serving, found), serving.profile
+        )
         self._key, self._endpoint = key, ""
         self._server: ServerBackend | None = None
         self.supervisor = Supervisor(serving, key, found, patience)
@@ -100,7 +102,11 @@ class LaunchedBackend(Backend):
         if self._server is None or self._endpoint != status.endpoint:
             old, self._endpoint = self._server, status.endpoint
             self._server = ServerBackend(
-                status.endpoint, self._key, MODEL_NAME, tokens_per_tile=self._info.tokens_per_tile
+                status.endpoint,
+                self._key,
+                self._info.name,
+                tokens_per_tile=self._info.tokens_per_tile,
+                profile=self._info.profile,
             )
             self._server.pace_s = lambda: self.pace_s()
             if old:

@@ -30,7 +30,9 @@ _CONTEXT_GIB = {False: 1.5, True: 1.8}
 """What CUDA and its libraries take on each GPU: alone, and with the buffers of tensor parallelism."""
 _VISION_GIB = {False: 4.0, True: 3.6}
 """Kept outside of the cache: two people's 41 tiles in one pass take 4 GiB. With tensor parallelism LMDeploy
-encodes in smaller batches."""
+encodes in smaller batches. These are the 26B's, whose vision encoder is 3,200 wide."""
+_LEAST_VISION_GIB = 1.0
+_TP = (1, 2, 4, 8)
 _MOST_CACHE = 0.75
 _CARDS_GIB = {24: 23.6, 40: 39.4, 48: 44.4, 80: 79.2}
 """GB on the box -> GiB that a program gets, of the least generous card of that name (48: L40S)."""
@@ -139,16 +141,26 @@ def capacity_of(
     if tp < 1 or shape.kv_heads % tp:
         raise SetupError(
             f"The model cannot be split over {tp} GPUs: its {shape.kv_heads} key/value heads must divide evenly.",
-            "Set --tp to 1, 2, 4 or 8.",
+            f"Set --tp to {_or([each for each in _TP if shape.kv_heads % each == 0])}.",
         )
     weights, everywhere = shape.weights_bytes(awq), 2 * shape.vit_attention
     weights_gib = ((weights - everywhere) / tp + everywhere) / GIB
     context_gib = _CONTEXT_GIB[tp > 1]
     if cache_fraction is None:
         free = gpu_gib - weights_gib - context_gib
-        spare = 1 - _VISION_GIB[tp > 1] / free if free > 0 else 0.0
+        spare = 1 - vision_gib(shape, tp) / free if free > 0 else 0.0
         cache_fraction = min(_MOST_CACHE, max(0.0, math.floor(spare * 20) / 20))
     return Capacity(gpu_gib, tp, awq, kv, shape, weights_gib, context_gib, cache_fraction)
+
+
+def vision_gib(shape: Shape, tp: int) -> float:
+    """Return what the vision encoder needs on each GPU, besides its weights: of a narrow one, so much less."""
+    return max(_LEAST_VISION_GIB, _VISION_GIB[tp > 1] * shape.vit_width / V1_5.vit_width)
+
+
+def _or(numbers: list[int]) -> str:
+    *most, last = map(str, numbers)
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def refuse_if_too_small(found: Capacity) -> None:
@@ -156,7 +168,7 @@ def refuse_if_too_small(found: Capacity) -> None:
     if found.fits:
         return
     gpus = "the GPU" if found.tp == 1 else f"each of {found.tp} GPUs"
-    need = found.weights_gib + found.context_gib + _VISION_GIB[found.tp > 1]
+    need = found.weights_gib + found.context_gib + vision_gib(found.shape, found.tp)
     raise SetupError(
         f"The model does not fit: on {gpus} it needs {found.weights_gib:.1f} GiB for its weights and "
         f"{need - found.weights_gib:.1f} GiB for CUDA and the vision encoder, besides conversations; "
@@ -168,6 +180,8 @@ def refuse_if_too_small(found: Capacity) -> None:
 def _way_out(found: Capacity) -> str:
     """Return a sentence with the nearest change that fits on GPUs of the same size."""
     for tp, awq in ((1, True), (2, False), (2, True), (4, False), (4, True), (8, False)):
+        if found.shape.kv_heads % tp:
+            continue
         if tp >= found.tp and (awq or not found.awq) and (tp, awq) != (found.tp, found.awq):
             other = capacity_of(found.gpu_gib, tp, awq=awq, kv=found.kv, shape=found.shape)
             if other.fits:

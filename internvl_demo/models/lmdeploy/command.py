@@ -1,8 +1,8 @@
-"""Turn the settings into the arguments of `lmdeploy serve api_server`. Pure: nothing is started, nothing is quoted.
+"""Turn the settings into the arguments of `lmdeploy serve api_server`: nothing is started, nothing is quoted.
 
 Why each flag (LMDeploy 0.18):
 
-    --chat-template             it has no template for InternVL 1.5 any more, and then never stops
+    --chat-template             it has no template for these models any more, and then some never stop
     --trust-remote-code         the checkpoint's configuration and tokenizer are its own Python files
     --enable-prefix-caching     turn 2 does not pay for turn 1's images again
     --max-prefill-token-num     41 tiles are 10,496 tokens: with the default of 8192 they are encoded twice
@@ -12,45 +12,60 @@ Why each flag (LMDeploy 0.18):
 
 The key is no argument: everybody on a machine can read the arguments of everybody's processes, so the
 `supervisor` hands it over. `--lmdeploy-arg` comes last and therefore wins, except over what the app relies on.
+
+Phi-3 (Mini-InternVL-4B, InternVL2-4B) is not among the models of LMDeploy's fast engine, TurboMind. It is served with
+the slow one, in PyTorch, only when that is asked for: `--lmdeploy-arg=--backend=pytorch`.
 """
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
 from internvl_demo.errors import SetupError
-from internvl_demo.models.lmdeploy.capacity import V1_5, Capacity
-from internvl_demo.models.profiles.shape import CacheFormat, Shape, shape_of
-from internvl_demo.settings import Settings, asset
+from internvl_demo.models.lmdeploy.capacity import Capacity
+from internvl_demo.models.lmdeploy.lookup import look_up
+from internvl_demo.models.profiles import V1_5_PROFILE, Profile, plain_name
+from internvl_demo.models.profiles.files import template_file
+from internvl_demo.models.profiles.shape import CacheFormat, Shape
+from internvl_demo.settings import Settings
 
-MODEL_NAME = "internvl-chat-v1-5"
-TEMPLATE = asset("internvl15_template.json")
 OLDEST = (0, 18)
 """Before: many tiles with --tp 2 end the process, and host memory is pinned by the hundred gigabytes."""
 
 MAX_PREFILL_TOKENS = 12_288
 _OFFICIAL = "OpenGVLab/InternVL-Chat-V1-5"
+_NOT_IN_TURBOMIND = ("Phi3ForCausalLM",)
 _OURS = ("--server-name", "--server-port", "--api-keys", "--model-name", "--backend", "--proxy-url", "--ssl")
 _OURS_TOO = {"--tp": "--tp", "--model-format": "--awq", "--allow-terminate-by-client": None}
 
 
 @dataclass(frozen=True)
 class Serving:
-    """The model to serve, and how."""
+    """The model to serve, and how. `profile`: what it is; its sizes are in there."""
 
     model: str
     tp: int = 1
     awq: bool = False
     kv: CacheFormat = "auto"
-    shape: Shape = V1_5
+    profile: Profile = V1_5_PROFILE
     extra: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> Shape:
+        """The model's sizes."""
+        return self.profile.shape
+
+    @property
+    def name(self) -> str:
+        """What the server calls the model."""
+        return plain_name(self.profile.name)
 
 
 def serving_of(settings: Settings) -> Serving:
     """Return what the settings ask to serve. Raises SetupError when LMDeploy cannot serve it here."""
     model = (settings.serve or "").strip()
     if not model or model.startswith("-"):
-        raise SetupError(f"{model!r} is no model.", f"Set --serve to a directory or to {_OFFICIAL}.")
+        raise SetupError(
+            f"{model!r} is no model.", f"Set --serve to a directory or a hub id, such as {_OFFICIAL}."
+        )
     if settings.endpoint:
         raise SetupError(
             "--serve starts a server, --endpoint names one that runs already.", "Set only one of the two."
@@ -61,19 +76,26 @@ def serving_of(settings: Settings) -> Serving:
             f"Serve {_OFFICIAL}, with --awq where memory is short.",
         )
     awq = settings.awq or model.lower().endswith("awq")
-    if awq and model == _OFFICIAL:
-        model = f"{_OFFICIAL}-AWQ"
-    shape = _shape_at(Path(model)) if Path(model).is_dir() else V1_5
+    model, profile = look_up(model, settings.profile)
+    if awq and model == profile.hub_id:
+        if not profile.awq:
+            raise SetupError(
+                f"{model} is not published in 4 bits.",
+                "Leave out --awq, or name a checkpoint of your own that is.",
+            )
+        model = f"{model}-AWQ"
     extra = _allowed(settings.lmdeploy_arg)
+    _refuse_slow_engine(profile, extra)
     kv: CacheFormat = "int8" if value_of(extra, "--quant-policy") in ("8", "int8") else "auto"
-    return Serving(model, settings.tp, awq, kv, shape, extra)
+    return Serving(model, settings.tp, awq, kv, profile, extra)
 
 
 def arguments(serving: Serving, port: int, capacity: Capacity | None) -> list[str]:
     """Return the arguments after `lmdeploy`, without the key. `capacity`: what fits; None where nobody knows."""
     session_len = capacity.session_len if capacity else serving.shape.context
-    flags = ["serve", "api_server", serving.model, "--trust-remote-code", "--model-name", MODEL_NAME]
-    flags += ["--chat-template", str(TEMPLATE), "--enable-prefix-caching", "--enable-abort-handling"]
+    flags = ["serve", "api_server", serving.model, "--trust-remote-code", "--model-name", serving.name]
+    flags += ["--chat-template", str(template_file(serving.profile, ".json"))]
+    flags += ["--enable-prefix-caching", "--enable-abort-handling"]
     flags += ["--session-len", str(session_len), "--max-prefill-token-num", str(MAX_PREFILL_TOKENS)]
     flags += ["--max-batch-size", str(capacity.max_batch_size if capacity else 24)]
     flags += ["--cache-max-entry-count", f"{capacity.cache_fraction if capacity else 0.6:.2f}"]
@@ -102,21 +124,21 @@ def value_of(arguments: tuple[str, ...], flag: str) -> str | None:
     return found
 
 
-def _shape_at(directory: Path) -> Shape:
-    """Return the shape of a checkpoint on this machine. Raises SetupError when it is not in the official format."""
-    try:
-        return shape_of(json.loads((directory / "config.json").read_text("utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+def _refuse_slow_engine(profile: Profile, extra: tuple[str, ...]) -> None:
+    """Raise SetupError where TurboMind cannot run the model, and its slow engine was not asked for."""
+    if profile.language in _NOT_IN_TURBOMIND and value_of(extra, "--backend") != "pytorch":
         raise SetupError(
-            f"{directory} holds no InternVL 1.5 checkpoint in the official format ({type(error).__name__}).",
-            f"Serve {_OFFICIAL} or a checkpoint saved from it: in transformers' own format LMDeploy ignores the "
-            "resolution mode.",
-        ) from error
+            f"LMDeploy's fast engine, TurboMind, cannot run Phi-3, the language model of {profile.name}.",
+            f"Run it in process, --model {(*profile.shorts, profile.name)[0]}, or with LMDeploy's slow engine: "
+            "--lmdeploy-arg=--backend=pytorch.",
+        )
 
 
 def _allowed(extra: tuple[str, ...]) -> tuple[str, ...]:
     for argument in extra:
         flag = argument.partition("=")[0]
+        if flag == "--backend" and value_of(extra, flag) == "pytorch":
+            continue
         if flag in _OURS or flag in _OURS_TOO:
             instead = _OURS_TOO.get(flag) or "--endpoint, with a server that you start yourself"
             raise SetupError(

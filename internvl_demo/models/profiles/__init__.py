@@ -24,7 +24,7 @@ from internvl_demo.errors import SetupError
 from internvl_demo.models.profiles.languages import Vocabulary, shape_with
 from internvl_demo.models.profiles.shape import Shape
 from internvl_demo.models.profiles.table import ROWS, Row
-from internvl_demo.models.profiles.templates import THINKING_SYSTEM
+from internvl_demo.models.profiles.templates import THINKING_SYSTEM, V1_SYSTEMS
 
 OWNER = "OpenGVLab"
 
@@ -33,6 +33,9 @@ BoxForm = Literal["tags", "json"]
 
 _NAME_CHARS = 200
 """How much of a name is looked at, from its end: the hub's have 96 characters at most."""
+
+OWN_VOCABULARY = {"internlm2-chat": "internlm2", "phi3-chat": "phi3", "internvl2_5": "qwen", "Hermes-2": "yi"}
+"""Template -> the vocabulary that its file is named without."""
 
 _SUFFIXES = re.compile(r"-(?:awq|hf|instruct|flash|int8|mpo)$")
 
@@ -46,6 +49,7 @@ class Profile:
     vocabulary's are not known. tiles: the most tiles that an image may have. thinking: the system prompt with which
     it thinks first; None where it does not. boxes: the forms in which it writes them, its own first.
     language: the architecture of its language model, as in config.json. awq: whether it is published in 4 bits, too.
+    vocabulary: the name of its tokenizer's family.
     """
 
     name: str
@@ -58,11 +62,24 @@ class Profile:
     boxes: tuple[BoxForm, ...] = ("tags",)
     language: str = ""
     awq: bool = False
+    vocabulary: str = ""
 
     @property
     def hub_id(self) -> str:
         """Where the hub has it."""
         return f"{OWNER}/{self.name}"
+
+    @property
+    def template_stem(self) -> str:
+        """Name of its template's files in `assets/templates`, without `.json` and `.jinja`.
+
+        There is one for each template, vocabulary and system prompt of the family; a model with a system prompt of its
+        own has that of its template, as the page always brings the system prompt.
+        """
+        v1 = self.template.system in V1_SYSTEMS
+        own = OWN_VOCABULARY.get(self.template.name) == self.vocabulary
+        vocabulary = "" if own else self.vocabulary
+        return "-".join(filter(None, (self.template.name.lower(), vocabulary, "v1" if v1 else "")))
 
 
 def completed(template: Template, vocabulary: Vocabulary) -> tuple[Template, tuple[int, ...]]:
@@ -141,6 +158,7 @@ def _profile(row: Row) -> Profile:
         ("tags", "json") if row.json_boxes else ("tags",),
         row.language.architecture,
         row.awq,
+        row.language.vocabulary.name,
     )
 
 

@@ -96,12 +96,17 @@ def profile_of(config: Mapping[str, Any], name: str = "", chat_template: str | N
     if named and template == named.template:
         return replace(named, shape=shape)
     language = _language(text)
-    whole, stop_ids = completed(template, vocabulary_of(language, shape.vocabulary, template.name))
-    tiles = 1 if config.get("dynamic_image_size") is False else V1_5_PROFILE.tiles
-    thinking = THINKING_SYSTEM if language.startswith(_THINKING) else None
-    known = stop_ids if config.get("llm_config") and _is_real(shape.vocabulary) else ()
+    vocabulary = vocabulary_of(language, shape.vocabulary, template.name)
+    whole, stop_ids = completed(template, vocabulary)
     return Profile(
-        name or template.name, whole, shape, (), known, tiles, thinking, ("tags",), language, False
+        name or template.name,
+        whole,
+        shape,
+        stop_ids=stop_ids if config.get("llm_config") and _is_real(shape.vocabulary) else (),
+        tiles=1 if config.get("dynamic_image_size") is False else V1_5_PROFILE.tiles,
+        thinking=THINKING_SYSTEM if language.startswith(_THINKING) else None,
+        language=language,
+        vocabulary=vocabulary.name,
     )
 
 

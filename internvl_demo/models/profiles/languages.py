@@ -25,24 +25,26 @@ VIT_300M: dict[str, Any] = {
 class Vocabulary:
     """What a tokenizer adds to a template.
 
-    start: its first token, "" where it writes none. end: where its base model stops. ids: of tokens that end an answer.
+    name: in the names of template files. start: its first token, "" where it writes none. end: where its base model
+    stops. ids: of tokens that end an answer.
     """
 
+    name: str = ""
     start: str = ""
     end: str = ""
     ids: dict[str, int] = field(default_factory=dict)
 
 
-INTERNLM2 = Vocabulary("<s>", "</s>", {"<|im_end|>": 92542, "<|im_start|>": 92543, "</s>": 2})
-INTERNLM3 = Vocabulary("<s>", "</s>")
+INTERNLM2 = Vocabulary("internlm2", "<s>", "</s>", {"<|im_end|>": 92542, "<|im_start|>": 92543, "</s>": 2})
+INTERNLM3 = Vocabulary("internlm3", "<s>", "</s>")
 QWEN = Vocabulary(
-    "", "<|endoftext|>", {"<|im_end|>": 151645, "<|im_start|>": 151644, "<|endoftext|>": 151643}
+    "qwen", "", "<|endoftext|>", {"<|im_end|>": 151645, "<|im_start|>": 151644, "<|endoftext|>": 151643}
 )
-YI = Vocabulary("", "<|endoftext|>", {"<|im_end|>": 7, "<|im_start|>": 6, "<|endoftext|>": 2})
-LLAMA3 = Vocabulary("<|begin_of_text|>", "<|end_of_text|>")
-PHI3 = Vocabulary("<s>", "</s>", {"<|end|>": 32007, "<|endoftext|>": 32000, "</s>": 2})
-LLAMA2 = Vocabulary("<s>", "</s>", {"</s>": 2})
-HARMONY = Vocabulary()
+YI = Vocabulary("yi", "", "<|endoftext|>", {"<|im_end|>": 7, "<|im_start|>": 6, "<|endoftext|>": 2})
+LLAMA3 = Vocabulary("llama3", "<|begin_of_text|>", "<|end_of_text|>")
+PHI3 = Vocabulary("phi3", "<s>", "</s>", {"<|end|>": 32007, "<|endoftext|>": 32000, "</s>": 2})
+LLAMA2 = Vocabulary("llama2", "<s>", "</s>", {"</s>": 2})
+HARMONY = Vocabulary("harmony")
 
 VOCABULARIES = {
     "InternLM2ForCausalLM": INTERNLM2,

@@ -5,7 +5,7 @@ checkpoints are those that the same templates had when these were released, befo
 What a checkpoint's vocabulary adds (its first token, its own end) is in `languages`.
 """
 
-from internvl_demo.conversation.template import V1_5, Template
+from internvl_demo.conversation.template import V1_5, V1_5_SYSTEM, Template
 
 CHINESE_SYSTEM = (
     "你是由上海人工智能实验室联合商汤科技开发的书生多模态大模型，英文名叫InternVL, "
@@ -15,6 +15,9 @@ CHINESE_SYSTEM = (
 
 V1_2_SYSTEM = "Answer the questions."
 PHI3_SYSTEM = "You are an AI assistant whose name is Phi-3."
+
+V1_SYSTEMS = (V1_5_SYSTEM, V1_2_SYSTEM, PHI3_SYSTEM)
+"""Of the checkpoints of V1, as they were released."""
 
 THINKING_SYSTEM = """\
 You are an AI assistant that rigorously follows this response protocol:
@@ -102,4 +105,5 @@ __all__ = [
     "THINKING_SYSTEM",
     "V1_2",
     "V1_5",
+    "V1_SYSTEMS",
 ]

@@ -26,7 +26,7 @@ from internvl_demo.models.hub import download, fits
 from internvl_demo.models.hub.backend import HubBackend
 from internvl_demo.settings import Settings
 from tests.support.commands import run
-from tests.support.hub_server import LARGE_BYTES, Hub
+from tests.support.hub_server import LARGE_BYTES, Hub, look_at
 from tests.support.official_checkpoints import edit_config, write_kind
 from tests.support.plain_words import assert_for_people
 from tests.support.running_page import running_page
@@ -55,8 +55,7 @@ def hub(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     own = tmp_path / "files"
     shutil.copytree(folder, own)
     with Hub({MODEL: own}) as hub:
-        look_at(monkeypatch, hub.endpoint)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        look_at(monkeypatch, hub.endpoint, tmp_path / "cache")
         monkeypatch.setattr(download, "_LARGE_BYTES", LARGE_BYTES)
         monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", CHUNK_BYTES)
         yield hub
@@ -77,13 +76,6 @@ def begin() -> Iterator[Callable[..., HubBackend]]:
     yield begin
     for backend in begun:
         asyncio.run(backend.close())
-
-
-def look_at(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
-    """Makes huggingface_hub of this process look there, as HF_ENDPOINT does for one that starts."""
-    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
-    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
 
 
 def environment(hub: Hub, home: Path, **more: str) -> dict[str, str]:
@@ -156,7 +148,7 @@ def test_what_is_no_name_is_told(begin: Callable[..., HubBackend], odd: str) -> 
 def test_no_network_says_what_can_be_done(
     begin: Callable[..., HubBackend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look_at(monkeypatch, "http://127.0.0.1:9")
+    look_at(monkeypatch, "http://127.0.0.1:9", Path(constants.HF_HUB_CACHE))
     error = refused(begin)
     assert "127.0.0.1:9 cannot be reached" in error.what
     assert "HF_ENDPOINT" in error.next_step

@@ -20,8 +20,11 @@ from internvl_demo.models.lmdeploy.capacity import (
     gpu_gb,
     refuse_if_too_small,
     usable_gib,
+    vision_gib,
 )
 from internvl_demo.models.lmdeploy.gpus import parse
+from internvl_demo.models.profiles import find, profile_named
+from tests.support.commands import run
 
 SERVING = Path(__file__).parents[3] / "docs" / "serving.md"
 
@@ -278,3 +281,42 @@ def test_the_documented_table_is_what_the_command_says() -> None:
             else [str(found.conversations(tiles)) for tiles in (1, 12, 40)]
         )
         assert people == said, gpus
+
+
+# Any model of the family.
+
+
+@pytest.mark.parametrize(
+    ("model", "gpu", "fits"),
+    [
+        ("mini-2b", "24", True),
+        ("mini-2b", "12", True),
+        ("internvl3.5-8b", "24", True),
+        ("internvl3-78b", "80", False),
+    ],
+)
+def test_the_capacity_of_any_model_is_computed_from_its_own_sizes(model: str, gpu: str, fits: bool) -> None:
+    told = json.loads(run("capacity", "--gpu-memory", gpu, "--model", model, "--json").stdout)
+    assert told["fits"] == fits
+    found = find(model)
+    assert found and told["model"] == found.hub_id
+    assert told["weights_gib"] == pytest.approx(found.shape.parameters * 2 / GIB, rel=0.02)
+
+
+def test_the_26b_is_what_is_meant_without_a_model() -> None:
+    plain = run("capacity", "--gpu-memory", "80").stdout
+    assert plain == run("capacity", "--gpu-memory", "80", "--model", "26b").stdout
+    assert plain.startswith("OpenGVLab/InternVL-Chat-V1-5: ")
+
+
+def test_a_model_is_split_over_as_many_gpus_as_its_heads_allow() -> None:
+    told = run("capacity", "--gpu-memory", "80", "--tp", "8", "--model", "internvl3-8b", fails=True).stderr
+    assert "its 4 key/value heads" in told and "Set --tp to 1, 2 or 4." in told
+    with pytest.raises(SetupError) as caught:
+        refuse_if_too_small(capacity_of(usable_gib(8), shape=profile_named("internvl3-8b").shape))
+    assert "--tp 2" in caught.value.next_step or "--tp 4" in caught.value.next_step
+
+
+def test_a_narrow_vision_encoder_needs_less_room() -> None:
+    assert vision_gib(V1_5, 1) == 4.0
+    assert 1.0 <= vision_gib(profile_named("mini-2b").shape, 1) < 1.5

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from internvl_demo.errors import SetupError
+from internvl_demo.errors import CheckpointError, SetupError
 from internvl_demo.models import open_backend
 from internvl_demo.models.lmdeploy.backend import LaunchedBackend
 from internvl_demo.models.lmdeploy.capacity import capacity_of
 from internvl_demo.models.lmdeploy.command import (
-    TEMPLATE,
     Serving,
     arguments,
     serving_of,
@@ -21,8 +20,12 @@ from internvl_demo.models.lmdeploy.command import (
 )
 from internvl_demo.models.lmdeploy.launch import python_of
 from internvl_demo.models.lmdeploy.progress import Stage, plain_line, reason_in, stage_of
-from internvl_demo.settings import Settings
+from internvl_demo.models.profiles import find, profiles
+from internvl_demo.models.profiles.files import template_file, written
+from internvl_demo.settings import Settings, asset
 from tests.support.fake_lmdeploy import Fake
+from tests.support.hub_server import Hub, look_at
+from tests.support.official_checkpoints import kind_config, write_official
 
 OFFICIAL = "OpenGVLab/InternVL-Chat-V1-5"
 
@@ -93,6 +96,11 @@ def test_free_memory_is_asked_of_nvidia_smi(tmp_path: Path, monkeypatch: pytest.
         ({"serve": OFFICIAL, "lmdeploy_arg": ("--server-name=0.0.0.0",)}, "--endpoint"),
         ({"serve": OFFICIAL, "lmdeploy_arg": ("--api-keys", "mine")}, "--endpoint"),
         ({"serve": OFFICIAL, "lmdeploy_arg": ("--tp=2",)}, "own --tp"),
+        ({"serve": OFFICIAL, "lmdeploy_arg": ("--backend=pytorch", "--backend=other")}, "--endpoint"),
+        ({"serve": "mini-3b"}, "mini-2b"),
+        ({"serve": "mini-2b", "awq": True}, "Leave out --awq"),
+        ({"serve": "mini-4b"}, "--lmdeploy-arg=--backend=pytorch"),
+        ({"serve": "OpenGVLab/InternVL2-4B"}, "--model internvl2-4b"),
     ],
 )
 def test_settings_that_cannot_be_served_are_refused(settings: dict[str, Any], word: str) -> None:
@@ -125,13 +133,80 @@ def test_the_command_has_every_flag_that_the_model_needs() -> None:
     assert value_of(tuple(known), "--session-len") == "32768"
     assert int(value_of(tuple(known), "--max-prefill-token-num") or 0) >= 41 * 256
     assert value_of(tuple(known), "--cache-max-entry-count") == "0.75"
-    assert value_of(tuple(known), "--chat-template") == str(TEMPLATE)
-    assert TEMPLATE.is_file()
+    assert value_of(tuple(known), "--chat-template") == str(asset("templates/internlm2-chat-v1.json"))
     for flag in ("--trust-remote-code", "--enable-prefix-caching", "--enable-abort-handling"):
         assert flag in known
     assert "--disable-fastapi-docs" in known
     assert "--tp" not in known
     assert not [flag for flag in known if "key" in flag], "everybody can read arguments"
+
+
+@pytest.mark.parametrize(
+    ("serve", "model", "name", "template"),
+    [
+        ("26b", OFFICIAL, "internvl-chat-v1-5", "internlm2-chat-v1"),
+        (
+            "mini-2b",
+            "OpenGVLab/Mini-InternVL-Chat-2B-V1-5",
+            "mini-internvl-chat-2b-v1-5",
+            "internlm2-chat-v1",
+        ),
+        ("internvl3.5-8b", "OpenGVLab/InternVL3_5-8B", "internvl3-5-8b", "internvl2_5"),
+        ("internvl2.5-8b", "OpenGVLab/InternVL2_5-8B", "internvl2-5-8b", "internvl2_5-internlm2"),
+        ("somebody/InternVL2-40B", "somebody/InternVL2-40B", "internvl2-40b", "hermes-2"),
+    ],
+)
+def test_each_model_is_served_with_its_own_template_name_and_sizes(
+    serve: str, model: str, name: str, template: str
+) -> None:
+    serving = serving_of(Settings(serve=serve))
+    known = tuple(arguments(serving, 1, None))
+    assert known[2] == model
+    assert value_of(known, "--model-name") == name
+    assert value_of(known, "--chat-template") == str(asset(f"templates/{template}.json"))
+    found = find(name)
+    assert found and found.shape == serving.shape, "the server's name tells the page what it is"
+
+
+def test_a_directory_is_served_with_the_sizes_of_its_own_config_json(tmp_path: Path) -> None:
+    folder = write_official(tmp_path / "mine", kind_config("Qwen3ForCausalLM"))
+    serving = serving_of(Settings(serve=str(folder)))
+    assert (serving.shape.width, serving.shape.head_width, serving.shape.layers) == (64, 32, 2)
+    assert serving.name == "mine"
+    assert template_file(serving.profile, ".json").stem == "internvl2_5"
+    named = serving_of(Settings(serve=str(folder), profile="mini-2b"))
+    assert template_file(named.profile, ".json").stem == "internlm2-chat-v1"
+    assert named.shape == serving.shape
+
+
+def test_a_model_of_the_hub_that_nobody_knows_is_asked_for_its_config_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_official(tmp_path / "mine", kind_config("Qwen2ForCausalLM"))
+    with Hub({"me/mine": folder}) as hub:
+        look_at(monkeypatch, hub.endpoint, tmp_path / "cache")
+        serving = serving_of(Settings(serve="me/mine"))
+        assert (serving.model, serving.shape.width) == ("me/mine", 64)
+        assert {path for _, path, _ in hub.requests if "/resolve/" in path} == {
+            "/me/mine/resolve/main/config.json"
+        }
+        with pytest.raises(CheckpointError, match="has no model me/other"):
+            serving_of(Settings(serve="me/other"))
+
+
+def test_phi3_is_served_by_the_slow_engine_when_that_is_asked_for() -> None:
+    serving = serving_of(Settings(serve="mini-4b", lmdeploy_arg=("--backend=pytorch",)))
+    known = tuple(arguments(serving, 1, None))
+    assert value_of(known, "--backend") == "pytorch"
+    assert value_of(known, "--chat-template") == str(asset("templates/phi3-chat-v1.json"))
+
+
+def test_the_template_files_are_those_of_the_table() -> None:
+    there = {path.name: path.read_text("utf-8") for path in asset("templates").iterdir()}
+    assert there == written()
+    for each in profiles():
+        for kind in (".json", ".jinja"):
+            assert template_file(each, kind).stem == each.template_stem  # type: ignore[arg-type]
 
 
 def test_awq_is_another_checkpoint_in_one_type_of_numbers() -> None:
