@@ -31,12 +31,14 @@ from internvl_demo.errors import DemoError, SetupError
 from internvl_demo.flags import (
     Checkpoint,
     Endpoint,
+    Endpoints,
     Images,
     Json,
     Lang,
     MaxNewTokens,
     Mode,
     ModelName,
+    ModelNames,
     ProfileName,
     RepetitionPenalty,
     Seed,
@@ -255,8 +257,8 @@ def serve_main() -> None:
 
 @app.command()
 def serve(
-    endpoint: Endpoint = None,
-    model: ModelName = None,
+    endpoint: Endpoints = None,
+    model: ModelNames = None,
     checkpoint: Checkpoint = None,
     profile: ProfileName = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")] = None,
@@ -274,15 +276,15 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the page. Every flag can also be set as INTERNVL_... in the environment."""
-    from internvl_demo.models import open_backend
+    from internvl_demo.models import open_backends
     from internvl_demo.store import open_store
     from internvl_demo.web.address import address_of, without_proxies
 
     served = {"serve": serve, "tp": tp, "awq": awq, "lmdeploy_arg": lmdeploy_arg or None}
     kept = {"data_dir": data_dir, "keep_days": keep_days}
     settings = read_settings(
-        endpoint=endpoint,
-        model=model,
+        endpoint=endpoint or None,
+        model=model or None,
         checkpoint=checkpoint,
         profile=profile,
         host=host,
@@ -296,7 +298,7 @@ def serve(
         address_of(settings)  # said now, before a model is loaded
         with without_proxies():  # some of which Gradio does not bear
             from internvl_demo.web.app import launch
-        launch(open_backend(settings), settings, store)
+        launch(open_backends(settings), settings, store)
 
 
 def _question(argument: str) -> str:

@@ -13,10 +13,21 @@ Endpoint = Annotated[str | None, typer.Option(help="An OpenAI-compatible server,
 Checkpoint = Annotated[
     str | None, typer.Option(help="Directory or hub id of a checkpoint to run in process.")
 ]
+Endpoints = Annotated[
+    list[str] | None,
+    typer.Option(help="An OpenAI-compatible server; several by name: fast=http://HOST:PORT."),
+]
 ModelName = Annotated[
     str | None,
     typer.Option(
         help="A model to download and run: mini-2b, a hub id, a directory. With --endpoint: its name."
+    ),
+]
+ModelNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A model to download and run: mini-2b, a hub id, a directory, miniature; repeat for several. "
+        "With one --endpoint: its name there."
     ),
 ]
 ProfileName = Annotated[

@@ -32,8 +32,10 @@ _PREFIX = "INTERNVL_"
 _KUBERNETES = re.compile(r"INTERNVL(_\w+)?_(SERVICE_(HOST|PORT)|PORT(_\d+_|$))", re.IGNORECASE)
 """What Kubernetes puts into the environment where a service is called internvl."""
 
-OptionName = Literal["max_new_tokens", "temperature", "top_p", "seed", "repetition_penalty", "system"]
-"""What `conversation.options` knows of how an answer is generated."""
+OptionName = Literal[
+    "max_new_tokens", "temperature", "top_p", "seed", "repetition_penalty", "system", "model"
+]
+"""What `conversation.options` knows of how an answer is generated, and who generates it."""
 
 
 class Settings(BaseSettings):
@@ -41,11 +43,20 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
 
-    endpoint: str | None = Field(None, description="an OpenAI-compatible server, such as LMDeploy's")
-    api_key: str | None = Field(None, description="the server's API key", repr=False)
-    model: str | None = Field(
+    endpoint: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="an OpenAI-compatible server, such as LMDeploy's; several by name, `fast=http://...`, with spaces "
+        "between in the environment",
+    )
+    api_key: str | None = Field(
         None,
-        description="short name, hub id or directory of a model to run in process; with `endpoint` its name there",
+        description="the server's API key; of several servers `fast=KEY`, with spaces between",
+        repr=False,
+    )
+    model: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="short name, hub id or directory of a model to run in process, `miniature` for the embedded one; "
+        "several with spaces between in the environment; with one `endpoint` its name there",
     )
     dialect: Literal["lmdeploy", "vllm", "sglang"] | None = Field(
         None, description="the kind of server (default: detected)"
@@ -70,7 +81,8 @@ class Settings(BaseSettings):
     temperature: float = Field(0.0, ge=0, le=2, description="0 is greedy")
     fixed_options: Annotated[frozenset[OptionName], NoDecode] = Field(
         frozenset(),
-        description="options of an answer that people of the page may not change, with commas between",
+        description="options of an answer that people of the page may not change, with commas between; `model`: only "
+        "the first model is offered",
     )
     running: int | None = Field(
         None, ge=1, description="questions answered at once (default: 8 by a server, 1 in process)"
@@ -83,18 +95,12 @@ class Settings(BaseSettings):
         30, ge=0, description="days that an untouched conversation is kept; 0: nothing outlives the app"
     )
 
-    @property
-    def runs_miniature(self) -> bool:
-        """Whether the bundled miniature answers."""
-        elsewhere = self.serve or self.endpoint or self.model
-        return not elsewhere and self.checkpoint == str(NANO_CHECKPOINT)
-
     @field_validator("fixed_options", mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:
         return value.replace(",", " ").split() if isinstance(value, str) else value
 
-    @field_validator("lmdeploy_arg", mode="before")
+    @field_validator("lmdeploy_arg", "endpoint", "model", mode="before")
     @classmethod
     def _words(cls, value: Any) -> Any:
         return value.split() if isinstance(value, str) else value

@@ -51,7 +51,7 @@ from internvl_demo.store import open_store
 from internvl_demo.web.app import build_page, build_service
 settings = Settings(endpoint="http://127.0.0.1:9")
 info = ModelInfo("a model", 256, 32768)
-build_page(build_service(open_backend(settings), info, settings, Observer(), open_store(settings)))
+build_page(build_service([open_backend(settings)], [info], settings, Observer(), open_store(settings)))
 import internvl_demo.cli, internvl_demo.models.lmdeploy.backend
 print("built")
 """

@@ -77,7 +77,7 @@ def test_what_a_platform_sets_is_no_setting(monkeypatch: pytest.MonkeyPatch, nam
     monkeypatch.delenv("INTERNVL_PORT", raising=False)
     monkeypatch.setenv(name, value)
     settings = read_settings()
-    assert (settings.port, settings.endpoint) == (None, None)
+    assert (settings.port, settings.endpoint) == (None, ())
 
 
 def test_a_flag_wins_over_a_variable_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import DemoError
 from internvl_demo.grounding.attribution import Part as Part
+from internvl_demo.models.base import ModelInfo
 from internvl_demo.store.records import State
 
 
@@ -49,8 +50,8 @@ class Grew:
 class Ended:
     """An answer has ended, and is stored.
 
-    state: how it ended. given: all of it. options: how it was asked for. error: why it broke off, or why it could
-    not be stored.
+    state: how it ended. given: all of it. options: how it was asked for. info: of the model. error: why it broke off,
+    or why it could not be stored.
     """
 
     answer: str
@@ -58,6 +59,7 @@ class Ended:
     given: Answer
     conversation: Conversation
     options: Options
+    info: ModelInfo
     error: DemoError | None = None
 
 

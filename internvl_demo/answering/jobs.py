@@ -20,12 +20,12 @@ from dataclasses import dataclass, replace
 
 from internvl_demo.answering.feed import Changed, Closing, Ended, Feed, Gone, Grew, Part, Placed
 from internvl_demo.answering.metrics import Observer
-from internvl_demo.answering.queue import AnswerQueue
+from internvl_demo.answering.model import Model
 from internvl_demo.answering.stream import AnswerBuilder
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import DemoError
-from internvl_demo.models.base import Backend, ModelInfo, Timing
+from internvl_demo.models.base import Timing
 from internvl_demo.store import Store
 from internvl_demo.store.faults import StoreError
 from internvl_demo.store.records import INTERRUPTED, Failure, Record, State
@@ -67,10 +67,11 @@ class Job:
         record: Record,
         conversation: Conversation,
         options: Options,
+        model: Model,
         feed: Feed,
     ):
         self.owner, self.id, self.record, self.conversation = owner, version_id, record, conversation
-        self.options, self.feed = options, feed
+        self.options, self.model, self.feed = options, model, feed
         self.builder = AnswerBuilder(conversation)
         self.parts: list[Part] = []
         self.place = 0
@@ -98,23 +99,10 @@ class Job:
 
 
 class Jobs:
-    """The generations of one app.
+    """The generations of one app. observer: counts each question."""
 
-    queue: who may ask the model now. observer: counts each question.
-    """
-
-    def __init__(
-        self,
-        backend: Backend,
-        info: ModelInfo,
-        store: Store,
-        queue: AnswerQueue,
-        observer: Observer,
-        times: Times = Times(),
-    ):
-        self._backend, self._info, self._store = backend, info, store
-        self._queue, self._observer = queue, observer
-        self._times = times
+    def __init__(self, store: Store, observer: Observer, times: Times = Times()):
+        self._store, self._observer, self._times = store, observer, times
         self._jobs: dict[str, Job] = {}  # conversation id -> the answer that is being written
         self._feeds: dict[str, Feed] = {}
         self._ended_at: dict[str, float] = {}  # conversation id -> when its last event came
@@ -139,7 +127,13 @@ class Jobs:
         return self._jobs.get(conversation_id)
 
     def start(
-        self, owner: str, version_id: str, record: Record, conversation: Conversation, options: Options
+        self,
+        owner: str,
+        version_id: str,
+        record: Record,
+        conversation: Conversation,
+        options: Options,
+        model: Model,
     ) -> Job:
         """Generate the answer to the conversation's last question, which is stored as running already.
 
@@ -147,7 +141,7 @@ class Jobs:
         """
         feed = self.feed(conversation.id)
         feed.forget()
-        job = self._jobs[conversation.id] = Job(owner, version_id, record, conversation, options, feed)
+        job = self._jobs[conversation.id] = Job(owner, version_id, record, conversation, options, model, feed)
         feed.publish(Changed())
         job.task = asyncio.create_task(self._run(job))
         self._tend()
@@ -234,15 +228,16 @@ class Jobs:
             return "broken", DemoError("The demo failed while answering.", "Retry; tell whoever runs it.")
 
     async def _generate(self, job: Job) -> None:
-        with self._queue.ticket(job.owner) as ticket:
+        model = job.model
+        with model.queue.ticket(job.owner) as ticket:
             while not ticket.admitted:
                 job.move(ticket.place)
                 await ticket.moved()
             job.move(0)
             conversation, builder = job.conversation, job.builder
             builder.restart_clock()
-            with self._observer.request(conversation, self._info.tokens_per_tile) as request:
-                async with aclosing(self._backend.stream(conversation, job.options)) as pieces:
+            with self._observer.request(conversation, model.info.tokens_per_tile) as request:
+                async with aclosing(model.backend.stream(conversation, job.options)) as pieces:
                     async for piece in pieces:
                         request.saw(piece)
                         job.grow(builder.add(piece))
@@ -255,7 +250,7 @@ class Jobs:
         timing = job.builder.timing if job.builder.begun else Timing(None, 0.0)
         end = (job.id, how, job.builder.raw, timing.ttft_s, timing.total_s, job.builder.usage, failure)
         given = replace(job.builder.answer(), timing=timing, broken_off=how == "broken")
-        ended = Ended(job.id, how, given, job.conversation, job.options, error)
+        ended = Ended(job.id, how, given, job.conversation, job.options, job.model.info, error)
         told = False
         while True:
             try:
@@ -307,7 +302,7 @@ class Jobs:
         for job in list(self._jobs.values()):
             if job.feed.readers:
                 job.watched_at = now
-            in_the_way = self._queue.waiting and not job.place
+            in_the_way = job.model.queue.waiting and not job.place
             patience_s = self._times.give_way_s if in_the_way else self._times.unwatched_s
             if now - job.watched_at >= patience_s and job.ending is None and job.task:
                 job.unwatched, job.ending = True, "broken"

@@ -2,6 +2,7 @@
 
 In: a conversation and options. Out: pieces of text, then one `Usage` (the class `Backend`); or a BackendError.
 
+places     which models the settings name, and where each is
 base       the class that every backend extends, and the values that cross it
 hub/       a model by its name: downloaded, loaded, then answering in this process
 local/     any InternVL checkpoint, official or transformers' own, in this process
@@ -15,6 +16,7 @@ A new kind of model is a new room here, never a branch elsewhere. Imports are la
 
 from internvl_demo.conversation.options import Options
 from internvl_demo.models.base import Backend
+from internvl_demo.models.places import Place, places_of
 from internvl_demo.models.profiles import profile_named
 from internvl_demo.settings import Settings
 
@@ -25,29 +27,41 @@ def options_of(settings: Settings) -> Options:
 
 
 def open_backend(settings: Settings) -> Backend:
-    """Return the backend that the settings ask for: to serve, of an endpoint, of a model's name, else of a checkpoint.
+    """Return the first backend that the settings ask for.
 
     Raises SetupError or CheckpointError when it cannot be had.
     """
-    profile = profile_named(settings.profile) if settings.profile else None
-    if settings.serve:
+    return open_place(places_of(settings)[0], settings)
+
+
+def open_backends(settings: Settings) -> list[Backend]:
+    """Return all backends that the settings ask for, the first first; the others wait until they are chosen.
+
+    Raises SetupError or CheckpointError when one cannot be had.
+    """
+    return [open_place(place, settings, idle=number > 0) for number, place in enumerate(places_of(settings))]
+
+
+def open_place(place: Place, settings: Settings, *, idle: bool = False) -> Backend:
+    """Return the backend of a place: to serve, of an endpoint, of a model's name, else of a checkpoint.
+
+    idle: whether one that must be downloaded or loaded waits until it is asked to. Raises SetupError, CheckpointError.
+    """
+    if place.kind == "serve":
         from internvl_demo.models.lmdeploy.backend import LaunchedBackend
 
         return LaunchedBackend(settings)
-    if settings.endpoint:
+    if place.kind == "endpoint":
         from internvl_demo.models.openai.backend import ServerBackend
 
+        profile = profile_named(settings.profile) if settings.profile else None
         return ServerBackend(
-            settings.endpoint,
-            api_key=settings.api_key,
-            model=settings.model,
-            dialect=settings.dialect,
-            profile=profile,
+            place.where, api_key=place.key, model=place.model, dialect=settings.dialect, profile=profile
         )
-    if settings.model:
+    if place.kind == "model":
         from internvl_demo.models.hub.backend import HubBackend
 
-        return HubBackend(settings.model, settings.device, settings.profile)
+        return HubBackend(place.where, settings.device, settings.profile, idle=idle)
     from internvl_demo.models.local.backend import LocalBackend
 
-    return LocalBackend(settings.checkpoint, settings.device, profile=settings.profile)
+    return LocalBackend(place.where, settings.device, profile=settings.profile)

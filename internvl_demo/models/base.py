@@ -55,10 +55,21 @@ Piece = str | Thinking | Usage
 
 
 @dataclass(frozen=True)
-class Health:
-    """Whether a model can answer now. `problem`: why not; `per_cent`: how much of it is loaded, where that is known."""
+class Needs:
+    """What a model takes that is not loaded: bytes to download, and of memory."""
 
-    kind: Literal["ready", "loading", "down"]
+    download_bytes: float
+    memory_bytes: float
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether a model can answer now. `problem`: why not; `per_cent`: how much of it is loaded, where that is known.
+
+    idle: nobody has asked for it to be loaded yet.
+    """
+
+    kind: Literal["ready", "loading", "down", "idle"]
     problem: DemoError | None = None
     per_cent: int | None = None
 
@@ -115,6 +126,13 @@ class Backend(ABC):
         """Return how the model is, asked of it where only it knows; takes seconds at most. Raises nothing."""
         problem = self.problem()
         return Health("down", problem) if problem else READY
+
+    def needs(self) -> Needs | None:
+        """Return what it takes before it can answer; None for a model that is there."""
+        return None
+
+    def wake(self) -> None:  # noqa: B027 - most models are never idle
+        """Begin to load a model that is idle; anything else goes on."""
 
     async def ready(self) -> None:  # noqa: B027 - most models are ready once they exist
         """Wait until the model can answer. Raises BackendError when it was given up."""

@@ -74,10 +74,10 @@ class Question:
         return next((version.raw for version in self.versions if version.id == self.chosen), None)
 
     @property
-    def options(self) -> Options | None:
-        """How the chosen version was asked for, or the last one where none is chosen."""
+    def asked(self) -> Version | None:
+        """The chosen version, or the last one where none is chosen."""
         asked = [version for version in self.versions if version.id == self.chosen] or self.versions[-1:]
-        return asked[0].options if asked else None
+        return asked[0] if asked else None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ with `data-label`, `data-image` and `data-box`.
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -27,6 +27,7 @@ from internvl_demo.answering.queue import AnswerQueue
 from internvl_demo.errors import SetupError
 from internvl_demo.models import options_of
 from internvl_demo.models.base import Backend, ModelInfo
+from internvl_demo.models.places import places_of
 from internvl_demo.photos.door import MAX_BYTES
 from internvl_demo.settings import Settings, asset
 from internvl_demo.store import Store, open_store
@@ -34,6 +35,7 @@ from internvl_demo.web.address import address_of, without_proxies
 from internvl_demo.web.ask import add_ask
 from internvl_demo.web.layout import WEB, head, lay_out, theme
 from internvl_demo.web.limits import MAX_BODY_BYTES, BodyLimit
+from internvl_demo.web.models import PageModel, PageModels
 from internvl_demo.web.page_files import PageFiles, Preload, links
 from internvl_demo.web.probes import probes
 from internvl_demo.web.routes import http_interface
@@ -90,26 +92,51 @@ def build_page(service: ChatService) -> gr.Blocks:
 
 
 def build_service(
-    backend: Backend, info: ModelInfo, settings: Settings, observer: Observer, store: Store
+    backends: Sequence[Backend],
+    infos: Sequence[ModelInfo],
+    settings: Settings,
+    observer: Observer,
+    store: Store,
 ) -> ChatService:
-    """Return the store, the queue and the model behind commands."""
-    running = settings.running or (_RUNNING_BY_A_SERVER if settings.endpoint or settings.serve else 1)
-    queue = AnswerQueue(running, settings.waiting)
-    options, how = options_of(settings), how_of(settings, info)
-    return ChatService(backend, info, options, queue, store, observer, how, fixed=settings.fixed_options)
+    """Return the store, the queues and the models behind commands: the backends of the settings' places, in order."""
+    models = [
+        PageModel(
+            place.id,
+            backend,
+            info,
+            AnswerQueue(
+                settings.running or (_RUNNING_BY_A_SERVER if place.by_server else 1), settings.waiting
+            ),
+            how_of(place, settings, info),
+            title=place.title,
+            miniature=place.is_miniature,
+        )
+        for place, backend, info in zip(places_of(settings), backends, infos, strict=True)
+    ]
+    page_models = PageModels(models, fixed="model" in settings.fixed_options)
+    options, fixed = options_of(settings), settings.fixed_options - {"model"}
+    return ChatService(page_models, options, store, observer, fixed=fixed)
 
 
-def launch(backend: Backend, settings: Settings, store: Store | None = None, *, wait: bool = True) -> Served:
+def launch(
+    backend: Backend | Sequence[Backend],
+    settings: Settings,
+    store: Store | None = None,
+    *,
+    wait: bool = True,
+) -> Served:
     """Serve the page until the process is told to end, or return it running when not told to `wait`.
 
-    store: the one that the settings ask for, if it is open already.
-    Raises BackendError when the model cannot be reached, SetupError when nobody can listen there, StoreError.
+    backend: the settings' model, or all of them in the order of their places. store: the one that the settings ask
+    for, if it is open already.
+    Raises BackendError when a model cannot be reached, SetupError when nobody can listen there, StoreError.
     """
     observer, folder = Observer(), use_own_folder()
-    info = asyncio.run(backend.describe())
-    service = build_service(backend, info, settings, observer, store or open_store(settings))
+    backends = [backend] if isinstance(backend, Backend) else list(backend)
+    infos = asyncio.run(_described(backends))
+    service = build_service(backends, infos, settings, observer, store or open_store(settings))
     page = build_page(service)
-    api = http_interface(service, title=info.name, miniature=settings.runs_miniature)
+    api = http_interface(service)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
@@ -122,7 +149,7 @@ def launch(backend: Backend, settings: Settings, store: Store | None = None, *, 
     uploads = {"/api/photos": MAX_BYTES + _FORM_BYTES, "/gradio_api/upload": MAX_BYTES + _FORM_BYTES}
     kwargs: dict[str, Any] = {
         "routes": [
-            *probes(backend, observer),
+            *probes(backends[0], observer),
             Mount("/api", api),
             Mount("/page/examples", StaticFiles(directory=asset("examples"))),
             Mount("/page", PageFiles(WEB)),
@@ -168,6 +195,10 @@ def launch(backend: Backend, settings: Settings, store: Store | None = None, *, 
             pass
         served.close()
     return served
+
+
+async def _described(backends: Sequence[Backend]) -> list[ModelInfo]:
+    return [await backend.describe() for backend in backends]
 
 
 def _listen_for_the_end() -> threading.Event:

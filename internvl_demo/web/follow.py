@@ -191,7 +191,7 @@ class Follower:
         conversation, given = event.conversation, event.given
         images = numbered_images(conversation, len(conversation.turns) - 1)
         chosen = differences(event.options, self._service.options)
-        receipt = receipt_data(given, images, self._service.info, chosen)
+        receipt = receipt_data(given, images, event.info, chosen)
         end: Json = {"answer": event.answer, "state": event.state, "receipt": receipt}
         if event.error:
             problem = self._words.problem(event.error)

@@ -21,6 +21,9 @@ _SECRET = re.compile(r"Bearer ([A-Za-z0-9_-]{22,128})")
 """128 bits or more: 22 characters of base64, 32 of hex."""
 
 Id = Annotated[str, Field(max_length=64)]
+ModelId = Annotated[str, Field(max_length=200)]
+"""One of the page's models, as GET /api/model lists them."""
+
 Mode = Literal["low", "standard", "high"] | Annotated[int, Field(ge=1, le=MAX_TILES)]
 """The most tiles of a picture, by name or number."""
 
@@ -74,6 +77,7 @@ class QuestionIn(_Input):
     text: str
     images: list[ImageIn] = Field(default_factory=list, max_length=MESSAGE_PICTURES)
     options: OptionsIn = Field(default_factory=dict)
+    model: ModelId | None = None
 
     @property
     def wanted(self) -> list[tuple[str, int]]:
@@ -82,9 +86,16 @@ class QuestionIn(_Input):
 
 
 class AgainIn(_Input):
-    """How to answer a question again; without options as before."""
+    """How to answer a question again; without options or a model as before."""
 
     options: OptionsIn | None = None
+    model: ModelId | None = None
+
+
+class LoadIn(_Input):
+    """Which model is to be loaded."""
+
+    model: ModelId
 
 
 class TextIn(AgainIn):
@@ -139,6 +150,7 @@ class DraftIn(_Input):
     images: list[DraftImageIn] = Field(default_factory=list, max_length=MESSAGE_PICTURES)
     max_new_tokens: Annotated[int | None, Field(ge=1)] = None
     system: str | None = None
+    model: ModelId | None = None
 
     @property
     def options(self) -> dict[str, Any]:

@@ -26,12 +26,14 @@ from internvl_demo.web.inputs import (
     AgainIn,
     ChangeIn,
     DraftIn,
+    LoadIn,
     QuestionIn,
     RegionIn,
     TextIn,
     secret_of,
 )
 from internvl_demo.web.language import Words, error_data, health_data, words_for
+from internvl_demo.web.models import PageModel, PageModels
 from internvl_demo.web.service import ChatService, Started
 from internvl_demo.web.view import image_data, options_data
 from internvl_demo.web.widgets.context_bar.view import context_bar
@@ -72,13 +74,13 @@ Owner = Annotated[str, Depends(_owner)]
 Language = Annotated[Words, Depends(_words)]
 
 
-def http_interface(service: ChatService, *, title: str, miniature: bool) -> FastAPI:
-    """Return the application that stands under /api. `title`: what people call the model."""
+def http_interface(service: ChatService) -> FastAPI:
+    """Return the application that stands under /api."""
     api = FastAPI(title="internvl_demo", version=__version__, docs_url=None, redoc_url=None)
     api.include_router(_photos(service))
     api.include_router(_conversations(service))
     api.include_router(_answers(service))
-    api.include_router(_looks(service, title, miniature))
+    api.include_router(_looks(service))
     api.add_exception_handler(DemoError, _tell_error)
     api.add_exception_handler(RequestValidationError, _tell_invalid)
     api.add_exception_handler(HTTPException, _tell_http)
@@ -173,7 +175,9 @@ def _answers(service: ChatService) -> APIRouter:
         _lend_request(request)
         named = None if conversation == "new" else conversation
         options = service.chosen(question.options)
-        return _started(await service.ask(owner, named, question.text, question.wanted, options))
+        return _started(
+            await service.ask(owner, named, question.text, question.wanted, options, question.model)
+        )
 
     @router.put("/questions/{question}", status_code=202)
     async def edit(
@@ -181,7 +185,9 @@ def _answers(service: ChatService) -> APIRouter:
     ) -> dict[str, str]:
         """Ask a question in other words, with its pictures; it stays, with what followed it, as a version."""
         _lend_request(request)
-        return _started(await service.edit(owner, conversation, question, fresh.text, fresh.options))
+        return _started(
+            await service.edit(owner, conversation, question, fresh.text, fresh.options, fresh.model)
+        )
 
     @router.post("/retry", status_code=202)
     async def retry(
@@ -189,7 +195,8 @@ def _answers(service: ChatService) -> APIRouter:
     ) -> dict[str, str]:
         """Answer the last question again; its earlier answers stay as versions."""
         _lend_request(request)
-        return _started(await service.retry(owner, conversation, again.options if again else None))
+        again = again or AgainIn()
+        return _started(await service.retry(owner, conversation, again.options, again.model))
 
     @router.post("/stop")
     async def stop(owner: Owner, conversation: str) -> dict[str, str]:
@@ -219,24 +226,34 @@ def _answers(service: ChatService) -> APIRouter:
     return router
 
 
-def _looks(service: ChatService, title: str, miniature: bool) -> APIRouter:
+def _looks(service: ChatService) -> APIRouter:
     router = APIRouter(tags=["model"])
 
     @router.get("/model")
-    async def model(words: Language) -> dict[str, Any]:
-        """Return what the model is, whether it can answer now, and how many questions run and wait."""
-        health = await service.health.now()
+    async def model(words: Language, id: Annotated[str | None, Query()] = None) -> dict[str, Any]:
+        """Return what a model is (without `id` the first), whether it can answer now, and how many questions wait.
+
+        `models`: all that the page has, the first first.
+        """
+        chosen = service.models.chosen(id)
         return {
-            "name": service.info.name,
-            "title": title,
-            "miniature": miniature,
-            "tokens_per_tile": service.info.tokens_per_tile,
-            "context_length": service.info.context_length,
+            **_named(chosen),
+            "name": chosen.info.name,
+            "tokens_per_tile": chosen.info.tokens_per_tile,
+            "context_length": chosen.info.context_length,
             "max_answer_tokens": service.options.max_new_tokens,
-            "options": options_data(service.options, service.fixed, service.info.profile.template),
-            "state": health_data(health, words),
-            "queue": {"running": service.queue.running, "waiting": service.queue.waiting},
+            "options": options_data(service.options, service.fixed, chosen.info.profile.template),
+            "state": health_data(await chosen.health.now(), words),
+            "queue": {"running": chosen.queue.running, "waiting": chosen.queue.waiting},
+            "models": [await _listed(each, words) for each in _offered(service.models)],
         }
+
+    @router.post("/model/load", status_code=202)
+    async def load(chosen: LoadIn) -> dict[str, str]:
+        """Begin to load a model that is idle; GET /api/model tells how far it is."""
+        model = service.models.chosen(chosen.model)
+        model.backend.wake()
+        return {"id": model.id}
 
     @router.post("/budget")
     async def budget(owner: Owner, words: Language, draft: DraftIn) -> dict[str, Any]:
@@ -244,10 +261,24 @@ def _looks(service: ChatService, title: str, miniature: bool) -> APIRouter:
         options = service.chosen(draft.options)
         images = [image.attachment for image in draft.images]
         return context_bar(
-            await service.budget(owner, draft.conversation, draft.text, images, options), words
+            await service.budget(owner, draft.conversation, draft.text, images, options, draft.model), words
         )
 
     return router
+
+
+def _offered(models: PageModels) -> list[PageModel]:
+    """Return the models among which people may choose."""
+    return [models.first] if models.fixed else list(models)
+
+
+def _named(model: PageModel) -> dict[str, Any]:
+    return {"id": model.id, "title": model.title, "miniature": model.miniature}
+
+
+async def _listed(model: PageModel, words: Words) -> dict[str, Any]:
+    """Return a model as it stands among others; `needs`: GB to download and of memory, where it is not loaded."""
+    return {**_named(model), "state": health_data(await model.health.now(), words), "needs": model.needs}
 
 
 def _noted(request: Request, added: dict[str, Any]) -> dict[str, Any]:

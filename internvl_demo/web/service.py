@@ -18,24 +18,20 @@ from typing import Any, NamedTuple
 
 from internvl_demo.answering.jobs import Jobs, Times
 from internvl_demo.answering.metrics import Observer
-from internvl_demo.answering.queue import AnswerQueue
 from internvl_demo.answering.stream import AnswerBuilder, report
 from internvl_demo.conversation.budget import Budget
 from internvl_demo.conversation.options import Options, options_again, options_over
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import DemoError
-from internvl_demo.models.base import Backend, ModelInfo
 from internvl_demo.photos.limits import check_message
 from internvl_demo.store import Store
 from internvl_demo.store.faults import GoneError
 from internvl_demo.store.records import Entry, Record
 from internvl_demo.web.blocking import run_blocking
-from internvl_demo.web.counting import TokenCounter
-from internvl_demo.web.health import HealthWatch
+from internvl_demo.web.models import PageModel, PageModels
 from internvl_demo.web.pictures import Pictures
 from internvl_demo.web.questions import MAX_QUESTION_CHARS, checked_question, too_long
 from internvl_demo.web.view import Json, View
-from internvl_demo.web.widgets.inspector.calls import How, InProcess
 from internvl_demo.web.widgets.inspector.prompt import Inspection, inspect
 
 FEW_ANSWERS = 4
@@ -63,35 +59,28 @@ class TakenBack:
 
 
 class ChatService:
-    """The store, the jobs and the model of one app, behind commands.
+    """The store, the jobs and the models of one app, behind commands.
 
     options: how answers are generated where nobody chose otherwise; `fixed`: those that nobody may choose.
-    how: as what the inspector shows a call to the model.
     """
 
     def __init__(
         self,
-        backend: Backend,
-        info: ModelInfo,
+        models: PageModels,
         options: Options,
-        queue: AnswerQueue,
         store: Store,
         observer: Observer | None = None,
-        how: How | None = None,
         *,
         fixed: Collection[str] = (),
         times: Times | None = None,
     ):
-        self.backend, self.info, self.options, self.fixed = backend, info, options, frozenset(fixed)
-        self.queue, self.store = queue, store
+        self.models, self.options, self.fixed, self.store = models, options, frozenset(fixed), store
         self.observer = observer or Observer()
-        self.observer.watch_queue(lambda: queue.running, lambda: queue.waiting)
-        self.how = how or InProcess()
-        self.jobs = Jobs(backend, info, store, queue, self.observer, times or Times())
-        backend.pace_s = self._pace_s
-        self.health = HealthWatch(backend)
-        self.view, self.pictures = View(info, options), Pictures(store)
-        self.counter = TokenCounter(backend, info)
+        self.observer.watch_queue(lambda: models.running, lambda: models.waiting)
+        self.jobs = Jobs(store, self.observer, times or Times())
+        for model in models:
+            model.backend.pace_s = self._pace_s
+        self.view, self.pictures = View(lambda name: models.named(name).info, options), Pictures(store)
         self._known: OrderedDict[tuple[str, str], Conversation] = OrderedDict()
         self._changes = 0
         self._beginning: set[asyncio.Task[Started]] = set()
@@ -100,7 +89,7 @@ class ChatService:
 
     async def close(self) -> None:
         """End every stream, and every answer that is coming as broken off. The store stays open."""
-        await self.health.close()
+        await self.models.close()
         await self.jobs.close()
 
     # Questions
@@ -116,12 +105,14 @@ class ChatService:
         text: str,
         images: Sequence[tuple[str, int]],
         options: Options | None = None,
+        model_id: str | None = None,
     ) -> Started:
         """Ask a question in a conversation, or in a new one (None); images are (photo id, most tiles).
 
-        Raises DemoError when it cannot be asked; then nothing has changed.
+        model_id: who is asked; None: the first model. Raises DemoError when it cannot be asked; then nothing has
+        changed.
         """
-        options, version = options or self.options, uuid.uuid4().hex
+        options, version, model = options or self.options, uuid.uuid4().hex, self.models.chosen(model_id)
 
         def write() -> Record:
             question = checked_question(text, len(images))
@@ -132,12 +123,12 @@ class ChatService:
                 question,
                 attached,
                 version_id=version,
-                model=self.info.name,
+                model=model.info.name,
                 options=options,
-                check=lambda record: self._check_fits(record, options),
+                check=lambda record: self._check_fits(record, options, model),
             )
 
-        return await self._begin(owner, version, write, options)
+        return await self._begin(owner, version, write, options, model)
 
     async def edit(
         self,
@@ -146,10 +137,14 @@ class ChatService:
         question_id: str,
         text: str,
         given: Mapping[str, Any] | None = None,
+        model_id: str | None = None,
     ) -> Started:
-        """Ask a question that is shown in other words, its images kept; it stays as a version. Raises DemoError."""
+        """Ask a question that is shown in other words, its images kept; it stays as a version. Raises DemoError.
+
+        model_id: who is asked; None: who answered it before.
+        """
         version = uuid.uuid4().hex
-        options = await self._options_of(owner, conversation_id, question_id, given)
+        options, model = await self._as_before(owner, conversation_id, question_id, given, model_id)
 
         def write() -> Record:
             return self.store.edit(
@@ -158,34 +153,38 @@ class ChatService:
                 question_id,
                 checked_question(text, 0),
                 version_id=version,
-                model=self.info.name,
+                model=model.info.name,
                 options=options,
-                check=lambda record: self._check_fits(record, options),
+                check=lambda record: self._check_fits(record, options, model),
             )
 
-        return await self._begin(owner, version, write, options)
+        return await self._begin(owner, version, write, options, model)
 
     async def retry(
-        self, owner: str, conversation_id: str, given: Mapping[str, Any] | None = None
+        self,
+        owner: str,
+        conversation_id: str,
+        given: Mapping[str, Any] | None = None,
+        model_id: str | None = None,
     ) -> Started:
-        """Answer the last question again, as before or with the given options. Raises DemoError.
+        """Answer the last question again, as before, or with the given options or model. Raises DemoError.
 
         Its earlier answers stay as versions.
         """
         version = uuid.uuid4().hex
-        options = await self._options_of(owner, conversation_id, None, given)
+        options, model = await self._as_before(owner, conversation_id, None, given, model_id)
 
         def write() -> Record:
             return self.store.begin(
                 owner,
                 conversation_id,
                 version,
-                self.info.name,
+                model.info.name,
                 options,
-                check=lambda record: self._check_fits(record, options),
+                check=lambda record: self._check_fits(record, options, model),
             )
 
-        return await self._begin(owner, version, write, options)
+        return await self._begin(owner, version, write, options, model)
 
     async def stop(self, owner: str, conversation_id: str) -> None:
         """End the answer that is coming; what has come stays. Raises GoneError."""
@@ -256,12 +255,14 @@ class ChatService:
         text: str,
         images: Sequence[Attachment],
         options: Options,
+        model_id: str | None = None,
     ) -> Budget:
-        """Return what a question would take of the model's context. Raises GoneError."""
+        """Return what a question would take of a model's context. Raises GoneError, ModelChoiceError."""
+        counter = self.models.chosen(model_id).counter
         if len(text) > MAX_QUESTION_CHARS:
             raise too_long()
         conversation = await self._so_far(owner, conversation_id) if conversation_id else Conversation()
-        found = await run_blocking(self.counter.budget, conversation, text, tuple(images), options)
+        found = await run_blocking(counter.budget, conversation, text, tuple(images), options)
         if "max_new_tokens" not in self.fixed:
             return found
         usable = tuple(fix for fix in found.fixes if fix.answer_tokens == options.max_new_tokens)
@@ -277,22 +278,26 @@ class ChatService:
                 for version in question.versions:
                     if version.id == version_id:
                         until = Conversation(conversation.turns[: index + 1], conversation.id)
-                        return self._inspection(until, version.options or self.options), index + 1
+                        model, options = self.models.named(version.model), version.options or self.options
+                        return self._inspection(until, options, model), index + 1
             raise GoneError("That answer is no longer in the conversation.", "Reload the page.")
 
         return await run_blocking(look)
 
     # One question of a program, which nothing is kept of
 
-    async def ask_once(self, owner: str, conversation: Conversation, options: Options) -> dict[str, Any]:
+    async def ask_once(
+        self, owner: str, conversation: Conversation, options: Options, model_id: str | None = None
+    ) -> dict[str, Any]:
         """Answer a conversation of one question; return the whole answer as data. Raises DemoError."""
         self._check_size(conversation)
-        with self.queue.ticket(owner) as ticket:
+        model = self.models.chosen(model_id)
+        with model.queue.ticket(owner) as ticket:
             while not ticket.admitted:
                 await ticket.moved()
             builder = AnswerBuilder(conversation)
-            with self.observer.request(conversation, self.info.tokens_per_tile) as request:
-                async with aclosing(self.backend.stream(conversation, options)) as pieces:
+            with self.observer.request(conversation, model.info.tokens_per_tile) as request:
+                async with aclosing(model.backend.stream(conversation, options)) as pieces:
                     async for piece in pieces:
                         request.saw(piece)
                         builder.add(piece)
@@ -306,7 +311,7 @@ class ChatService:
         return self.jobs.pace_s if len(self.jobs) > FEW_ANSWERS else 0.0
 
     async def _begin(
-        self, owner: str, version_id: str, write: Callable[[], Record], options: Options
+        self, owner: str, version_id: str, write: Callable[[], Record], options: Options, model: PageModel
     ) -> Started:
         """Write what begins an answer into the store, and start its job, even if the caller leaves meanwhile."""
 
@@ -321,7 +326,7 @@ class ChatService:
                 self.observer.refused(error)
                 raise
             self._changed(owner, record.id)
-            self.jobs.start(owner, version_id, record, conversation, options)
+            self.jobs.start(owner, version_id, record, conversation, options, model)
             return Started(record.id, record.questions[-1].id, version_id)
 
         beginning = asyncio.create_task(begin())
@@ -348,28 +353,35 @@ class ChatService:
         self._changes += 1
         self._known.pop((owner, conversation_id), None)
 
-    def _check_fits(self, record: Record, options: Options) -> None:
+    def _check_fits(self, record: Record, options: Options, model: PageModel) -> None:
         """Refuse a question that the model's context cannot hold. Raises ContextError."""
-        self.counter.check(self.store.conversation(record), options)
+        model.counter.check(self.store.conversation(record), options)
 
     def _check_size(self, conversation: Conversation) -> None:
         for turn in conversation.turns:
             checked_question(turn.text, len(turn.images))
         check_message([image.photo for image in conversation.images])
 
-    def _inspection(self, until: Conversation, options: Options) -> Inspection:
-        count, exact = self.counter.count_text, self.counter.exact
-        return inspect(until, options, self.info, self.how, count, exact=exact, host=self.options)
+    def _inspection(self, until: Conversation, options: Options, model: PageModel) -> Inspection:
+        count, exact = model.counter.count_text, model.counter.exact
+        return inspect(until, options, model.info, model.how, count, exact=exact, host=self.options)
 
-    async def _options_of(
+    async def _as_before(
         self,
         owner: str,
         conversation_id: str,
         question_id: str | None,
         given: Mapping[str, Any] | None,
-    ) -> Options:
-        """Return how to ask a question again: as before, or with the given options. Raises OptionError."""
+        model_id: str | None,
+    ) -> tuple[Options, PageModel]:
+        """Return how and of whom to ask a question again: as before, unless told otherwise.
+
+        Raises OptionError, ModelChoiceError.
+        """
         record = await run_blocking(self.store.record, owner, conversation_id)
         named = [each for each in record.questions if each.id == question_id] or record.questions[-1:]
-        had = (named[0].options if named else None) or self.options
-        return options_again(given, had, self.options, self.fixed)
+        before = named[0].asked if named else None
+        options = options_again(given, (before and before.options) or self.options, self.options, self.fixed)
+        if before and model_id is None and not self.models.fixed:
+            return options, self.models.named(before.model)
+        return options, self.models.chosen(model_id)

@@ -1,7 +1,7 @@
 """Shape conversations, answers and pictures as the HTTP interface tells them.
 
     photo_data(photo)             -> {"id": ..., "name": "a.png", "size_wh": [640, 480], "url": "api/photos/...", ...}
-    View(info).conversation(...)  -> {"id": ..., "title": ..., "questions": [...], "running": None}
+    View(info_of, host).conversation(...)  -> {"id": ..., "title": ..., "questions": [...], "running": None}
     AnswerEvents(...)             -> an answer's growth as events: new text, boxes, Markdown blocks
 
 Names, questions and texts are people's and models' words: they leave here as JSON, and the page sets them as text.
@@ -10,7 +10,7 @@ The only markup is the HTML of `markup`, whose tags are ours. Nothing here waits
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -175,13 +175,13 @@ class AnswerEvents:
 
 
 class View:
-    """Stored conversations as JSON, of a model's point of view; safe to be used by several threads.
+    """Stored conversations as JSON; safe to be used by several threads.
 
-    host: how answers are generated where nobody chose otherwise.
+    info_of: returns the model of a name. host: how answers are generated where nobody chose otherwise.
     """
 
-    def __init__(self, info: ModelInfo, host: Options):
-        self._info, self._host = info, host
+    def __init__(self, info_of: Callable[[str], ModelInfo], host: Options):
+        self._info_of, self._host = info_of, host
         self._ended: OrderedDict[str, tuple[int, Json]] = OrderedDict()
         self._chars = 0
         self._lock = threading.Lock()
@@ -245,10 +245,8 @@ class View:
             broken_off=version.state == "broken",
         )
         chosen = differences(version.options, self._host) if version.options else {}
-        return {
-            **grown(events),
-            "receipt": receipt_data(given, numbered_images(conversation, index), self._info, chosen),
-        }
+        images, info = numbered_images(conversation, index), self._info_of(version.model)
+        return {**grown(events), "receipt": receipt_data(given, images, info, chosen)}
 
 
 def grown(events: AnswerEvents) -> Json:

@@ -171,7 +171,7 @@ def test_questions_in_a_row_become_a_path(
         ("v1", "complete"),
         ("v2", "broken"),
     ]
-    assert first.options and first.options.max_new_tokens == 99
+    assert first.asked and first.asked.options and first.asked.options.max_new_tokens == 99
     assert last.versions[0].failure == INTERRUPTED
     (theirs,) = store.entries("owner two")
     assert theirs.title == "Rot" and len(files(tmp_path)) == 3

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from internvl_demo.store import Store
 from internvl_demo.store.records import Record, Version
 from internvl_demo.web.follow import Follower
 from internvl_demo.web.language import Words
+from internvl_demo.web.models import PageModel, PageModels
 from internvl_demo.web.service import ChatService, Started
 from tests.support.scripted_model import Script, ScriptedModel
 
@@ -146,14 +147,14 @@ def chat_on(
     times: Times = QUICK,
     options: Options | None = None,
     observer: Observer | None = None,
+    others: Sequence[PageModel] = (),
 ) -> Chat:
     """The service on `folder`, which nobody closes."""
     scripted = model or ScriptedModel(["Hello."] if script is None else script)
     store = Store(folder / "data", 30, patience_s=0.1)
     queue = queue or AnswerQueue(running=8, waiting=32)
-    service = ChatService(
-        scripted, INFO, options or Options(), queue, store, observer or Observer(), times=times
-    )
+    models = PageModels([PageModel("model", scripted, INFO, queue), *others])
+    service = ChatService(models, options or Options(), store, observer or Observer(), times=times)
     return Chat(folder, scripted, store, service)  # type: ignore[arg-type]
 
 

@@ -1,6 +1,6 @@
 """The page, launched for a test."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from internvl_demo.models.base import Backend
@@ -8,7 +8,7 @@ from internvl_demo.models.lmdeploy.launch import free_port
 from internvl_demo.settings import Settings
 
 
-def served(backend: Backend, settings: Settings) -> Iterator[str]:
+def served(backend: Backend | Sequence[Backend], settings: Settings) -> Iterator[str]:
     """The page's address, at a port that nobody else looks for: tests run beside one another.
 
     Launched in a thread of its own: Playwright keeps an event loop in this one.

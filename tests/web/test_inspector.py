@@ -24,6 +24,7 @@ from internvl_demo.models.base import ModelInfo
 from internvl_demo.models.local.backend import LocalBackend
 from internvl_demo.models.openai.backend import ServerBackend
 from internvl_demo.models.openai.dialects import DIALECTS, Dialect
+from internvl_demo.models.places import places_of
 from internvl_demo.nano.world.scenes import draw_scene
 from internvl_demo.photos.decode import photo_of, read_photo
 from internvl_demo.photos.photo import Photo, file_of
@@ -187,7 +188,9 @@ def test_the_hosts_secrets_are_in_no_text(tmp_path: Path) -> None:
         Settings(),
     ]
     for settings in hosts:
-        inspection = inspected(two_turns(), how_of(settings, ModelInfo("shown", 256, 4096)))
+        inspection = inspected(
+            two_turns(), how_of(places_of(settings)[0], settings, ModelInfo("shown", 256, 4096))
+        )
         for text in (inspection.curl, inspection.python):
             for secret in ("10.1.2.3", "sk-secret", "--secret", str(tmp_path), str(ROOT)):
                 assert secret not in text
@@ -216,7 +219,7 @@ def test_a_page_is_not_asked_what_its_api_cannot_say() -> None:
     ],
 )
 def test_the_settings_say_who_answers(settings: Settings, dialect: Dialect | None, how: How) -> None:
-    assert how_of(settings, ModelInfo("shown", 256, 4096), dialect) == how
+    assert how_of(places_of(settings)[0], settings, ModelInfo("shown", 256, 4096), dialect) == how
 
 
 # --- the prompt -------------------------------------------------------------------------------------------

@@ -143,7 +143,7 @@ async def test_a_clear_notice_and_nothing_lost(name: str, tmp_path: Path) -> Non
         answered = await ended(demo, conversation)
         assert (answered.state, answered.end) == ("complete", {})
         assert turns(demo, conversation) == [("Hello?", "I see"), (QUESTION, "I see")]
-        assert demo.service.queue.running == 0
+        assert demo.service.models.first.queue.running == 0
 
 
 @in_a_loop

@@ -33,7 +33,7 @@ def test_beyond_the_queue_a_question_is_refused(tmp_path: Path) -> None:
             with pytest.raises(QueueFull):
                 await demo.service.ask_once("c", Conversation().ask("Third?"), Options())
             await demo.service.stop("me", first)
-            assert demo.service.queue.running == 0
+            assert demo.service.models.first.queue.running == 0
 
     run(test)
 
@@ -67,7 +67,7 @@ def test_stop_while_waiting_never_reaches_the_model(tmp_path: Path) -> None:
             second = (await demo.ask("Second?", owner="b")).conversation
             await demo.seen(second, lambda seen: seen.place == 1, "b")
             await demo.service.stop("b", second)
-            assert demo.service.queue.waiting == 0 and len(demo.model.asked) == 1
+            assert demo.service.models.first.queue.waiting == 0 and len(demo.model.asked) == 1
             stopped = await demo.last(second, "b")
             assert stopped.state == "stopped" and stopped.end == {}
             assert stopped.conversation["questions"][-1]["text"] == "Second?", "Retry finds the question"

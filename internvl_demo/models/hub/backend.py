@@ -24,10 +24,10 @@ from typing import Any, Literal
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import BackendError, CheckpointError, DemoError, SetupError
-from internvl_demo.models.base import READY, Backend, Health, ModelInfo, Piece
+from internvl_demo.models.base import READY, Backend, Health, ModelInfo, Needs, Piece
 from internvl_demo.models.hub.download import Files, download, list_files, small_text, text_in
 from internvl_demo.models.hub.errors import as_our_error, may_help_again
-from internvl_demo.models.hub.fits import GB, check_disk, check_memory
+from internvl_demo.models.hub.fits import GB, check_disk, check_memory, needed_bytes
 from internvl_demo.models.local.backend import LocalBackend
 from internvl_demo.models.local.device import device_of
 from internvl_demo.models.profiles import hub_id_of, profile_named
@@ -40,7 +40,7 @@ _TOLD_EVERY_S = 2.0
 _END_S = 1.0
 """How long the end waits for the thread, which stops by itself between two pieces of a file or two tensors."""
 
-Stage = Literal["downloading", "loading", "ready", "failed", "ended"]
+Stage = Literal["idle", "downloading", "loading", "ready", "failed", "ended"]
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,18 @@ class HubBackend(Backend):
         device: str = "auto",
         profile: str | None = None,
         *,
+        idle: bool = False,
         retries: int = 5,
         wait_s: float = 5.0,
         log: Callable[[str], object] | None = None,
     ):
-        """Check what can be checked, start, and return at once.
+        """Check what can be checked, start unless it is to be idle, and return at once.
 
         model: a short name, a hub id or a directory. profile: a checkpoint whose prompt it reads, where its files do
         not tell. retries: how often a download is tried again that has lost its connection, `wait_s` seconds later,
         then twice as long. log: gets lines on how far it is (default: standard error).
-        Raises CheckpointError or SetupError when there is no such model, or this machine has no room for it.
+        Raises CheckpointError or SetupError when there is no such model, or no room for it on this machine; of one that
+        is idle the room is looked at when it is woken.
         """
         self._device, self._named = device, profile
         self._retries, self._wait_s = retries, wait_s
@@ -84,15 +86,38 @@ class HubBackend(Backend):
         config = _config(self.model, read)
         self._profile = profile_for(config, self.model, chat_template_of(read), profile)
         _refuse_quantised(self.model, config)
-        if self._files:
-            check_disk(self.model, self._files.bytes_left)
-        check_memory(self.model, self._profile.shape, device_of(device), _stored(config))
-        self._status = Status("downloading" if self._files and self._files.bytes_left else "loading")
+        self._dtype = _stored(config)
+        self._status = Status("idle")
         self._inner: LocalBackend | None = None
         self._ending = threading.Event()
         self._told_s = 0.0
         self._thread = threading.Thread(target=self._prepare, name="model-download", daemon=True)
+        if not idle:
+            self._start()
+
+    def _start(self) -> None:
+        """Make sure that there is room, then begin. Raises SetupError."""
+        if self._files:
+            check_disk(self.model, self._files.bytes_left)
+        check_memory(self.model, self._profile.shape, device_of(self._device), self._dtype)
+        self._status = Status("downloading" if self._files and self._files.bytes_left else "loading")
         self._thread.start()
+
+    def wake(self) -> None:
+        """Begin to download and load, if nobody has yet; what keeps it from that is its status."""
+        if self._status.stage == "idle":
+            try:
+                self._start()
+            except DemoError as error:
+                self._status = Status("failed", 0.0, error)
+                self._log("\n".join(error.parts))
+
+    def needs(self) -> Needs | None:
+        """Return what is left to download, and the memory that it takes; None once it is loaded."""
+        if self._status.stage == "ready":
+            return None
+        left = self._files.bytes_left if self._files else 0
+        return Needs(left, needed_bytes(self._profile.shape, device_of(self._device), self._dtype))
 
     @property
     def status(self) -> Status:
@@ -127,6 +152,8 @@ class HubBackend(Backend):
         status, problem = self._status, self.problem()
         if problem is None:
             return READY
+        if status.stage == "idle":
+            return Health("idle", problem)
         loads = status.stage in ("downloading", "loading")
         return Health("loading" if loads else "down", problem, int(100 * status.share) if loads else None)
 
@@ -142,7 +169,8 @@ class HubBackend(Backend):
         self._ending.set()
         if self._inner:
             await self._inner.close()
-        await asyncio.to_thread(self._thread.join, _END_S)
+        if self._thread.ident:
+            await asyncio.to_thread(self._thread.join, _END_S)
 
     @property
     def _total_gb(self) -> float:
@@ -209,6 +237,10 @@ def notice_of(status: Status, model: str, total_gb: float) -> BackendError | Non
     percent = int(100 * status.share)
     if status.stage == "ready":
         return None
+    if status.stage == "idle":
+        return BackendError(
+            "This model is not loaded yet.", "Choose it in the menu of models, and wait for it."
+        )
     if status.stage == "downloading":
         return BackendError(
             "The model is being downloaded.",

@@ -1,8 +1,8 @@
 // The page's head: its title, the pill that tells which model answers and how it is, and the other language. The
 // model is looked at while the page is seen, more often while it cannot answer or somebody waits for it.
 import { button, make } from '../lib/dom.js'
-import { emit, page } from '../lib/page.js'
-import { call } from '../lib/api.js'
+import { emit, page, tell } from '../lib/page.js'
+import { chooseModel, lookAtModel } from '../lib/model.js'
 import { language, onLanguage, setLanguage, words } from '../lib/words.js'
 import { makePill } from './pill.js'
 
@@ -12,7 +12,7 @@ const LONGEST_MS = 10_000 // a look that takes longer has failed
 const MISSED = 2 // looks in a row that failed, until the page says so
 
 export default function mount(element) {
-  const pill = makePill()
+  const pill = makePill(change)
   const other = button({ id: 'switch-language' }, () => setLanguage(language() === 'zh' ? 'en' : 'zh'))
   element.querySelector('.widget').replaceChildren(
     make('h1', { id: 'title' }, 'InternVL 1.5'), pill.node, pill.panel, other)
@@ -29,7 +29,7 @@ export default function mount(element) {
     clearTimeout(timer)
     const mine = ++turn
     try {
-      const model = await call('GET', 'api/model', undefined, AbortSignal.timeout(LONGEST_MS))
+      const model = await lookAtModel(AbortSignal.timeout(LONGEST_MS))
       if (mine !== turn) return
       missed = 0
       take(model)
@@ -39,6 +39,16 @@ export default function mount(element) {
     }
     draw()
     if (!document.hidden) timer = setTimeout(look, isCalm() ? SELDOM_MS : SOON_MS)
+  }
+
+  // Another of the page's models answers from now on.
+  async function change(model) {
+    try {
+      await chooseModel(model)
+    } catch (problem) {
+      tell(problem)
+    }
+    look()
   }
 
   // The length of the queue alone is nobody else's business.

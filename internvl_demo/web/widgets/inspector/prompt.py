@@ -26,6 +26,7 @@ from internvl_demo.conversation.tiling import TilePlan, plan_tiles
 from internvl_demo.conversation.turns import Conversation, Turn
 from internvl_demo.models.base import ModelInfo
 from internvl_demo.models.openai.dialects import Dialect
+from internvl_demo.models.places import Place
 from internvl_demo.models.profiles import hub_id_of
 from internvl_demo.photos.photo import Photo, encode_photo
 from internvl_demo.settings import Settings
@@ -78,13 +79,13 @@ class Inspection:
         )
 
 
-def how_of(settings: Settings, info: ModelInfo, dialect: Dialect | None = None) -> How:
-    """How the settings reach the model. `dialect`: what the server turned out to speak, where none is set."""
-    if settings.serve or settings.endpoint:
+def how_of(place: Place, settings: Settings, info: ModelInfo, dialect: Dialect | None = None) -> How:
+    """How a model is reached. `dialect`: what the server turned out to speak, where none is set."""
+    if place.by_server:
         return ByServer(info.name, settings.dialect or dialect or "lmdeploy", info.profile)
-    if settings.runs_miniature:
+    if place.is_miniature:
         return InProcess()
-    checkpoint = hub_id_of(settings.model) if settings.model else settings.checkpoint
+    checkpoint = hub_id_of(place.where) if place.kind == "model" else place.where
     return InProcess(info.name if Path(checkpoint).is_dir() else checkpoint)
 
 

@@ -18,7 +18,7 @@ const SHORT_SEEDS = 100_000 // easy to read and to type
 export const THEMES = ['system', 'light', 'dark']
 let chosen = readChosen()
 
-function read(key) {
+export function read(key) {
   try {
     return localStorage.getItem(key)
   } catch { // forbidden
@@ -26,7 +26,7 @@ function read(key) {
   }
 }
 
-function write(key, value) {
+export function write(key, value) {
   try {
     if (value === null) localStorage.removeItem(key)
     else localStorage.setItem(key, value)
