@@ -29,9 +29,11 @@ from internvl_demo.models.lmdeploy import progress
 from internvl_demo.models.lmdeploy.capacity import gpu_gb
 from internvl_demo.models.lmdeploy.launch import python_of
 from internvl_demo.models.openai.errors import refusal
+from internvl_demo.models.places import places_of
 from internvl_demo.models.profiles import served_profile
 from internvl_demo.nano.world.vocabulary import kinds
 from internvl_demo.photos.decode import photo_of
+from internvl_demo.settings import Settings
 from tests.support.linear_time import Family, assert_linear, hostile_texts
 
 ROOT = Path(__file__).parents[1] / "internvl_demo"
@@ -189,6 +191,11 @@ READERS = {
         served_profile,
         ("OpenGVLab/Intern VL_3.5 8B-awq-hf-instruct", "-awq"),
         ("models/profiles/__init__.py _SUFFIXES", "models/profiles/__init__.py plain_name"),
+    ),
+    "places_of": Reader(
+        lambda text: places_of(Settings(endpoint=[text or "x"])),
+        ("fast=http://gpu:23333",),
+        ("models/places.py _NAMED",),
     ),
     "converted tokenizer": Reader(
         normalizers.Sequence(list(_normalizers(_SentencePiece([])))).normalize_str,
