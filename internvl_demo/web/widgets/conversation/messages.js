@@ -5,7 +5,7 @@ import { button, icon, make, set } from '../lib/dom.js'
 import { choose, chooseQuestion, focusComposer, inspect, page, retry, turnTo, undo } from '../lib/page.js'
 import { makePopup } from '../lib/popup.js'
 import { splitRegions } from '../lib/regions.js'
-import { words } from '../lib/words.js'
+import { sentences, words } from '../lib/words.js'
 import { act, compare, makeEditor } from './actions.js'
 import { makeAnswerText } from './answer-text.js'
 import { copyButton } from './copying.js'
@@ -20,7 +20,7 @@ export function makeQuestion() {
   const edit = act('edit', 'turns_edit', () => editor.open(question))
   const back = act('undo', 'turns_undo', () => undo().then(focusComposer))
   const steps = makeSteps(['turns_question_earlier', 'turns_question_later'], stepTo)
-  const acts = make('div', { class: 'turn-acts', role: 'group' })
+  const acts = make('div', { class: 'turn-acts' })
   const node = make('div', { class: 'message user', 'data-testid': 'user', role: 'group' }, make('div', { class: 'bubble' }, pictures, text, places))
   node.append(acts)
   const editor = makeEditor(node, edit.node)
@@ -90,8 +90,8 @@ export function makeAnswer() {
   const copy = copyButton('turns_copy', { class: 'turn-act', 'data-act': 'copy' }, () => shown.answer.text)
   const again = act('retry', 'retry', retry)
   const failure = make('p', { class: 'failure', hidden: true })
-  const acts = make('div', { class: 'turn-acts', role: 'group' }, copy.node)
-  const foot = make('div', { class: 'foot', 'aria-live': 'off' }, acts, receipt)
+  const acts = make('div', { class: 'turn-acts' }, copy.node)
+  const foot = make('div', { class: 'foot' }, acts, receipt)
   const node = make('div', { class: 'message bot', 'data-testid': 'bot', role: 'group' }, seen.node, text.node, failure, foot)
   const chooser = makeVersions()
 
@@ -146,6 +146,11 @@ export function makeAnswer() {
     seconds.textContent = secondsText(answer)
   }
 
+  // To who listens; what went wrong is the alert's.
+  function said() {
+    return shown.answer.failure ? text.node.innerText : sentences(text.node.innerText, failure.textContent, state.textContent)
+  }
+
   function relabel() {
     node.setAttribute('aria-label', words('names_answer'))
     look.textContent = words('inspector_open')
@@ -160,14 +165,14 @@ export function makeAnswer() {
   }
 
   relabel()
-  return { node, update, grow, choosing, tick, relabel, answer: () => shown.answer, phraseAt: text.phraseAt, light: text.light, reveal: text.reveal }
+  return { node, update, grow, choosing, tick, relabel, said, answer: () => shown.answer, phraseAt: text.phraseAt, light: text.light, reveal: text.reveal }
 }
 
 // What stands in place of an answer without text; nothing if it has some, or may still get it.
 function nothingText({ state, text, boxes, failure }) {
-  if (failure) return text ? '' : `${failure.what} ${failure.next_step}`
+  if (failure) return text ? '' : sentences(failure.what, failure.next_step)
   if (state !== 'complete' || boxes.length || /[^\s\p{C}]/u.test(text)) return ''
-  return `${words('answer_empty_what')} ${words('answer_empty_next')}`
+  return sentences(words('answer_empty_what'), words('answer_empty_next'))
 }
 
 // Through the versions of an answer, and all of them side by side.

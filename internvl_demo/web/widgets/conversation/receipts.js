@@ -2,7 +2,7 @@
 import { tilesOf } from '../lib/draft.js'
 import { optionsText } from '../lib/settings.js'
 import { tilesText, tokensText } from '../lib/tiles.js'
-import { number, words } from '../lib/words.js'
+import { number, sentences, words } from '../lib/words.js'
 
 // What a reader has to know of an answer that is over: that it is not whole, not sure, or (`again`) asked for anew.
 export function marksText({ state, receipt }, again = false) {
@@ -43,14 +43,18 @@ function imageText(image, model) {
   return words('receipt_image', { image: `Image-${image.number}`, tiles: tilesText(plan), tokens: tokensText(plan.tokens) })
 }
 
+// What an answer without text waits for.
+export function waitsText({ place }, images) {
+  if (place > 0) return sentences(words('state_place', { place }), words('state_place_next'))
+  if (!images.length) return words('state_waiting')
+  const tiles = images.reduce((sum, image) => sum + tilesOf(image, image.mode, 0).tiles, 0)
+  const reading = words(images.length === 1 ? 'state_reading_one' : 'state_reading', { count: images.length })
+  return `${reading} · ${tiles === 1 ? words('tile') : words('tiles', { count: tiles })}`
+}
+
 // Of an answer that has not begun or is being written, after so many seconds.
 export function stateText(answer, images, seconds) {
-  if (answer.place > 0) return `${words('state_place', { place: answer.place })} ${words('state_place_next')}`
-  const parts = [words('state_seconds', { seconds })]
-  if (!answer.text) {
-    const tiles = images.reduce((sum, image) => sum + tilesOf(image, image.mode, 0).tiles, 0)
-    parts.unshift(images.length ? words(images.length === 1 ? 'state_reading_one' : 'state_reading', { count: images.length }) : words('state_waiting'))
-    if (images.length) parts.splice(1, 0, tiles === 1 ? words('tile') : words('tiles', { count: tiles }))
-  }
-  return parts.join(' · ')
+  const waits = answer.text ? '' : waitsText(answer, images)
+  const time = answer.place > 0 ? '' : words('state_seconds', { seconds })
+  return [waits, time].filter(Boolean).join(' · ')
 }

@@ -1,11 +1,12 @@
 // The conversation: question and answer messages in a list that is followed to its end while the reader is there.
 // Each message owns its nodes; the server's events change only what they name.
 import { button, icon, make } from '../lib/dom.js'
-import { answerShown, light, lookAt, on, page, showAnswer, versions } from '../lib/page.js'
+import { answerShown, light, lookAt, on, page, runningAnswer, showAnswer, versions } from '../lib/page.js'
 import { onLanguage, words } from '../lib/words.js'
 import { makeEmpty } from './empty.js'
 import { makeFollower } from './following.js'
 import { makeAnswer, makeQuestion } from './messages.js'
+import { makeSpoken } from './spoken.js'
 
 const TICK_MS = 1000
 
@@ -14,14 +15,15 @@ export default function mount(element, props) {
   const messages = new Map() // 'question id' or 'answer id' -> message
   const empty = makeEmpty(props.value?.examples ?? [])
   const list = make('div', { class: 'messages' })
-  const log = make('div', { class: 'log', role: 'log', tabindex: '0' }, empty.node, list)
+  const log = make('div', { class: 'log', role: 'log', 'aria-live': 'off', tabindex: '0' }, empty.node, list)
   const fresh = make('span')
   const pill = button({ class: 'new-text', hidden: true }, () => follower.toEnd(), icon('down'), fresh)
   const follower = makeFollower(log, list, (behind) => { pill.hidden = !behind })
+  const spoken = makeSpoken()
   let shown // the id of the conversation drawn
   let running // and of its answer that comes
   let pressing = false // the focus comes from a press, whose click will choose
-  root.replaceChildren(log, pill)
+  root.replaceChildren(log, pill, spoken.node)
 
   const messageOf = (answer) => messages.get(`answer ${answer}`)
   const answers = () => [...messages.entries()].filter(([key]) => key.startsWith('answer ')).map(([, message]) => message)
@@ -43,6 +45,13 @@ export default function mount(element, props) {
     empty.node.hidden = questions.length > 0
     if (busy && conversation.running !== running || shown !== conversation?.id) follower.toEnd()
     ;[shown, running] = [conversation?.id, conversation?.running]
+    speak()
+  }
+
+  function speak() {
+    const coming = runningAnswer(page.conversation)
+    if (coming) spoken.wait(coming, page.conversation.questions.at(-1).images)
+    else spoken.rest((id) => messageOf(id)?.said() ?? '')
   }
 
   function add(wanted, key, create, update) {
@@ -136,6 +145,7 @@ export default function mount(element, props) {
     if (change === 'done' || change === 'failed') return // the conversation comes with it
     messageOf(answer.id)?.grow(answer)
     if (change === 'delta') follower.news()
+    if (change === 'place') speak()
   })
   on('shown', ({ answer }) => {
     const several = (page.conversation?.questions.length ?? 0) > 1

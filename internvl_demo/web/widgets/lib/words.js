@@ -41,6 +41,15 @@ export function either(texts) {
   return texts[current] ?? texts.en
 }
 
+// What stands between two sentences; in Chinese no space.
+export function between() {
+  return current === 'zh' ? '' : ' '
+}
+
+export function sentences(...parts) {
+  return parts.filter(Boolean).join(between())
+}
+
 export function number(value) {
   return Math.round(value).toLocaleString('en-US')
 }
