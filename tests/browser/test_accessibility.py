@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.accessibility import faults
 from tests.support.full_page import DIALOGS, close_dialog, fill, open_dialog, pointing
-from tests.support.page_hands import BROKEN, attach
+from tests.support.page_hands import BROKEN, CAT, attach, picture, send, wait_answer
 from tests.support.scripted_model import ScriptedModel
 from tests.support.shared_tab import Tabs
 
@@ -201,3 +201,22 @@ def test_a_tap_hits_its_aim(open_page: Open, scripted_url: str, scripted: Script
     page.touchscreen.tap(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
     expect(page.locator("#conversation .told").first).to_be_visible()
     expect(page.locator("#viewer .chip")).to_have_count(2)  # its boxes came
+
+
+def test_a_picture_is_named_by_what_it_is(open_page: Open, scripted_url: str) -> None:
+    page = open_page(scripted_url)
+    attach(page, picture("a.png"))
+    expect(page.locator("#viewer figure").first).to_have_accessible_name("Image-1")
+
+
+def test_a_phone_promises_boxes_only_where_they_are(
+    open_page: Open, scripted_url: str, scripted: ScriptedModel
+) -> None:
+    scripted.begin_anew()
+    page = open_page(scripted_url, viewport=PHONE, has_touch=True)
+    scripted.script = [f"Image-2: {CAT}."]
+    send(page, "Where is the cat?", picture("a.png"), picture("b.png", colour="navy"))
+    wait_answer(page, "the cat")
+    looks = page.locator("#conversation .look")
+    expect(looks.nth(0)).to_have_accessible_name("Image-1: open it large")
+    expect(looks.nth(1)).to_have_accessible_name("Boxes on Image-2: open it large")

@@ -51,7 +51,8 @@ export function makeSeen() {
       if (!looks.has(image.number)) looks.set(image.number, look(image))
       const one = looks.get(image.number)
       if (one.node.parentNode !== node) node.append(one.node)
-      one.node.setAttribute('aria-label', words('conversation_boxes_on', { image: `Image-${image.number}` }))
+      const name = shown.boxes.some((box) => box.image === image.number) ? 'conversation_boxes_on' : 'conversation_look'
+      one.node.setAttribute('aria-label', words(name, { image: `Image-${image.number}` }))
       drawBoxes(one, image)
     }
     node.hidden = !images.length

@@ -41,7 +41,7 @@ function makeViewer(root, state) {
   let near = null // { answer, image, box_1000 } that was last zoomed to
 
   const strip = make('div', { class: 'strip', role: 'group', 'aria-label': words('viewer_images') })
-  const level = button({ class: 'level' }, () => stage.fit(), '100 %')
+  const level = button({ class: 'level' }, () => stage.fit())
   const caption = make('b')
   const facts = make('span', { class: 'facts' })
   const live = make('div', { class: 'unseen', 'aria-live': 'polite' })
@@ -56,7 +56,7 @@ function makeViewer(root, state) {
     views: state.views,
     onTouch: () => { state.touched = true },
     onZoom: (percent) => {
-      level.textContent = `${percent} %`
+      level.textContent = words('ring_percent', { percent })
       level.setAttribute('aria-label', words('viewer_zoom', { percent }))
     },
   })
@@ -136,7 +136,8 @@ function makeViewer(root, state) {
     caption.textContent = captionOf(state.number)
     stage.node.parentElement.style.setProperty('--ratio', width / height)
     facts.textContent = `${width} × ${height} · ${tilesText(tilesOf(image, image.mode, 0))}`
-    stage.node.setAttribute('aria-label', `${captionOf(state.number)} ${image.name}. ${words('viewer_stage_keys')}`)
+    stage.node.setAttribute('aria-label', words('viewer_stage_keys', { image: captionOf(state.number), name: image.name }))
+    figure.setAttribute('aria-label', captionOf(state.number))
     stage.node.classList.toggle('selecting', region.isOn())
     boxes.update(boxesShown(), sheets.values())
     for (const one of sheets.values()) {
