@@ -128,7 +128,7 @@ def test_what_was_taken_of_a_file_stands_with_it_in_both_languages(
     expect(notes.nth(1)).to_be_empty()
     expect(page.locator("#notice [role=alert]")).to_be_hidden()
     page.click("#switch-language")
-    expect(notes.nth(0)).to_have_text("文件是动画，已采用它的第一帧。 如需其他画面，请截图后发送。")
+    expect(notes.nth(0)).to_have_text("文件是动画，已采用它的第一帧。如需其他画面，请截图后发送。")
     page.click("#switch-language")
     send(page, "What is this?")
     wait_answer(page, "Hello.")

@@ -78,6 +78,10 @@ def foreign(found: list[str], language: str) -> list[str]:
     return [text for text in found if text != switched and other.search(same.sub("", text))]
 
 
+WESTERN = re.compile(r"[\u3400-\u9fff](?:[,:;!?]|\.(?: |$))|[，。：；！？] ")
+"""Chinese with the marks and spaces of English."""
+
+
 def all_in(page: Page, language: str, root: str = "body") -> None:
     """Waits until nothing of the other language is left; what remains is read only where the wait was in vain."""
     other, same, switched = FOREIGN[language]
@@ -91,6 +95,15 @@ def all_in(page: Page, language: str, root: str = "body") -> None:
         )
     except PlaywrightTimeout:
         pytest.fail(f"in the other language: {foreign(texts(page, root), language)}")
+    if language == "zh":
+        assert [text for text in texts(page, root) if WESTERN.search(text)] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["重命名: 猫", "缩略图, 448 个视觉 token", "选区. 方向键移动", "结束。 重试"]
+)
+def test_the_check_knows_bad_punctuation(text: str) -> None:
+    assert WESTERN.search(text)
 
 
 def test_the_check_knows_both_languages() -> None:
@@ -107,6 +120,8 @@ def test_the_check_knows_both_languages() -> None:
         "{speed} tokens/s",
         "{image}: {tiles}, {tokens}",
         "{image}: {name}",
+        "{deed}: {title}",
+        "{cut}, {tokens}",
         "{seconds} s",
         "{width} × {height} px → {tiles}, {tokens}",
     }
@@ -205,7 +220,7 @@ def test_a_corrupt_file_is_told_in_both(page: Page) -> None:
     attach(page, BROKEN)
     expect(page.locator("#notice [role=alert]")).to_have_text(
         "broken.png：文件不是支持的图片格式，或已损坏。"
-        " 请选择 JPEG、PNG、WebP、GIF、BMP、TIFF、HEIC 或 AVIF 格式的图片。"
+        "请选择 JPEG、PNG、WebP、GIF、BMP、TIFF、HEIC 或 AVIF 格式的图片。"
     )
     switch(page, "en")
     expect(page.locator("#notice [role=alert]")).to_contain_text("broken.png: The file is not a picture")
@@ -221,7 +236,7 @@ def test_a_refused_address_is_told_in_both(page: Page) -> None:
     page.fill("dialog[open] input", "http://127.0.0.1/{host}.png")
     page.keyboard.press("Enter")
     expect(page.locator("#notice [role=alert]")).to_have_text(
-        "该网址不在公共互联网上。 请保存图片后作为文件添加。"
+        "该网址不在公共互联网上。请保存图片后作为文件添加。"
     )
     switch(page, "en")
     expect(page.locator("#notice [role=alert]")).to_contain_text(
@@ -233,7 +248,7 @@ def test_an_empty_question_is_told_in_chinese(page: Page) -> None:
     switch(page, "zh")
     page.press("#composer textarea", "Enter")
     expect(page.locator("#notice [role=alert]")).to_have_text(
-        "还没有输入问题。 请先写下您想了解的内容，再发送。"
+        "还没有输入问题。请先写下您想了解的内容，再发送。"
     )
 
 
@@ -243,7 +258,7 @@ def test_the_servers_own_words_stay(page: Page, scripted: ScriptedModel) -> None
     send(page, "Well?")
     notice, details = page.locator("#notice [role=alert]"), page.locator("#notice details p")
     expect(notice).to_have_text(
-        "回答中断。模型处理此问题时出错。 请重新发送问题；若仍失败，请告知本页的管理员。"
+        "回答中断。模型处理此问题时出错。请重新发送问题；若仍失败，请告知本页的管理员。"
     )
     expect(details).to_have_text(
         "模型服务器拒绝了请求（HTTP 500：{said} <b>no</b>）。请查看模型服务器的日志。"
@@ -264,7 +279,7 @@ def test_its_own_words_turn_with_the_page(page: Page, tmp_path: Path) -> None:
     page.evaluate(DROP, [[1, 2, 3], "notes.txt", "text/plain"])
     told = page.locator("#notice [role=alert]")
     expect(told).to_have_text(
-        "notes.txt 不是图片。 请选择 JPEG、PNG、WebP、GIF、BMP、TIFF、HEIC 或 AVIF 文件。"
+        "notes.txt 不是图片。请选择 JPEG、PNG、WebP、GIF、BMP、TIFF、HEIC 或 AVIF 文件。"
     )
     switch(page, "en")
     expect(told).to_have_text(
@@ -288,7 +303,7 @@ def test_a_lost_connection_is_told(open_page: Open, scripted_url: str, scripted:
         expect(page.locator("#conversation .bot")).to_contain_text("Half")
         wire.cut()
         notice = page.locator("#notice [role=alert]")
-        expect(notice).to_have_text("与服务器的连接已断开。 页面会自动重新连接，内容不会丢失。")
+        expect(notice).to_have_text("与服务器的连接已断开。页面会自动重新连接，内容不会丢失。")
         switch(page, "en")
         expect(notice).to_contain_text("The connection to the server was lost.")
         go_on.append(True)

@@ -5,7 +5,7 @@ import { button, clamp, icon, make, pictured, set } from '../lib/dom.js'
 import { CUSTOM_TILES, MODES, MOST_TILES, mostTiles } from '../lib/draft.js'
 import { turnTo } from '../lib/page.js'
 import { makePopup } from '../lib/popup.js'
-import { language, words } from '../lib/words.js'
+import { language, sentences, words } from '../lib/words.js'
 
 const START_PX = 6 // how far a press moves before it drags
 
@@ -21,7 +21,7 @@ function drawnGrid([columns, rows]) {
 // What the server said of how it read the picture: nothing is wrong.
 export function noteText({ note }) {
   const { what, next_step } = note?.also?.[language()] ?? note ?? {}
-  return what ? `${what} ${next_step}` : ''
+  return what ? sentences(what, next_step) : ''
 }
 
 // act(action): an action for `applyAction` of lib/draft.js.

@@ -3,7 +3,7 @@ import { tilesText, tokensText } from '../lib/tiles.js'
 import { button, icon, make } from '../lib/dom.js'
 import { tilesOf } from '../lib/draft.js'
 import { changeChip, focusComposer, imagesOf, on, page, places, removePlace } from '../lib/page.js'
-import { words } from '../lib/words.js'
+import { sentences, words } from '../lib/words.js'
 import { makeChip, makeDrag, noteText } from './chips.js'
 import { makeMention } from './mention.js'
 
@@ -86,7 +86,7 @@ export function makeTray(root, signal) {
     })
     list.hidden = !keys.length
     drawPlaces()
-    const noted = draft.flatMap(({ photo }) => noteText(photo) || []).join(' ')
+    const noted = sentences(...draft.map(({ photo }) => noteText(photo)))
     if (notes.textContent !== noted) notes.textContent = noted
     wait()
     if (announce !== null) live.textContent = announce
@@ -118,7 +118,7 @@ export function makeTray(root, signal) {
     const parts = []
     if (page.fetching) parts.push(words('tray_fetching', { host: page.fetching }))
     if (uploads > 0) parts.push(uploads === 1 ? words('tray_uploading') : words('tray_uploading_many', { count: uploads }))
-    const text = parts.join(' ')
+    const text = sentences(...parts)
     if (fetching.textContent !== text) fetching.textContent = text
     spinner.hidden = !text
   }

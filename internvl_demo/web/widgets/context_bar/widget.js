@@ -2,6 +2,7 @@
 // help. The server words it (POST api/budget); a change that is clicked is applied to the composer, nothing else is.
 import { button, make } from '../lib/dom.js'
 import { applyOffer, on, page } from '../lib/page.js'
+import { between } from '../lib/words.js'
 
 const KINDS = ['text', 'image', 'draft', 'answer']
 
@@ -26,7 +27,7 @@ export default function mount(element) {
 
   function drawProblem({ problem, fixes: offers = [] }) {
     trouble.replaceChildren()
-    if (problem) trouble.append(make('strong', {}, problem.what), ` ${problem.next_step}`)
+    if (problem) trouble.append(make('strong', {}, problem.what), between(), problem.next_step)
     fixes.replaceChildren(...offers.map(({ key, text }) => button({ class: 'fix' }, () => choose(key), text)))
   }
 

@@ -3,7 +3,7 @@
 import { warn } from '../lib/drafting.js'
 import { button, icon, make } from '../lib/dom.js'
 import { on, page, tell } from '../lib/page.js'
-import { onLanguage, words } from '../lib/words.js'
+import { between, onLanguage, sentences, words } from '../lib/words.js'
 import { makeAlerts } from './alerts.js'
 
 const BACK_MS = 8000
@@ -24,10 +24,10 @@ export default function mount(element) {
 
   function draw() {
     const problem = alerts.shown()?.problem
-    const text = problem ? `${problem.what} ${problem.next_step}` : ''
+    const text = problem ? sentences(problem.what, problem.next_step) : ''
     if (said.textContent !== text) {
       what.textContent = problem?.what ?? ''
-      said.replaceChildren(...(text ? [what, ` ${problem.next_step}`] : []))
+      said.replaceChildren(...(text ? [what, between(), problem.next_step] : []))
       details.open = false
     }
     alert.classList.toggle('shown', Boolean(text))

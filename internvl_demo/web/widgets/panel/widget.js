@@ -32,7 +32,7 @@ export default function mount(element) {
   const fresh = button({ class: 'panel-new' }, () => { dialog.close(); newConversation() })
   const search = make('input', { type: 'search', class: 'search', autocomplete: 'off' })
   const list = make('div', { class: 'list' })
-  const empty = make('p', { class: 'empty' })
+  const empty = make('p', { class: 'empty', role: 'status' })
   const dialog = make('dialog', { class: 'conversations' }, make('header', {}, title, close), fresh, search, list, empty)
   dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close() }) // beside it
   const beginText = make('span')
@@ -62,7 +62,7 @@ export default function mount(element) {
   }
 
   function acts({ id, title: text, updated_at }, time) {
-    const small = (key) => ({ class: 'small', 'aria-label': `${words(key)}: ${text}`, title: words(key) })
+    const small = (key) => ({ class: 'small', 'aria-label': words('panel_deed', { deed: words(key), title: text }), title: words(key) })
     return [
       act('open', id, { class: 'open', 'aria-current': id === page.conversation?.id ? 'true' : null }, () => { dialog.close(); openConversation(id) },
         make('span', { class: 'title' }, text || words('panel_untitled')), make('time', {}, time(updated_at))),

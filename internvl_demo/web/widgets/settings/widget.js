@@ -3,7 +3,7 @@
 import { button, icon, make, set } from '../lib/dom.js'
 import { on, page } from '../lib/page.js'
 import { THEMES, choose, chooseNothing, chosenOption, hostOption, options, randomSeed, setTheme, theme } from '../lib/settings.js'
-import { language, number, onLanguage, setLanguage, words } from '../lib/words.js'
+import { language, number, onLanguage, sentences, setLanguage, words } from '../lib/words.js'
 
 const STEPS = { temperature: 0.1, top_p: 0.01, repetition_penalty: 0.05, max_new_tokens: 1 }
 const LANGUAGES = { en: 'English', zh: '中文' }
@@ -109,7 +109,7 @@ function systemRow() {
     if (!host) return
     set(area, { maxlength: host.most_chars, placeholder: host.default })
     show(area, chosenOption('system') ?? '', anew)
-    row.help.textContent += ` ${words('settings_system_count', { count: number(area.value.length), most: number(host.most_chars) })}`
+    row.help.textContent = sentences(words('settings_system_help'), words('settings_system_count', { count: number(area.value.length), most: number(host.most_chars) }))
   }
   return { node: row.node, draw }
 }

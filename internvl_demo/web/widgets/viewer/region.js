@@ -53,7 +53,7 @@ export function makeRegion({ onChange, onPlace, onPicture, onZoom, caption }) {
     const [x1, y1, x2, y2] = current.box_1000
     Object.assign(node.style, { left: `${x1 / 10}%`, top: `${y1 / 10}%`, width: `${(x2 - x1) / 10}%`, height: `${(y2 - y1) / 10}%` })
     announced.textContent = words('viewer_region', { image: caption(current.image), box: current.box_1000.join(', ') })
-    node.setAttribute('aria-label', `${announced.textContent}. ${words('viewer_region_keys')}`)
+    node.setAttribute('aria-label', words('viewer_region_keys', { region: announced.textContent }))
   }
 
   function turn(on) {

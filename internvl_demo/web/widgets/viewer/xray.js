@@ -22,7 +22,7 @@ function planOf(image, mode) {
   const tiles = tilesOf(image, mode, perTile ?? 0)
   const [[columns, rows], [width, height]] = [tiles.grid, image.size_wh]
   const sizes = `${width} × ${height} px → ${columns * TILE_PX} × ${rows * TILE_PX} px → ${tilesText(tiles)}`
-  return { ...tiles, text: perTile ? `${sizes}, ${tokensText(tiles.tokens)}` : sizes }
+  return { ...tiles, text: perTile ? words('viewer_cost', { cut: sizes, tokens: tokensText(tiles.tokens) }) : sizes }
 }
 
 // `kept` outlasts the X-ray: { open, modes: image number -> place of the plan that the person looks at }.
