@@ -70,7 +70,7 @@ def model_says(page: Page, options: Mapping[str, Mapping[str, Any]] | None = Non
         ("", Options()),
         ("{", Options()),
         ("null", Options()),
-        ("[]", Options()),
+        ("[9]", Options()),
         ("5", Options()),
         ('"temperature"', Options()),
         ('{"temperature": "1", "seed": null, "system": 5, "top_p": [0.5]}', Options()),
@@ -89,7 +89,10 @@ def test_whatever_the_browser_kept_a_question_can_be_asked(
     scripted.begin_anew()
     page = open_page(scripted_url, local={KEPT: text})
     assert asked(page, scripted) == expected
-    expect(number(opened(page), "Temperature")).to_have_value(f"{expected.temperature:g}")
+    sheet = opened(page)
+    expect(number(sheet, "Temperature")).to_have_value(f"{expected.temperature:g}")
+    expect(number(sheet, "Longest answer")).to_have_value(str(expected.max_new_tokens))
+    expect(sheet.get_by_role("textbox", name="System prompt")).to_have_value("")
 
 
 def test_a_kept_system_prompt_that_is_too_long_is_cut(
