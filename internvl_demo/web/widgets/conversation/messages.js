@@ -39,7 +39,6 @@ export function makeQuestion() {
     if (several) steps.show(fresh.siblings, fresh.id, busy)
     const todo = busy ? [] : last ? [edit.node, back.node] : [edit.node]
     fill(acts, several ? [...steps.nodes, ...todo] : todo)
-    place(acts, node, several || !busy)
     editor.show(fresh, !busy)
   }
 
@@ -64,7 +63,7 @@ export function makeQuestion() {
   }
 
   relabel()
-  return { node, update, relabel, edit: () => { if (!acts.inert) editor.open(question) } }
+  return { node, update, relabel, edit: () => { if (edit.node.isConnected) editor.open(question) } }
 }
 
 // Shows another version of a question, in whose node the focus stays on the arrows.
