@@ -28,6 +28,15 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
+def test_a_first_visit_shows_itself() -> None:
+    shown = re.search(r"!\[[^\]]{20,}\]\((\S+tour\.webp)\)", (ROOT / "README.md").read_text("utf-8"))
+    assert shown
+    tour = ROOT / shown[1]
+    assert tour.stat().st_size < 3_000_000
+    with Image.open(tour) as film:
+        assert getattr(film, "n_frames", 1) > 5
+
+
 def rows(text: str, head: str) -> list[list[str]]:
     """The cells of the table whose first line begins with `head`."""
     lines = iter(text.splitlines())

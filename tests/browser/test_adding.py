@@ -85,6 +85,48 @@ def test_a_fetched_picture_is_sent(
     assert [image.photo.name for image in scripted.asked[-1].images] == ["fetched.png"]
 
 
+DRAG = """([name, where, kind]) => {
+    const data = new DataTransfer()
+    if (kind === 'file') data.items.add(new File([new Uint8Array(1)], 'a.png', { type: 'image/png' }))
+    else data.items.add('some words', 'text/plain')
+    const how = { dataTransfer: data, bubbles: true, cancelable: true }
+    document.querySelector(where).dispatchEvent(new DragEvent(name, how))
+}"""
+PASTE = """(bytes) => {
+    const data = new DataTransfer()
+    data.items.add(new File([new Uint8Array(bytes)], 'pasted.png', { type: 'image/png' }))
+    const how = { clipboardData: data, bubbles: true, cancelable: true }
+    document.activeElement.dispatchEvent(new ClipboardEvent('paste', how))
+}"""
+
+
+def test_words_dragged_over_the_page_are_not_asked_for(page: Page) -> None:
+    page.evaluate(DRAG, ["dragenter", "#conversation", "text"])
+    expect(page.locator(".drop-here")).to_be_hidden()
+
+
+def test_a_picture_is_dropped_anywhere(page: Page) -> None:
+    overlay = page.locator(".drop-here")
+    expect(overlay).to_be_hidden()
+    page.evaluate(DRAG, ["dragenter", "#head", "file"])
+    expect(overlay).to_have_text("Drop pictures here")
+    expect(overlay).to_be_visible()
+    page.evaluate(DRAG, ["dragleave", "#head", "file"])
+    expect(overlay).to_be_hidden()
+    page.evaluate(DRAG, ["dragenter", "#conversation", "file"])
+    page.evaluate(
+        DROP.replace("#composer textarea", "#conversation .log"), [list(png()), "a.png", "image/png"]
+    )
+    expect(page.locator("#tray .line")).to_have_count(1)
+    expect(overlay).to_be_hidden()
+
+
+def test_a_picture_is_pasted_wherever_the_focus_is(page: Page) -> None:
+    page.locator("#conversation .log").focus()
+    page.evaluate(PASTE, list(png()))
+    expect(page.locator("#tray .line .head .name")).to_have_text("pasted.png")
+
+
 def test_a_dropped_picture_is_sent(page: Page, scripted: ScriptedModel) -> None:
     page.evaluate(DROP, [list(png()), "dropped.png", "image/png"])
     expect(page.locator("#tray .line .head .name")).to_have_text("dropped.png")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.support.opening import SEND
 from tests.support.page_hands import CAT, attach, picture, send, wait_answer, write
 from tests.support.scripted_model import ScriptedModel
 from tests.support.viewer_hands import drag, phrase, sheet_point, wait_zoom
@@ -25,9 +26,9 @@ MEASURE_SHIFTS = """() => {
 }"""
 
 SMALL_TARGETS = """(least) => [...document.querySelectorAll(
-        'button, a[href], select, summary, input:not([type=file]), textarea')]
+        'button, a[href], select, summary, input:not([type=file]), textarea, label:has(input)')]
     .filter((node) => node.checkVisibility({ visibilityProperty: true }) && node.getClientRects().length)
-    .filter((node) => !node.closest('label, [inert]') && !node.matches('.again, .ground-box'))
+    .filter((node) => !node.parentElement.closest('label, [inert]') && !node.matches('.again, .ground-box'))
     .flatMap((node) => {
         const after = getComputedStyle(node, '::after')
         const more = after.content === 'none' ? 0 : -parseFloat(after.top) || 0
@@ -112,6 +113,21 @@ def test_a_question_is_there_before_the_server_has_it(page: Page) -> None:
     expect(page.locator("#stop")).to_be_visible()
     held[0].continue_()
     wait_answer(page, "Hello.")
+
+
+def test_a_question_is_shown_within_a_tenth_of_a_second(
+    open_page: Open, scripted_url: str, scripted: ScriptedModel
+) -> None:
+    scripted.begin_anew()
+    page = open_page(scripted_url, **LAPTOP)
+    took = []
+    for _ in range(3):
+        write(page, "Where is the cat?")
+        took.append(page.evaluate(SEND))
+        wait_answer(page, "Hello.")
+        page.click("#clear")
+        expect(page.locator("#conversation .asked")).to_have_count(0)
+    assert min(took) < 100, took
 
 
 def test_a_refused_question_comes_back_with_all_it_had(page: Page) -> None:
@@ -302,6 +318,21 @@ def test_keys_reach_everything(page: Page, scripted: ScriptedModel) -> None:
     page.keyboard.press("Control+Shift+O")
     expect(page.locator("#conversation .asked")).to_have_count(0)
     expect(page.locator("#composer textarea")).to_be_focused()
+
+
+def test_the_detail_menu_tells_grid_tokens_and_seconds(open_page: Open, scripted_url: str) -> None:
+    page = open_page(scripted_url, local={"internvl-pace": '{"scripted": 0.01}'})  # seconds for each token
+    attach(page, picture("a.png", (900, 600)))
+    page.click("#composer-card .detail")
+    expect(page.locator("#composer-card .facts")).to_have_text(
+        "3 × 2 = 6 tiles + thumbnail · 448 visual tokens · about 4.5 s"
+    )
+    lines = page.locator("#composer-card .preview path.line")
+    expect(lines).to_have_attribute("d", "M1 0v2M2 0v2M0 1h3")
+    page.click("#mode label:has-text('Low')")
+    expect(page.locator("#composer-card .facts")).to_have_text("1 tile · 64 visual tokens · about 0.6 s")
+    expect(lines).to_have_attribute("d", "")
+    expect(page.locator("#composer-card .detail")).to_have_text("Detail: low")
 
 
 def test_a_pointless_detail_says_so(page: Page) -> None:

@@ -164,6 +164,9 @@ def test_a_queue_is_told(open_page: Open, url: str, moody: Moody) -> None:
     one, two = open_page(url), open_page(url)
     send(one, "First?")
     expect(one.locator("#conversation .bot")).to_contain_text("One")
+    with one.expect_response("**/api/model"):
+        pill(one, "ready", "scripted")  # one is answered, nobody waits
+    pill(one, "ready", "scripted")
     send(two, "Second?")
     pill(one, "ready", "scripted1 waiting")
     go.append(True)

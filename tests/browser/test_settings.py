@@ -381,7 +381,9 @@ def test_colours_are_kept_and_win_over_the_system(page: Page) -> None:
     page.wait_for_function(DARK)
     sheet.get_by_role("radio", name="Light").check()
     assert not page.evaluate(DARK)
-    assert page.evaluate("localStorage.getItem('internvl-theme')") == "light"
+    page.reload()
+    page.wait_for_selector("#send")
+    assert not page.evaluate(DARK)
 
 
 SEEN = """() => {
