@@ -21,14 +21,16 @@ export function makeSeen() {
       showAnswer(shown.id)
       turnTo(image.number, true)
     }
-    return { node: button({ class: 'look' }, press, photo, layer), layer, url: image.url, drawn: '' }
+    const node = button({ class: 'look' }, press, photo, layer)
+    node.style.setProperty('--ratio', width / height)
+    return { node, layer, url: image.url, drawn: '' }
   }
 
   function drawBoxes(one, image) {
     const boxes = shown.boxes.filter((box) => box.image === image.number)
     const now = JSON.stringify(boxes)
     if (now === one.drawn) return
-    const first = boxes.length && ['', '[]'].includes(one.drawn)
+    const first = boxes.length && [...looks.values()].every(({ drawn }) => ['', '[]'].includes(drawn))
     one.drawn = now
     one.layer.replaceChildren(...boxes.flatMap((box) => ['edge', 'line'].map((kind) => vector('rect', {
       ...pixels(box.box_1000, image.size_wh), class: kind, stroke: kind === 'line' ? box.colour : null, 'data-line': box.line,
