@@ -10,7 +10,15 @@ from tests.support.heard import heard, listen
 from tests.support.page_hands import BROKEN, CAT, attach, picture, send, wait_answer
 from tests.support.scripted_model import ScriptedModel
 
-GROWING = ["Here is ", CAT, ", and\n\n", "- one\n", "- two\n\n", "That is all."]
+GROWING = {
+    "Here is ": "Here is",
+    CAT: "the cat",
+    ", and\n\n": "and",
+    "- one\n": "one",
+    "- two\n\n": "two",
+    "End.": "End.",
+}
+"""What comes -> what is to be seen then."""
 
 
 @pytest.fixture
@@ -48,14 +56,21 @@ def test_a_broken_file_is_told_once(listened: Page) -> None:
 # What goes well.
 
 
-@pytest.mark.parametrize("script", [GROWING, list("".join(GROWING))], ids=["pieces", "characters"])
-def test_an_answer_is_told_once(listened: Page, scripted: ScriptedModel, script: list[str]) -> None:
+def test_an_answer_that_grows_is_told_once(listened: Page, scripted: ScriptedModel) -> None:
     attach(listened, picture())
     heard(listened)
-    scripted.script = [*script]
+    seen: list[str] = []
+
+    def goes_on_after(count: int) -> Callable[[], bool]:
+        return lambda: len(seen) >= count
+
+    scripted.script = [step for place, piece in enumerate(GROWING) for step in (goes_on_after(place), piece)]
     send(listened, "Where is the cat?")
-    wait_answer(listened, "That is all.")
-    assert heard(listened) == ["Reading 1 picture · 12 tiles", "Here is the cat, and one two That is all."]
+    for text in GROWING.values():
+        expect(listened.locator("#conversation .bot .md")).to_contain_text(text)
+        seen.append(text)
+    wait_answer(listened, "End.")
+    assert heard(listened) == ["Reading 1 picture · 12 tiles", "Here is the cat, and one two End."]
 
 
 def test_a_stopped_answer_is_told_as_stopped(listened: Page, scripted: ScriptedModel) -> None:

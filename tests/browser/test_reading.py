@@ -69,6 +69,7 @@ def test_who_reads_back_is_left_in_peace(page: Page, go_on: list[str]) -> None:
     line = read_at(page)
     go_on.append("one")
     expect(page.locator("#conversation .bot")).to_contain_text("More 1.")
+    expect(page.locator(PILL)).to_be_visible()
     expect(page.locator(PILL)).to_have_text("New text")
     assert read_at(page) == line
     go_on.append("two")
