@@ -50,7 +50,10 @@ OUT_OF_SIGHT = """(root) => [...document.querySelectorAll(`${root} :is(button, t
 """What the page cuts off at a side; its own width tells nothing of that."""
 
 
-@pytest.mark.parametrize("view", [LAPTOP, PHONE], ids=["laptop", "phone"])
+NARROW: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "locale": "zh-CN"}
+
+
+@pytest.mark.parametrize("view", [LAPTOP, PHONE, NARROW], ids=["laptop", "phone", "Chinese narrow phone"])
 def test_nothing_is_cut_off_at_a_side(
     open_page: Open, scripted_url: str, scripted: ScriptedModel, view: Any
 ) -> None:
@@ -62,7 +65,7 @@ def test_nothing_is_cut_off_at_a_side(
     expect(page.locator(".turn-edit textarea")).to_be_visible()
     for root in ("#head", "#conversation", "#composer-card"):
         assert page.evaluate(OUT_OF_SIGHT, root) == [], root
-    if view is PHONE:
+    if view is not LAPTOP:
         page.locator("#conversation .look").first.tap()
     assert page.evaluate(OUT_OF_SIGHT, "#sight") == []
 
@@ -77,3 +80,8 @@ def test_a_phone_that_lies_shows_boxes_beside_the_text(
     phrase(page, "the cat").tap()
     area, text = page.locator("#viewer .stage").bounding_box(), phrase(page, "the cat").bounding_box()
     assert area and text and area["height"] > 250 and text["x"] + text["width"] < area["x"]
+    page.click("#viewer .shut")
+    page.locator("#conversation .look").first.tap()
+    page.click("#viewer .select")
+    stage, panel = page.locator("#viewer .stage").bounding_box(), page.locator(".region-panel").bounding_box()
+    assert stage and panel and stage["width"] > 300 and stage["x"] + stage["width"] <= panel["x"]
