@@ -310,3 +310,19 @@ def test_a_lost_connection_is_told(open_page: Open, scripted_url: str, scripted:
         wire.mend()
         wait_answer(page, "Half")
         expect(notice).to_be_hidden()
+
+
+def test_sentences_are_spaced_as_their_marks_ask(page: Page) -> None:
+    joined = page.evaluate(
+        """async (pairs) => {
+            const { sentences } = await import(new URL('page/widgets/lib/words.js', document.baseURI).href)
+            return pairs.map((pair) => sentences(...pair))
+        }""",
+        [
+            ["It broke.", "Try again."],
+            ["出错了。", "请重试。"],
+            ["It broke.", "请重试。"],
+            ["", "Try again."],
+        ],
+    )
+    assert joined == ["It broke. Try again.", "出错了。请重试。", "It broke. 请重试。", "Try again."]

@@ -27,7 +27,7 @@ export default function mount(element) {
 
   function drawProblem({ problem, fixes: offers = [] }) {
     trouble.replaceChildren()
-    if (problem) trouble.append(make('strong', {}, problem.what), between(), problem.next_step)
+    if (problem) trouble.append(make('strong', {}, problem.what), between(problem.what), problem.next_step)
     fixes.replaceChildren(...offers.map(({ key, text }) => button({ class: 'fix' }, () => choose(key), text)))
   }
 

@@ -41,13 +41,13 @@ export function either(texts) {
   return texts[current] ?? texts.en
 }
 
-// What stands between two sentences; in Chinese no space.
-export function between() {
-  return current === 'zh' ? '' : ' '
+// What stands between a sentence and the next: no space behind a Chinese mark.
+export function between(sentence) {
+  return /[\u3000-\u303f\uff00-\uffef]$/.test(sentence) ? '' : ' '
 }
 
 export function sentences(...parts) {
-  return parts.filter(Boolean).join(between())
+  return parts.filter(Boolean).reduce((all, one) => (all ? `${all}${between(all)}${one}` : one), '')
 }
 
 export function number(value) {

@@ -27,7 +27,7 @@ export default function mount(element) {
     const text = problem ? sentences(problem.what, problem.next_step) : ''
     if (said.textContent !== text) {
       what.textContent = problem?.what ?? ''
-      said.replaceChildren(...(text ? [what, between(), problem.next_step] : []))
+      said.replaceChildren(...(text ? [what, between(problem.what), problem.next_step] : []))
       details.open = false
     }
     alert.classList.toggle('shown', Boolean(text))
