@@ -1,7 +1,7 @@
 // What can be done with a message: small buttons under it, the box in which a question is edited, and the dialog with
 // the versions of an answer side by side.
 import { button, icon, isComposing, make, onEnter, set } from '../lib/dom.js'
-import { choose, edit, page } from '../lib/page.js'
+import { choose, edit } from '../lib/page.js'
 import { splitRegions } from '../lib/regions.js'
 import { words } from '../lib/words.js'
 import { receiptText } from './receipts.js'
@@ -92,7 +92,7 @@ export function compare(all, chosen, opener) {
   const columns = all.map((version, index) => make('section', { 'aria-current': index === chosen ? 'true' : null },
     make('h3', {}, `${index + 1}/${all.length}`),
     make('p', { class: 'said', dir: 'auto' }, version.text),
-    make('p', { class: 'note' }, receiptText(version, [], page.model, index > 0)),
+    make('p', { class: 'note' }, receiptText(version, { whole: false, again: index > 0 })),
     button({ class: 'turn-choose', disabled: index === chosen }, () => { dialog.close(); choose(version.id) },
       words(index === chosen ? 'turns_chosen' : 'turns_choose'))))
   dialog.append(make('header', {}, make('h2', {}, words('turns_beside')), close), make('div', { class: 'columns' }, ...columns))

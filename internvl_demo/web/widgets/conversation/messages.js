@@ -141,7 +141,7 @@ export function makeAnswer() {
     if (state.textContent !== said) state.textContent = said
     opener.hidden = running
     if (running) return
-    line.textContent = receiptText(answer, question.images, page.model, repeated)
+    line.textContent = receiptText(answer, { whole: true, again: repeated })
     seconds.textContent = secondsText(answer)
   }
 

@@ -21,13 +21,13 @@ export function secondsText({ receipt }) {
   return Number.isFinite(receipt?.total_s) ? words('receipt_seconds', { seconds: receipt.total_s.toFixed(receipt.total_s < 10 ? 1 : 0) }) : ''
 }
 
-// Of an answer that is over, all of it. `images`: its question's; `model`: GET api/model; `again`: it has an earlier one.
-export function receiptText(answer, images, model, again) {
+// Of an answer that is over, all of it. `whole`: what each image took, too; `again`: it has an earlier one.
+export function receiptText(answer, { whole, again }) {
   const { receipt } = answer
   const parts = []
   if (Number.isFinite(receipt?.ttft_s)) parts.push(words('receipt_ttft', { seconds: receipt.ttft_s.toFixed(2) }))
   if (receipt?.tokens_per_s) parts.push(words('receipt_speed', { speed: receipt.tokens_per_s.toFixed(receipt.tokens_per_s >= 10 ? 0 : 1) }))
-  if (model) parts.push(...images.map((image) => imageText(image, model)))
+  if (whole) parts.push(...(receipt?.images ?? []).map(imageText))
   const cached = receipt?.usage?.cached_tokens
   if (cached) parts.push(words('receipt_cached', { count: number(cached) }))
   const asked = optionsText(receipt?.options)
@@ -38,9 +38,8 @@ export function receiptText(answer, images, model, again) {
   return parts.join(' · ')
 }
 
-function imageText(image, model) {
-  const plan = tilesOf(image, image.mode, model.tokens_per_tile)
-  return words('receipt_image', { image: `Image-${image.number}`, tiles: tilesText(plan), tokens: tokensText(plan.tokens) })
+function imageText(cost) {
+  return words('receipt_image', { image: `Image-${cost.number}`, tiles: tilesText(cost), tokens: tokensText(cost.visual_tokens) })
 }
 
 // What an answer without text waits for.
