@@ -12,7 +12,7 @@ from internvl_demo.models.profiles import Profile, profiles
 from internvl_demo.models.profiles.files import template_file
 from tests.contract.servers import PYTHON, ROOT
 
-CONVERSATION = Conversation().ask("What differs?").answered("The cat.").ask("Where is it?")
+CONVERSATION = Conversation().ask("What differs?").with_answer("The cat.").ask("Where is it?")
 CODE = """
 import json, sys
 from lmdeploy.model import ChatTemplateConfig
