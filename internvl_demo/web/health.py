@@ -40,6 +40,10 @@ class HealthWatch:
             await asyncio.wait([self._asking], timeout=self._patience_s)
         return self._known
 
+    def forget(self) -> None:
+        """Make the next who wants to know ask the model itself, as after something was done to it."""
+        self._known_at = float("-inf")
+
     async def close(self) -> None:
         """Ask no more."""
         if self._asking:

@@ -253,6 +253,7 @@ def _looks(service: ChatService) -> APIRouter:
         """Begin to load a model that is idle; GET /api/model tells how far it is."""
         model = service.models.chosen(chosen.model)
         model.backend.wake()
+        model.health.forget()
         return {"id": model.id}
 
     @router.post("/budget")
