@@ -13,7 +13,7 @@ from internvl_demo.web.models import ModelChoiceError, PageModel, PageModels
 from tests.support.chat import chat, never, run, text_is
 from tests.support.scripted_model import ScriptedModel
 
-SMALL = ModelInfo("small one", tokens_per_tile=64, context_length=900)
+SMALL = ModelInfo("small one", tokens_per_tile=64, context_length=1500)
 
 
 def small(script: list[Any] | None = None) -> PageModel:
@@ -62,7 +62,7 @@ def test_each_turn_remembers_who_answered(tmp_path: Path) -> None:
 def test_each_model_has_its_own_context(tmp_path: Path) -> None:
     async def test() -> None:
         async with chat(tmp_path, others=[small()]) as demo:
-            long = "word " * 800
+            long = "word " * 1600
             large = await demo.service.budget("me", None, long, [], Options(max_new_tokens=50))
             little = await demo.service.budget("me", None, long, [], Options(max_new_tokens=50), "small")
             assert large.fits and not little.fits

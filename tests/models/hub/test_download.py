@@ -386,7 +386,7 @@ def test_the_page_opens_at_once_and_says_how_far_the_download_is(
 def test_one_command_serves_the_page_of_a_short_name(hub: Hub, tmp_path: Path) -> None:
     """`make demo MODEL=internvl3-1b` runs this command."""
     made = subprocess.run(
-        ["make", "--dry-run", "demo", "MODEL=internvl3-1b", "PORT=7861"],
+        ["make", "--no-print-directory", "--dry-run", "demo", "MODEL=internvl3-1b", "PORT=7861"],
         cwd=ROOT,
         capture_output=True,
         text=True,
