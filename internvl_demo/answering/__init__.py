@@ -5,6 +5,7 @@ as like, and the stored end.
 
 stream   one generation as a stream of snapshots
 jobs     generations that belong to nobody's connection: start, watch, stop
+model    a model and the queue before it
 queue    who asks the model now, and who waits
 metrics  Prometheus metrics, and a log line for each question
 """
