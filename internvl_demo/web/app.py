@@ -156,7 +156,7 @@ def launch(
         ],
         "middleware": [
             Middleware(BodyLimit, most=MAX_BODY_BYTES, uploads=uploads),
-            Middleware(Preload, header=links(WEB, "page")),
+            Middleware(Preload, tags=links(WEB, "page")),
         ],
         "lifespan": lifespan,
     }

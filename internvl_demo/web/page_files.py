@@ -1,12 +1,12 @@
 """Serve the page's scripts and texts, and tell a browser with the page itself that it will need them.
 
     Mount("/page", PageFiles(WEB))
-    Middleware(Preload, header=links(WEB, "page"))
-        Link: <page/widgets/viewer/widget.js>; rel=modulepreload; fetchpriority=low, ...
+    Middleware(Preload, tags=links(WEB, "page"))
+        <link rel="modulepreload" fetchpriority="low" href="page/widgets/viewer/widget.js"> ... </head>
 
 A page is some fifty small files, and each is asked for at every visit. Starlette's StaticFiles behind Gradio's
 compression takes 1.7 ms of CPU for one, which holds up all that Gradio's own scripts ask for; here a file is read and
-compressed once, and takes 0.3 ms. Gradio asks for the page's scripts only when its own have run; the header makes a
+compressed once, and takes 0.3 ms. Gradio asks for the page's scripts only when its own have run; the links make a
 browser fetch them before.
 """
 
@@ -21,7 +21,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _MEDIA_TYPES = {".js": "text/javascript", ".json": "application/json"}
-_LINKS = {".js": "rel=modulepreload", ".json": "rel=preload; as=fetch; crossorigin"}
+_LINKS = {".js": 'rel="modulepreload"', ".json": 'rel="preload" as="fetch" crossorigin'}
+_HEAD_ENDS = b"</head>"
 
 
 class _File(NamedTuple):
@@ -58,27 +59,44 @@ class PageFiles:
 
 
 class Preload:
-    """ASGI middleware that adds a Link header to the page, and to nothing else."""
+    """ASGI middleware that puts links into the head of the page, and changes nothing else.
 
-    def __init__(self, app: ASGIApp, header: str):
-        self._app, self._header = app, header
+    They stand in the page and not in a header: proxies refuse answers whose headers take more than some 4 kB.
+    """
+
+    def __init__(self, app: ASGIApp, tags: str):
+        self._app, self._tags = app, tags.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        is_page = scope["type"] == "http" and scope["path"] in ("", "/")
+        is_page = scope["type"] == "http" and scope["method"] == "GET" and scope["path"] in ("", "/")
+        await self._app(scope, receive, self._adding(send) if is_page else send)
+
+    def _adding(self, send: Send) -> Send:
+        """Return what sends the page with the links; its head is complete in the first part of its body."""
+        start: Message | None = None
 
         async def send_on(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == 200:
-                MutableHeaders(scope=message)["Link"] = self._header
+            nonlocal start
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            if start:
+                body = message.get("body", b"").replace(_HEAD_ENDS, self._tags + _HEAD_ENDS, 1)
+                headers = MutableHeaders(scope=start)
+                if "content-length" in headers and not message.get("more_body"):
+                    headers["content-length"] = str(len(body))
+                await send(start)
+                start, message = None, {**message, "body": body}
             await send(message)
 
-        await self._app(scope, receive, send_on if is_page else send)
+        return send_on
 
 
 def links(folder: Path, place: str) -> str:
-    """Return the header that names the files of a folder, which are served at `place`, relative to the page."""
-    return ", ".join(
-        f"<{place}/{path.relative_to(folder).as_posix()}>; {_LINKS[path.suffix]}; fetchpriority=low"
+    """Return the HTML that names the files of a folder, which are served at `place`, relative to the page."""
+    return "".join(
+        f'<link {_LINKS[path.suffix]} fetchpriority="low" href="{place}/{path.relative_to(folder).as_posix()}">'
         for path in _files(folder)
     )
 
