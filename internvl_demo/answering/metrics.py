@@ -91,7 +91,7 @@ class Observer:
         return Request(self, conversation, tokens_per_tile)
 
     def watch_queue(self, running: Callable[[], int], waiting: Callable[[], int]) -> None:
-        """Where the numbers of questions that run and that wait come from, whenever they are asked for."""
+        """Set what tells the numbers of questions that run and that wait, whenever they are asked for."""
         self.queue.labels("running").set_function(running)
         self.queue.labels("waiting").set_function(waiting)
 

@@ -81,7 +81,7 @@ def turn_segments(turn: Turn, images_before: int, template: Template = V1_5) -> 
         segments += [f"{label}<img>", slot, "</img>\n"]
     segments.append(f"{neutralise(turn.text)}{template.after_question}{template.before_answer}")
     if turn.answer is not None:
-        segments.append(template.answered(neutralise(turn.answer)))
+        segments.append(template.answer_text(neutralise(turn.answer)))
     return _merge_texts(segments)
 
 

@@ -43,7 +43,7 @@ class Template:
         """Return how a prompt begins, with this system prompt."""
         return f"{self.start}{self.before_system}{system}{self.after_system}"
 
-    def answered(self, answer: str) -> str:
+    def answer_text(self, answer: str) -> str:
         """Return what follows `before_answer` where the answer is known."""
         return f"{self.answer_start}{answer}{self.after_answer}"
 

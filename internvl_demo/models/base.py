@@ -128,7 +128,7 @@ class Backend(ABC):
         return Health("down", problem) if problem else READY
 
     def needs(self) -> Needs | None:
-        """Return what it takes before it can answer; None for a model that is there."""
+        """Return what an idle model takes before it can answer; None for any other."""
         return None
 
     def wake(self) -> None:  # noqa: B027 - most models are never idle

@@ -1,8 +1,8 @@
 """The models of one page: which there are, which is meant, and what each needs.
 
     models = PageModels([PageModel("mini-2b", backend, info, queue), ...])
-    models.chosen("mini-2b")      # what a person chose; None: the first
-    models.named("InternVL...")   # who answered then, by its own name
+    models.by_id("mini-2b")        # what a person chose; None: the first
+    models.by_name("InternVL...")  # who answered then, as its answers are kept
 
 Each has its own backend, queue, tokenizer and health. One that is not loaded yet is there all the same, and says what
 it needs.
@@ -50,7 +50,7 @@ class PageModel(Model):
 
     @property
     def needs(self) -> dict[str, Any] | None:
-        """What it takes before it can answer, in GB; None where it is there, or that is not known."""
+        """What an idle model takes before it can answer, in GB; None for any other."""
         needs = self.backend.needs()
         if needs is None:
             return None
@@ -65,13 +65,13 @@ class PageModels:
 
     def __init__(self, models: Sequence[PageModel], *, fixed: bool = False):
         self._by_id = {model.id: model for model in models}
-        self._by_name = {model.info.name: model for model in reversed(models)}
+        self._by_name = {name: model for model in reversed(models) for name in (model.info.name, model.title)}
         self.first, self.fixed = models[0], fixed
 
     def __iter__(self) -> Iterator[PageModel]:
         return iter(self._by_id.values())
 
-    def chosen(self, model_id: str | None) -> PageModel:
+    def by_id(self, model_id: str | None) -> PageModel:
         """Return the model that a person chose, or the first. Raises ModelChoiceError."""
         if model_id is None or model_id == self.first.id:
             return self.first
@@ -89,8 +89,8 @@ class PageModels:
             name=model_id[:100],
         )
 
-    def named(self, name: str) -> PageModel:
-        """Return the model that calls itself so; the first where it is no longer here."""
+    def by_name(self, name: str) -> PageModel:
+        """Return the model whose answers are kept under that name; the first where it is no longer here."""
         return self._by_name.get(name, self.first)
 
     @property

@@ -5,6 +5,7 @@ JSON. Errors are {"what", "next_step"}, some with "details", in the reader's lan
 docs/http.md tells it all with examples; GET /api/openapi.json describes it to programs.
 """
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, File, Header, Query, Request, UploadFile
@@ -235,9 +236,9 @@ def _looks(service: ChatService) -> APIRouter:
 
         `models`: all that the page has, the first first.
         """
-        chosen = service.models.chosen(id)
+        chosen = service.models.by_id(id)
         return {
-            **_named(chosen),
+            **_names(chosen),
             "name": chosen.info.name,
             "tokens_per_tile": chosen.info.tokens_per_tile,
             "context_length": chosen.info.context_length,
@@ -245,13 +246,13 @@ def _looks(service: ChatService) -> APIRouter:
             "options": options_data(service.options, service.fixed, chosen.info.profile.template),
             "state": health_data(await chosen.health.now(), words),
             "queue": {"running": chosen.queue.running, "waiting": chosen.queue.waiting},
-            "models": [await _listed(each, words) for each in _offered(service.models)],
+            "models": await asyncio.gather(*(_summary(each, words) for each in _offered(service.models))),
         }
 
     @router.post("/model/load", status_code=202)
-    async def load(chosen: LoadIn) -> dict[str, str]:
+    async def load(_owner: Owner, chosen: LoadIn) -> dict[str, str]:
         """Begin to load a model that is idle; GET /api/model tells how far it is."""
-        model = service.models.chosen(chosen.model)
+        model = service.models.by_id(chosen.model)
         model.backend.wake()
         model.health.forget()
         return {"id": model.id}
@@ -273,13 +274,13 @@ def _offered(models: PageModels) -> list[PageModel]:
     return [models.first] if models.fixed else list(models)
 
 
-def _named(model: PageModel) -> dict[str, Any]:
+def _names(model: PageModel) -> dict[str, Any]:
     return {"id": model.id, "title": model.title, "miniature": model.miniature}
 
 
-async def _listed(model: PageModel, words: Words) -> dict[str, Any]:
-    """Return a model as it stands among others; `needs`: GB to download and of memory, where it is not loaded."""
-    return {**_named(model), "state": health_data(await model.health.now(), words), "needs": model.needs}
+async def _summary(model: PageModel, words: Words) -> dict[str, Any]:
+    """Return a model as it stands among others; `needs`: GB to download and of memory, where it is idle."""
+    return {**_names(model), "state": health_data(await model.health.now(), words), "needs": model.needs}
 
 
 def _noted(request: Request, added: dict[str, Any]) -> dict[str, Any]:

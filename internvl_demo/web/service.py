@@ -80,7 +80,7 @@ class ChatService:
         self.jobs = Jobs(store, self.observer, times or Times())
         for model in models:
             model.backend.pace_s = self._pace_s
-        self.view, self.pictures = View(lambda name: models.named(name).info, options), Pictures(store)
+        self.view, self.pictures = View(lambda name: models.by_name(name).info, options), Pictures(store)
         self._known: OrderedDict[tuple[str, str], Conversation] = OrderedDict()
         self._changes = 0
         self._beginning: set[asyncio.Task[Started]] = set()
@@ -112,7 +112,7 @@ class ChatService:
         model_id: who is asked; None: the first model. Raises DemoError when it cannot be asked; then nothing has
         changed.
         """
-        options, version, model = options or self.options, uuid.uuid4().hex, self.models.chosen(model_id)
+        options, version, model = options or self.options, uuid.uuid4().hex, self.models.by_id(model_id)
 
         def write() -> Record:
             question = checked_question(text, len(images))
@@ -123,7 +123,7 @@ class ChatService:
                 question,
                 attached,
                 version_id=version,
-                model=model.info.name,
+                model=model.title,
                 options=options,
                 check=lambda record: self._check_fits(record, options, model),
             )
@@ -153,7 +153,7 @@ class ChatService:
                 question_id,
                 checked_question(text, 0),
                 version_id=version,
-                model=model.info.name,
+                model=model.title,
                 options=options,
                 check=lambda record: self._check_fits(record, options, model),
             )
@@ -179,7 +179,7 @@ class ChatService:
                 owner,
                 conversation_id,
                 version,
-                model.info.name,
+                model.title,
                 options,
                 check=lambda record: self._check_fits(record, options, model),
             )
@@ -258,7 +258,7 @@ class ChatService:
         model_id: str | None = None,
     ) -> Budget:
         """Return what a question would take of a model's context. Raises GoneError, ModelChoiceError."""
-        counter = self.models.chosen(model_id).counter
+        counter = self.models.by_id(model_id).counter
         if len(text) > MAX_QUESTION_CHARS:
             raise too_long()
         conversation = await self._so_far(owner, conversation_id) if conversation_id else Conversation()
@@ -278,7 +278,7 @@ class ChatService:
                 for version in question.versions:
                     if version.id == version_id:
                         until = Conversation(conversation.turns[: index + 1], conversation.id)
-                        model, options = self.models.named(version.model), version.options or self.options
+                        model, options = self.models.by_name(version.model), version.options or self.options
                         return self._inspection(until, options, model), index + 1
             raise GoneError("That answer is no longer in the conversation.", "Reload the page.")
 
@@ -291,7 +291,7 @@ class ChatService:
     ) -> dict[str, Any]:
         """Answer a conversation of one question; return the whole answer as data. Raises DemoError."""
         self._check_size(conversation)
-        model = self.models.chosen(model_id)
+        model = self.models.by_id(model_id)
         with model.queue.ticket(owner) as ticket:
             while not ticket.admitted:
                 await ticket.moved()
@@ -383,5 +383,5 @@ class ChatService:
         before = named[0].asked if named else None
         options = options_again(given, (before and before.options) or self.options, self.options, self.fixed)
         if before and model_id is None and not self.models.fixed:
-            return options, self.models.named(before.model)
-        return options, self.models.chosen(model_id)
+            return options, self.models.by_name(before.model)
+        return options, self.models.by_id(model_id)

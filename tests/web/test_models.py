@@ -33,9 +33,9 @@ def test_a_model_that_is_not_there_is_refused_and_nothing_is_kept(tmp_path: Path
 def test_a_host_fixes_the_first() -> None:
     first, other = small(), PageModel("other", ScriptedModel(), SMALL, AnswerQueue(1, 2))
     models = PageModels([first, other], fixed=True)
-    assert models.chosen(None) is first and models.chosen("small") is first
+    assert models.by_id(None) is first and models.by_id("small") is first
     with pytest.raises(ModelChoiceError, match="fixed"):
-        models.chosen("other")
+        models.by_id("other")
 
 
 def test_each_turn_remembers_who_answered(tmp_path: Path) -> None:

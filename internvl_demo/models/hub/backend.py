@@ -87,6 +87,8 @@ class HubBackend(Backend):
         self._profile = profile_for(config, self.model, chat_template_of(read), profile)
         _refuse_quantised(self.model, config)
         self._dtype = _stored(config)
+        left = self._files.bytes_left if self._files else 0
+        self._needs = Needs(left, needed_bytes(self._profile.shape, device_of(device), self._dtype))
         self._status = Status("idle")
         self._inner: LocalBackend | None = None
         self._ending = threading.Event()
@@ -113,11 +115,8 @@ class HubBackend(Backend):
                 self._log("\n".join(error.parts))
 
     def needs(self) -> Needs | None:
-        """Return what is left to download, and the memory that it takes; None once it is loaded."""
-        if self._status.stage == "ready":
-            return None
-        left = self._files.bytes_left if self._files else 0
-        return Needs(left, needed_bytes(self._profile.shape, device_of(self._device), self._dtype))
+        """Return what is left to download, and the memory that it takes; None once it was asked to load."""
+        return self._needs if self._status.stage == "idle" else None
 
     @property
     def status(self) -> Status:

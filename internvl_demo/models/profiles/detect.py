@@ -130,7 +130,7 @@ def _is_v1_5(config: Mapping[str, Any], template: str) -> bool:
 
 
 def _is_real(vocabulary: int) -> bool:
-    """Whether a vocabulary is as large as a release's, so that ids of tokens are what the family's are."""
+    """Return whether a vocabulary is as large as a release's, so that ids of tokens are what the family's are."""
     return vocabulary > 30_000
 
 
@@ -152,7 +152,6 @@ def _missing(config: Mapping[str, Any], jinja: str | None) -> str:
 
 def _rendered(jinja: str, named: Profile | None) -> Template | None:
     """Return the template whose turns the Jinja writes, with the Jinja's own system prompt if it has one."""
-    from jinja2 import TemplateError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     messages = [
@@ -166,14 +165,14 @@ def _rendered(jinja: str, named: Profile | None) -> Template | None:
             .from_string(jinja)
             .render(messages=messages, add_generation_prompt=True, bos_token="", eos_token="")
         )
-    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError):
+    except Exception:  # noqa: BLE001 - a foreign template may raise what it likes, and tells nothing then
         return None
     by_name = sorted(
         TEMPLATES.values(), key=lambda template: template.name not in jinja
     )  # two write the same
     for template in by_name:
         asked = f"{template.before_question}{_QUESTION}{template.after_question}{template.before_answer}"
-        opening, there, rest = written.partition(f"{asked}{template.answered(_ANSWER)}{asked}")
+        opening, there, rest = written.partition(f"{asked}{template.answer_text(_ANSWER)}{asked}")
         if there and not rest:
             return _with_system_of(opening, named.template if named else template)
     return None

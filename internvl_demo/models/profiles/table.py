@@ -8,7 +8,7 @@ public copies of config.json.
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from internvl_demo.conversation.template import Template
+from internvl_demo.conversation.template import V1_5, Template
 from internvl_demo.models.profiles import languages as of
 from internvl_demo.models.profiles.languages import VIT_6B, VIT_300M, Language
 from internvl_demo.models.profiles.templates import (
@@ -18,7 +18,6 @@ from internvl_demo.models.profiles.templates import (
     MINI_4B,
     PHI3_CHAT,
     V1_2,
-    V1_5,
 )
 
 

@@ -5,7 +5,7 @@ checkpoints are those that the same templates had when these were released, befo
 What a checkpoint's vocabulary adds (its first token, its own end) is in `languages`.
 """
 
-from internvl_demo.conversation.template import V1_5, V1_5_SYSTEM, Template
+from internvl_demo.conversation.template import V1_5_SYSTEM, Template
 
 CHINESE_SYSTEM = (
     "你是由上海人工智能实验室联合商汤科技开发的书生多模态大模型，英文名叫InternVL, "
@@ -91,19 +91,3 @@ TEMPLATES = {
 V1_2 = HERMES_2.with_system(V1_2_SYSTEM)
 MINI_4B = PHI3_CHAT.with_system(PHI3_SYSTEM)
 """As the checkpoints of V1 were released."""
-
-__all__ = [
-    "CHINESE_SYSTEM",
-    "GPT_OSS",
-    "HERMES_2",
-    "INTERNLM2_CHAT",
-    "INTERNVL2_5",
-    "INTERNVL_ZH",
-    "MINI_4B",
-    "PHI3_CHAT",
-    "TEMPLATES",
-    "THINKING_SYSTEM",
-    "V1_2",
-    "V1_5",
-    "V1_SYSTEMS",
-]

@@ -252,4 +252,4 @@ def _asked(lesson: Lesson) -> str:
 
 
 def _said(lesson: Lesson) -> str:
-    return V1_5.answered(lesson.answer)
+    return V1_5.answer_text(lesson.answer)

@@ -80,7 +80,7 @@ class Inspection:
 
 
 def how_of(place: Place, settings: Settings, info: ModelInfo, dialect: Dialect | None = None) -> How:
-    """How a model is reached. `dialect`: what the server turned out to speak, where none is set."""
+    """Return how a model is reached. `dialect`: what the server turned out to speak, where none is set."""
     if place.by_server:
         return ByServer(info.name, settings.dialect or dialect or "lmdeploy", info.profile)
     if place.is_miniature:

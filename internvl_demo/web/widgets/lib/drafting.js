@@ -3,7 +3,7 @@
 import { Problem, call, exists, problemOf, upload } from './api.js'
 import { imagesOf } from './conversation.js'
 import { MOST_CHIPS, MOST_MB, added, applyAction, fixed, joined, joinedText, mayBePicture } from './draft.js'
-import { asked } from './model.js'
+import { modelField } from './model.js'
 import { options as chosenOptions } from './settings.js'
 import { emit, keep, kept, on, page } from './state.js'
 import { splitRegions, withRegions } from './regions.js'
@@ -323,7 +323,7 @@ function draftAsJson() {
     conversation: page.conversation?.id ?? null,
     text: wholeText(),
     images: chips.map(({ photo, max_tiles }) => ({ photo: photo.id, name: photo.name, size_wh: photo.size_wh, mode: max_tiles ?? page.mode })),
-    max_new_tokens, system, ...asked(),
+    max_new_tokens, system, ...modelField(),
   }
 }
 

@@ -1,7 +1,7 @@
 // Which of the page's models a person talks to: chosen in the head, kept in this browser.
 //
 //     await lookAtModel(signal)      // GET api/model of the chosen one; the host may have taken it away since
-//     asked()                        // { model: 'mini-2b' }, sent with each question; {} where there is only one
+//     modelField()                   // { model: 'mini-2b' }, sent with each question; {} where there is only one
 import { call } from './api.js'
 import { page } from './state.js'
 import { read, write } from './settings.js'
@@ -26,7 +26,7 @@ export async function chooseModel(model) {
   if (model.state.kind === 'idle') await call('POST', 'api/model/load', { model: model.id })
 }
 
-export function asked() {
+export function modelField() {
   return page.model?.models.length > 1 ? { model: page.model.id } : {}
 }
 

@@ -19,7 +19,7 @@ import { Problem, call, problemOf } from './api.js'
 import { answerShown, asked, askedAgain, edited, runningAnswer } from './conversation.js'
 import { attachments } from './draft.js'
 import { applyFix, giveBack, options, putBack, restoreDraft, settled, takeOut, useExample, warn, wholeText } from './drafting.js'
-import { asked as askedModel, lookAtModel } from './model.js'
+import { lookAtModel, modelField } from './model.js'
 import { again, options as chosenOptions } from './settings.js'
 import { leave, listen, look, newConversation, now, openConversation, path, readEntries, remember, show, take } from './showing.js'
 import { emit, kept, page, tell } from './state.js'
@@ -62,7 +62,7 @@ export async function send() {
     const draft = page.draft
     if (!draft.text.trim()) throw problemOf('no_question')
     const images = draft.chips.map(({ photo, max_tiles }) => ({ ...photo, mode: max_tiles ?? page.mode }))
-    const body = { text: wellFormed(wholeText()), images: attachments(draft.chips, page.mode), options: options(), ...askedModel() }
+    const body = { text: wellFormed(wholeText()), images: attachments(draft.chips, page.mode), options: options(), ...modelField() }
     const before = page.conversation
     takeOut(draft)
     await ask('POST', `${path(before?.id ?? 'new')}/questions`, body, (ids) => asked(before, ids, body.text, images)).catch((problem) => {
@@ -103,7 +103,7 @@ export async function retry() {
   const before = page.conversation
   if (!before?.questions.length || runningAnswer(before)) return
   const varied = again(answerShown(before, before.questions.at(-1)))
-  await ask('POST', `${path(before.id)}/retry`, { ...varied, ...askedModel() }, (ids) => askedAgain(before, ids)).catch(tell)
+  await ask('POST', `${path(before.id)}/retry`, { ...varied, ...modelField() }, (ids) => askedAgain(before, ids)).catch(tell)
 }
 
 // An earlier question in other words; true when the server took it, or the composer has it.
@@ -111,7 +111,7 @@ export async function edit(question, text) {
   const before = page.conversation
   const mine = now()
   try {
-    await ask('PUT', `${path(before.id)}/questions/${encodeURIComponent(question)}`, { text: wellFormed(text.trim()), options: chosenOptions(), ...askedModel() }, (ids) => edited(before, question, ids, text.trim()))
+    await ask('PUT', `${path(before.id)}/questions/${encodeURIComponent(question)}`, { text: wellFormed(text.trim()), options: chosenOptions(), ...modelField() }, (ids) => edited(before, question, ids, text.trim()))
     return true
   } catch (problem) {
     const lost = mine === now() && !page.conversation?.questions.some(({ id }) => id === question) // it has no place any more
