@@ -58,7 +58,7 @@ class Settings(BaseSettings):
         description="short name, hub id or directory of a model to run in process, `miniature` for the embedded one; "
         "several with spaces between in the environment; with one `endpoint` its name there",
     )
-    dialect: Literal["lmdeploy", "vllm", "sglang"] | None = Field(
+    dialect: Literal["lmdeploy", "vllm", "sglang", "llamacpp", "ollama"] | None = Field(
         None, description="the kind of server (default: detected)"
     )
     checkpoint: str = Field(str(NANO_CHECKPOINT), description="directory or hub id, run in process")

@@ -18,7 +18,7 @@ from internvl_demo.settings import read_settings
         ("INTERNVL_KEEP_DAYS", "1.5"),
         ("INTERNVL_TEMPERATURE", "nan"),
         ("INTERNVL_TEMPERATURE", "inf"),
-        ("INTERNVL_DIALECT", "ollama"),
+        ("INTERNVL_DIALECT", "openai"),
         ("INTERNVL_AWQ", "perhaps"),
         ("INTERNVL_FIXED_OPTIONS", "top_k"),
         ("INTERNVL_TP", "9"),

@@ -13,11 +13,11 @@ the model's (256 for the 26B, 64 for the miniature).
     (2, 3)
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from internvl_demo.errors import ModeError
 
@@ -32,6 +32,14 @@ MAX_TILES = 40
 
 MODES: Mapping[str, int] = MappingProxyType({"low": 1, "standard": 12, "high": 40})
 """Named modes -> the most tiles an image may get. 12 is the paper's maximum in training."""
+
+TilesFollow = Literal["image", "request", "engine"]
+"""Whose choice of the most tiles a model follows: that of each image; the highest of all images that a request has; or
+none, because the program that runs it has its own."""
+
+ENGINE_TILES = 12
+"""The most tiles for which such a program's choice is taken where it has to be guessed: llama.cpp's, where a checkpoint
+says none."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -86,6 +94,13 @@ def max_tiles_of(mode: str | int) -> int:
         mode=repr(str(mode)[:40]),
         most=MAX_TILES,
     )
+
+
+def most_tiles(chosen: Sequence[int], follow: TilesFollow) -> list[int]:
+    """Return the most tiles that each image of one request gets, of those that were chosen; a guess for "engine"."""
+    if follow == "image":
+        return list(chosen)
+    return [ENGINE_TILES if follow == "engine" else max(chosen, default=1)] * len(chosen)
 
 
 @lru_cache

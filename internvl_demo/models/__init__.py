@@ -7,7 +7,7 @@ base       the class that every backend extends, and the values that cross it
 hub/       a model by its name: downloaded, loaded, then answering in this process
 local/     any InternVL checkpoint, official or transformers' own, in this process
 profiles/  the family: what each checkpoint's template, stops, labels and sizes are
-openai/    an OpenAI-compatible endpoint: LMDeploy, vLLM, SGLang
+openai/    an OpenAI-compatible endpoint: LMDeploy, vLLM, SGLang, llama.cpp, Ollama
 lmdeploy/  an LMDeploy server that this app starts and ends
 convert/   official InternVL checkpoints <-> transformers' format
 

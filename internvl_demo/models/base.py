@@ -15,21 +15,31 @@ from dataclasses import dataclass
 from typing import Literal
 
 from internvl_demo.conversation.options import Options
+from internvl_demo.conversation.tiling import TilesFollow
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import DemoError
 from internvl_demo.models.profiles import V1_5_PROFILE, Profile
 
 FinishReason = Literal["stop", "length", "abort"]
 
+Dialect = Literal["lmdeploy", "vllm", "sglang", "llamacpp", "ollama"]
+"""What a server speaks besides OpenAI's protocol (`openai.dialects`)."""
+
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What the rest of the demo needs to know about a model. `profile`: its template, its stops, its labels."""
+    """What the rest of the demo needs to know about a model.
+
+    profile: its template, its stops, its labels. tiles_follow: whose choice of the most tiles it follows. dialect: of
+    the server that answers; None: none does.
+    """
 
     name: str
     tokens_per_tile: int
     context_length: int
     profile: Profile = V1_5_PROFILE
+    tiles_follow: TilesFollow = "image"
+    dialect: Dialect | None = None
 
 
 @dataclass(frozen=True)

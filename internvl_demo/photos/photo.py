@@ -146,6 +146,10 @@ def encode_lossless(image: Image.Image, profile: bytes | None = None) -> tuple[s
     return "image/png", file.getvalue()
 
 
-def file_of(photo: Photo) -> tuple[str, bytes]:
-    """Return (MIME type, file without metadata): the original bytes where there are any, else encoded anew."""
-    return photo.original or encode_photo(photo)
+def file_of(photo: Photo, *, webp: bool = True) -> tuple[str, bytes]:
+    """Return (MIME type, file without metadata): the original bytes where there are any, else encoded anew.
+
+    webp: whether whoever reads it knows WebP; JPEG and PNG are known everywhere.
+    """
+    original = photo.original
+    return original if original and (webp or original[0] != "image/webp") else encode_photo(photo)

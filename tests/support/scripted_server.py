@@ -107,13 +107,16 @@ NO_HEALTH = whole(404, "application/json", b'{"detail": "Not Found"}')
 
 @dataclass
 class Scripted:
-    """Answers GET with `models`, or with the next of `healths` and then `health` (none: no answer), and each
-    POST with the next script; the last script stays. Before it falls silent it is healthy."""
+    """Answers GET with `models`, or with the next of `healths` and then `health` (none: no answer), what `routes` names
+    with what stands there, and each question with the next script; the last script stays. Before it falls silent it is
+    healthy."""
 
     scripts: list[list[Step]]
     models: bytes
     health: bytes = NO_HEALTH
     healths: list[bytes] = field(default_factory=list)
+    routes: dict[str, bytes] = field(default_factory=dict)
+    health_route: str = "/health"
     url: str = ""
     gets: int = 0
     silent: bool = False
@@ -164,11 +167,14 @@ class Scripted:
             self.gets += 1
             writer.write(self.models)
             await writer.drain()
-        elif head.startswith("GET /health "):
+        elif head.startswith(f"GET {self.health_route} "):
             self.look(writer)
             await writer.drain()
+        elif not head.startswith("POST /v1/chat/completions "):
+            await reader.readexactly(int(self.headers.get("content-length", 0)))
+            writer.write(self.routes.get(" ".join(head.split(" ", 2)[:2]), NO_HEALTH))
+            await writer.drain()
         else:
-            assert head.startswith("POST /v1/chat/completions ")
             await self.answer_question(reader, writer)
 
     def look(self, writer: asyncio.StreamWriter) -> None:
@@ -222,11 +228,16 @@ class Scripted:
 
 @asynccontextmanager
 async def serving(
-    *script: Step, then: Step = GOOD, models: bytes = b"", health: bytes = NO_HEALTH, times: int = 1
+    *script: Step,
+    then: Step = GOOD,
+    models: bytes = b"",
+    health: bytes = NO_HEALTH,
+    times: int = 1,
+    routes: dict[str, bytes] | None = None,
 ) -> AsyncIterator[Scripted]:
-    """A server that follows `script` `times` over, and gives good answers `then`."""
+    """A server that follows `script` `times` over, and gives good answers `then`. routes: such as "GET /props"."""
     scripts: list[list[Step]] = [list(script) for _ in range(times)] if script else []
-    scripted = Scripted([*scripts, [then]], models or listing(CARD), health)
+    scripted = Scripted([*scripts, [then]], models or listing(CARD), health, routes=routes or {})
     await scripted.come()
     try:
         yield scripted

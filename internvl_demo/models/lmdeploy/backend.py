@@ -45,7 +45,11 @@ class LaunchedBackend(Backend):
         found = _capacity(serving)
         key = secrets.token_hex(24)
         self._info = ModelInfo(
-            serving.name, serving.shape.tokens_per_tile, session_len_of(serving, found), serving.profile
+            serving.name,
+            serving.shape.tokens_per_tile,
+            session_len_of(serving, found),
+            serving.profile,
+            dialect="lmdeploy",
         )
         self._key, self._endpoint = key, ""
         self._server: ServerBackend | None = None

@@ -1,9 +1,9 @@
-"""Ask a model behind an OpenAI-compatible server (LMDeploy, vLLM, SGLang), and stream its answer.
+"""Ask a model behind an OpenAI-compatible server (LMDeploy, vLLM, SGLang, llama.cpp, Ollama), and stream its answer.
 
 In: a conversation and options. Out: the pieces of `base.Backend`. What is sent is in `dialects` and `body`, how in
-`client`, what is read in `completion`, what becomes of errors in `errors`, how long silence may last in
-`watchdog`. Not here: starting a server, deciding whether a conversation fits, the queue (`answering.queue`;
-LMDeploy never says that it is busy).
+`client`, what is read in `completion`, how long the context is in `context`, what becomes of errors in `errors`, how
+long silence may last in `watchdog`. Not here: starting a server, deciding whether a conversation fits, the queue
+(`answering.queue`; LMDeploy never says that it is busy).
 
 What one read of the network brings becomes one piece of text. When many answers run, `pace_s` lets the kernel
 collect tokens between two reads.
@@ -11,7 +11,7 @@ collect tokens between two reads.
 A connection that is lost before the first piece of text is tried once more, with the same request: nothing has
 been shown, and a server that restarts or a balancer that lost one closes connections. After the first piece the
 loss is raised; what had come stays with whoever read it. Closing the stream closes the connection, on which
-all three servers stop the model.
+all servers stop the model.
 """
 
 import asyncio
@@ -19,7 +19,6 @@ import json
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -27,11 +26,19 @@ import aiohttp
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import DemoError, SetupError
-from internvl_demo.models.base import READY, Backend, Health, ModelInfo, Piece, Thinking
-from internvl_demo.models.openai.body import KEPT_BYTES, EncodedPhotos, PhotoMarks
+from internvl_demo.models.base import READY, Backend, Dialect, Health, ModelInfo, Piece, Thinking
+from internvl_demo.models.openai.body import KEPT_BYTES, ChatBody, EncodedPhotos, PhotoMarks
 from internvl_demo.models.openai.client import ServerClient, check, is_http_address, read, whole_body
 from internvl_demo.models.openai.completion import CompletionReader
-from internvl_demo.models.openai.dialects import Dialect, dialect_of, messages_of, request_fields
+from internvl_demo.models.openai.context import Card, context_length_of
+from internvl_demo.models.openai.dialects import (
+    TILES_FOLLOW,
+    dialect_of,
+    has_penalty,
+    messages_of,
+    reads_webp,
+    request_fields,
+)
 from internvl_demo.models.openai.errors import (
     CHECK_KEY,
     MalformedError,
@@ -39,6 +46,7 @@ from internvl_demo.models.openai.errors import (
     is_connection_lost,
     is_error,
     no_model,
+    no_penalty,
     not_a_stream,
     refusal,
     stalled,
@@ -50,19 +58,14 @@ from internvl_demo.models.profiles import Profile, served_profile
 TOKENS_PER_TILE = 256
 """Of InternVL 1.5: 448-pixel tiles, 14-pixel patches, pixel shuffle by 2."""
 
-CONTEXT_LENGTH = 32_768
-"""Of InternVL-Chat-V1-5, for servers that do not tell theirs (LMDeploy does not)."""
-
 LISTING_S = 30.0
 """The longest silence while the server lists its models: it has nothing to compute."""
-
-Card = Mapping[str, Any]
-"""What a server says of a model: its `id`, `owned_by`, and the like."""
 
 _ROUTES = ("/chat/completions", "/completions", "/models", "/health")
 """What people copy with a server's address."""
 
-_CONTEXT_FIELDS = ("max_model_len", "context_length", "max_context_length")
+_OLLAMA_IS_THERE = "/api/version"
+"""A route that only Ollama has; it answers as long as the server is well."""
 
 
 class ServerBackend(Backend):
@@ -87,7 +90,7 @@ class ServerBackend(Backend):
     ):
         self._endpoint = base_url(endpoint)
         self._model = model
-        self._dialect = dialect
+        self._set_dialect = self._dialect = dialect
         self._tokens_per_tile = tokens_per_tile
         self._profile = profile
         self._limits = limits or SilenceLimits()
@@ -100,11 +103,21 @@ class ServerBackend(Backend):
         """Return the served model, asked afresh. Raises BackendError."""
         try:
             card = self._card = await self._find_model()
+            self._dialect = self._set_dialect
+            dialect = await self._dialect_of(card)
+            length = await context_length_of(card, dialect, self._asked)
         except DemoError:
             raise
         except Exception as error:
             raise as_our_error(error, self._endpoint) from error
-        return ModelInfo(card["id"], self._tokens_per_tile, _context_length(card), self._profile_of(card))
+        return ModelInfo(
+            card["id"],
+            self._tokens_per_tile,
+            length,
+            self._profile_of(card),
+            TILES_FOLLOW[dialect],
+            dialect,
+        )
 
     async def stream(self, conversation: Conversation, options: Options) -> AsyncGenerator[Piece, None]:
         """Answer the last question: yield text, then one Usage. Raises BackendError, ContextError, PhotoError.
@@ -121,7 +134,8 @@ class ServerBackend(Backend):
                         yield piece
                 return
             except Exception as error:
-                self._card = None  # perhaps the server comes back with another model: look again next time
+                # perhaps the server comes back with another model, or as another: look again next time
+                self._card, self._dialect = None, self._set_dialect
                 if isinstance(error, DemoError):
                     raise
                 if begun or retried or not is_connection_lost(error):
@@ -156,9 +170,11 @@ class ServerBackend(Backend):
             AsyncExitStack() as opened,
         ):
             self._card = card = await watchdog.wait(self._known_model())
-            profile = self._profile_of(card)
+            profile, dialect = self._profile_of(card), await watchdog.wait(self._dialect_of(card))
+            if options.repetition_penalty != 1 and not has_penalty(dialect):
+                raise no_penalty()
             reader = CompletionReader(options.max_new_tokens, profile.template.ends)
-            response = await watchdog.wait(self._send(conversation, options, opened, card, profile))
+            response = await watchdog.wait(self._send(conversation, options, opened, card, profile, dialect))
             await watchdog.wait(check(response))
             content_type = response.headers.get("Content-Type", "")
             if not content_type.lower().startswith("text/event-stream"):
@@ -201,10 +217,13 @@ class ServerBackend(Backend):
         opened: AsyncExitStack,
         card: Card,
         profile: Profile,
+        dialect: Dialect,
     ) -> aiohttp.ClientResponse:
         """Send the question. Return the response, whose body has not been read; `opened` ends it."""
-        files = {image.photo.id: await self._photos.of(image.photo) for image in conversation.images}
-        dialect = self._dialect or dialect_of(card.get("owned_by"))
+        webp = reads_webp(dialect)
+        files = {
+            image.photo.id: await self._photos.of(image.photo, webp=webp) for image in conversation.images
+        }
         marks = PhotoMarks(files)
         body = marks.body(
             {
@@ -223,6 +242,38 @@ class ServerBackend(Backend):
 
     def _profile_of(self, card: Card) -> Profile:
         return self._profile or served_profile(card["id"])
+
+    async def _dialect_of(self, card: Card) -> Dialect:
+        """Return what was set, what the model's owner tells, or what the server answers to a question of Ollama's.
+
+        Ollama names whoever made a model as its owner.
+        """
+        if self._dialect is None:
+            self._dialect = dialect_of(card.get("owned_by"))
+        if self._dialect is None:
+            version = await self._asked(_OLLAMA_IS_THERE)
+            ollama = isinstance(version, dict) and isinstance(version.get("version"), str)
+            self._dialect = "ollama" if ollama else "lmdeploy"
+        return self._dialect
+
+    async def _asked(self, route: str, body: Mapping[str, str] | None = None) -> object:
+        """Return the JSON at a route below the server's root, None where there is none. Raises aiohttp's errors."""
+        url = self._root + route
+        async with asyncio.timeout(LISTING_S), AsyncExitStack() as opened:
+            call = (
+                self._client.post(url, ChatBody([json.dumps(body).encode()]), {})
+                if body
+                else self._client.get(url)
+            )
+            response = await opened.enter_async_context(call)
+            try:
+                return json.loads(await whole_body(response)) if response.status == 200 else None
+            except ValueError:  # a web page
+                return None
+
+    @property
+    def _root(self) -> str:
+        return self._endpoint.removesuffix("/v1")
 
     async def _known_model(self) -> Card:
         return self._card or await self._find_model()
@@ -258,8 +309,9 @@ class ServerBackend(Backend):
         return False if status >= 500 else None
 
     async def _health_status(self) -> int:
-        """Return the HTTP status of `/health`. Raises aiohttp's errors."""
-        async with self._client.get(f"{self._endpoint.removesuffix('/v1')}/health") as response:
+        """Return the HTTP status of `/health`, or of what Ollama has in its place. Raises aiohttp's errors."""
+        route = _OLLAMA_IS_THERE if self._dialect == "ollama" else "/health"
+        async with self._client.get(self._root + route) as response:
             return response.status
 
 
@@ -292,8 +344,3 @@ def _fitting(api_key: str | None) -> str:
     if not key.isascii() or not key.isprintable():
         raise SetupError("The API key holds characters that no key has.", CHECK_KEY)
     return key
-
-
-def _context_length(card: Card) -> int:
-    told = [card.get(field) for field in _CONTEXT_FIELDS]
-    return next((length for length in told if type(length) is int and length > 0), CONTEXT_LENGTH)

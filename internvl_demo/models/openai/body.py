@@ -36,26 +36,30 @@ class EncodedPhotos:
 
     def __init__(self, limit_bytes: int):
         self._limit_bytes = limit_bytes
-        self._files: OrderedDict[str, File] = OrderedDict()
+        self._files: OrderedDict[tuple[str, bool], File] = OrderedDict()
         self._bytes = 0
 
-    async def of(self, photo: Photo) -> File:
-        """Return a photo's file; read or encoded in a thread, unless it is kept. Raises PhotoError."""
-        if photo.id not in self._files:
-            file = await asyncio.to_thread(file_of, photo)
+    async def of(self, photo: Photo, *, webp: bool = True) -> File:
+        """Return a photo's file; read or encoded in a thread, unless it is kept. Raises PhotoError.
+
+        webp: whether it may be a WebP file.
+        """
+        key = (photo.id, webp)
+        if key not in self._files:
+            file = await asyncio.to_thread(file_of, photo, webp=webp)
             if len(file[1]) > self._limit_bytes:
                 return file
-            self._drop(photo.id)  # a second asker may have been quicker
-            self._files[photo.id] = file
+            self._drop(key)  # a second asker may have been quicker
+            self._files[key] = file
             self._bytes += len(file[1])
-        self._files.move_to_end(photo.id)
-        file = self._files[photo.id]
+        self._files.move_to_end(key)
+        file = self._files[key]
         while self._bytes > self._limit_bytes:
             self._drop(next(iter(self._files)))
         return file
 
-    def _drop(self, photo_id: str) -> None:
-        if file := self._files.pop(photo_id, None):
+    def _drop(self, key: tuple[str, bool]) -> None:
+        if file := self._files.pop(key, None):
             self._bytes -= len(file[1])
 
 

@@ -1,6 +1,6 @@
 """Turn a conversation into the fields of a chat request, in the dialect of the server that reads it. Pure.
 
-All three read OpenAI's protocol; they differ in what they add to it for InternVL:
+All read OpenAI's protocol; they differ in what they add to it, and in what they do with an image:
 
                      LMDeploy (0.18)                vLLM                           SGLang
     most tiles       image_url.max_dynamic_patch    mm_processor_kwargs, one       image_url.max_dynamic_patch
@@ -9,12 +9,24 @@ All three read OpenAI's protocol; they differ in what they add to it for InternV
     greedy           temperature 0 and top_k 1      temperature 0                  temperature 0
     spaces beside    spaces_between_special_tokens  spaces_between_special_tokens  the same in chat_template_kwargs
       special tokens
+    special tokens   skip_special_tokens false      skip_special_tokens false      skip_special_tokens false
     stop tokens      `stop` strings                 `stop` strings, stop_token_ids `stop` strings, stop_token_ids
     repetition       repetition_penalty             repetition_penalty             repetition_penalty
       penalty
 
+                     llama.cpp                                     Ollama
+    most tiles       fixed in the projector's file (mmproj), 12    as llama.cpp, which it runs
+                     where that says none
+    images' places   where their parts stand                       each part is a message of its own
+    greedy           temperature 0                                 temperature 0
+    special tokens   only when started with --special              left out of answers
+    stop tokens      `stop` strings                                `stop` strings
+    repetition       repeat_penalty                                none
+      penalty
+
 OpenAI's own protocol has no repetition penalty. It is sent only where one was chosen, so a server that refuses what
-it does not know answers everybody else; its host can fix the option (INTERNVL_FIXED_OPTIONS).
+it does not know answers everybody else; its host can fix the option (INTERNVL_FIXED_OPTIONS). llama.cpp and Ollama
+do not read fields that they do not know; they are sent only what they do.
 
 A conversation's first turn with two images of at most 12 tiles each, as LMDeploy is sent it:
 
@@ -28,31 +40,63 @@ A conversation's first turn with two images of at most 12 tiles each, as LMDeplo
 LMDeploy writes `<img>...</img>\\n` where an image part stands and joins all parts of a turn with nothing in
 between, so labels are text parts of their own and the prompt is `prompt.prompt_text`'s, letter for letter.
 Its older placeholder `<IMAGE_TOKEN>` is never used: one in any turn turns this rule off for all turns. A turn
-without images is a plain string, because text parts alone are joined with newlines. The other two move images
-before the text wherever their parts stand, and a label without its image would say nothing: they get the
-images, then one text. On vLLM every image may get as many tiles as the image that may get most.
+without images is a plain string, because text parts alone are joined with newlines. llama.cpp joins in the same way
+and writes `<img>...</img>` alone, so the text behind an image begins with the newline. The others move images
+before the text wherever their parts stand, or make messages of parts, and a label without its image would say
+nothing: they get the images, then one text. On vLLM every image may get as many tiles as the image that may get most.
 
 Images are data URLs only: a server would also open local paths and fetch addresses for us. No session ids: an
 id that is in use is an error on LMDeploy, and closing the connection stops the model everywhere.
+
+Sources: llama.cpp's tools/server (server-schema, server-common), tools/mtmd (clip, mtmd) and conversion/internvl.py;
+Ollama's openai/openai.go, server/prompt.go and llm/llama_server.go; both of 2026.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from types import MappingProxyType
+from typing import Any, get_args
 
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.prompt import image_labels, neutralise, system_prompt
 from internvl_demo.conversation.template import Template
+from internvl_demo.conversation.tiling import TilesFollow
 from internvl_demo.conversation.turns import Conversation, Turn
+from internvl_demo.models.base import Dialect
 from internvl_demo.models.profiles import V1_5_PROFILE, Profile
 
-Dialect = Literal["lmdeploy", "vllm", "sglang"]
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 
+TILES_FOLLOW: Mapping[Dialect, TilesFollow] = MappingProxyType(
+    {"lmdeploy": "image", "vllm": "request", "sglang": "image", "llamacpp": "engine", "ollama": "engine"}
+)
+"""Whose choice of the most tiles a server follows."""
 
-def dialect_of(owned_by: object) -> Dialect:
-    """Return the dialect of a model whose owner `/v1/models` names; LMDeploy's for others and for none."""
+_GGUF: tuple[Dialect, ...] = ("llamacpp", "ollama")
+"""Servers that run llama.cpp."""
+
+_IN_PLACE: Mapping[Dialect, str] = MappingProxyType({"lmdeploy": "", "llamacpp": "\n"})
+"""Servers that leave an image where its part stands -> what has to be written behind it."""
+
+_OLLAMA_OWNER = "library"
+"""The owner of Ollama's own models; that of others is whoever made them."""
+
+
+def dialect_of(owned_by: object) -> Dialect | None:
+    """Return the dialect of a model whose owner `/v1/models` names; None where that says nothing."""
     owner = owned_by.lower() if isinstance(owned_by, str) else ""
-    return next((dialect for dialect in DIALECTS if dialect in owner), "lmdeploy")
+    if owner == _OLLAMA_OWNER:
+        return "ollama"
+    return next((dialect for dialect in DIALECTS if dialect in owner), None)
+
+
+def reads_webp(dialect: Dialect) -> bool:
+    """Return whether a server decodes WebP files: llama.cpp does where it finds ffmpeg, Ollama since August 2026."""
+    return dialect not in _GGUF
+
+
+def has_penalty(dialect: Dialect) -> bool:
+    """Return whether a server's chat requests have a repetition penalty, by whatever name."""
+    return dialect != "ollama"
 
 
 def messages_of(
@@ -90,7 +134,6 @@ def request_fields(
         "stream_options": {"include_usage": True},
         "max_tokens": options.max_new_tokens,  # without it the whole rest of the context
         "stop": list(profile.template.ends),  # a server without the official template would know `</s>` only
-        "skip_special_tokens": False,  # <ref> and <box> are special tokens
         "temperature": options.temperature,
     }
     if options.temperature > 0:
@@ -99,8 +142,12 @@ def request_fields(
         fields["top_k"] = 1  # LMDeploy samples always; top_k 1 makes it greedy
     if options.seed is not None:
         fields["seed"] = options.seed
-    if options.repetition_penalty != 1:
-        fields["repetition_penalty"] = options.repetition_penalty
+    if options.repetition_penalty != 1 and has_penalty(dialect):
+        name = "repeat_penalty" if dialect == "llamacpp" else "repetition_penalty"
+        fields[name] = options.repetition_penalty
+    if dialect in _GGUF:
+        return fields
+    fields["skip_special_tokens"] = False  # <ref> and <box> are special tokens
     spaces = {"spaces_between_special_tokens": False}
     fields |= {"chat_template_kwargs": spaces} if dialect == "sglang" else spaces
     if dialect != "lmdeploy" and profile.stop_ids:
@@ -117,11 +164,13 @@ def _user_content(
     if not turn.images:
         return neutralise(turn.text)
     parts: list[dict[str, Any]] = []
+    behind = ""
     for label, image in zip(image_labels(turn, images_before, template), turn.images, strict=True):
-        if label and dialect == "lmdeploy":
-            parts.append({"type": "text", "text": label})
+        if dialect in _IN_PLACE and behind + label:
+            parts.append({"type": "text", "text": behind + label})
         image_url: dict[str, Any] = {"url": urls[image.photo.id]}
-        if dialect != "vllm":
+        if TILES_FOLLOW[dialect] == "image":
             image_url["max_dynamic_patch"] = image.max_tiles
         parts.append({"type": "image_url", "image_url": image_url})
-    return [*parts, {"type": "text", "text": neutralise(turn.text)}]
+        behind = _IN_PLACE.get(dialect, "")
+    return [*parts, {"type": "text", "text": behind + neutralise(turn.text)}]

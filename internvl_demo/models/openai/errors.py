@@ -3,7 +3,8 @@
 In: exceptions of `aiohttp`, HTTP statuses, bodies in every form that servers and the proxies before them use.
 
     {"message": "...", "type": "...", "code": 400, "object": "error"}   LMDeploy, SGLang: flat
-    {"error": {"message": "...", ...}}                                  vLLM, OpenAI, and LMDeploy inside a stream
+    {"error": {"message": "...", ...}}                                  vLLM, OpenAI, llama.cpp, Ollama, and LMDeploy
+                                                                        inside a stream
     {"detail": "..."}, {"error_code": -10400, "text": "..."}            FastAPI; LMDeploy's proxy
     Internal Server Error, <html>...                                    plain text; a web page of a proxy
 
@@ -36,6 +37,7 @@ _CHECK_MODEL = Sentence(
     "Check that INTERNVL_MODEL names a model of that server, and --endpoint (INTERNVL_ENDPOINT) the server."
 )
 _CHECK_LOG = Sentence("Look into the model server's log.")
+_CHECK_MMPROJ = Sentence("Start llama.cpp with the model's --mmproj file; give Ollama a model that has one.")
 _CHECK_SIZE = Sentence("Raise the size limit of the proxy before the model server.")
 """For whoever runs the page."""
 
@@ -66,7 +68,9 @@ _REFUSALS: Mapping[int, tuple[Sentence, Sentence, Sentence]] = MappingProxyType(
 )
 """HTTP status -> what happened, what whoever asks can do, what the host can; other 4xx and 5xx are alike."""
 
-_TOO_LONG = re.compile(r"context.length|model.len", re.IGNORECASE)
+_TOO_LONG = re.compile(r"context.length|context.size|model.len", re.IGNORECASE)
+_NO_PICTURES = re.compile(r"image input is not supported", re.IGNORECASE)
+"""What llama.cpp says, also through Ollama, when it was started without a file for the vision encoder."""
 
 _ADDRESS = re.compile(r"://(?:[^\s?#]*@)?([^\s?#]*)\S*")
 """What follows the scheme of an address: a user and password, what may be shown, a query string."""
@@ -132,6 +136,15 @@ def refusal(status: int, body: object) -> DemoError:
             "The model server refused (HTTP {status}: {said}).",
             status=status,
             said=said or Sentence("no reason"),
+        )
+    if _NO_PICTURES.search(str(said)):
+        return BackendError(
+            "The model is served without its vision encoder.",
+            "Ask without pictures, or tell whoever runs this page.",
+            "The model server refused (HTTP {status}: {said}). {check}",
+            status=status,
+            said=said,
+            check=_CHECK_MMPROJ,
         )
     if said.lower().startswith(("<!doctype", "<html", "<?xml")):
         said, check = Sentence("a web page"), CHECK_PROXY
@@ -221,6 +234,15 @@ def no_model(endpoint: str, name: str, offered: Collection[str]) -> BackendError
         endpoint=endpoint,
         name=repr(short(name)),
         offered=short(", ".join(offered)),
+    )
+
+
+def no_penalty() -> BackendError:
+    """Return the error for a question with a repetition penalty to a server that has none."""
+    return BackendError(
+        "The model's server has no repetition penalty.",
+        "Set the repetition penalty to 1 in the settings, and send the question again.",
+        "Ollama's chat requests have none. Fix repetition_penalty with INTERNVL_FIXED_OPTIONS, or use llama.cpp.",
     )
 
 

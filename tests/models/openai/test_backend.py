@@ -157,7 +157,8 @@ async def test_a_photo_is_encoded_once_and_not_kept_for_ever(monkeypatch: pytest
     encoded: list[str] = []
     loop_thread = threading.get_ident()
 
-    def file_of(photo: Photo) -> tuple[str, bytes]:
+    def file_of(photo: Photo, *, webp: bool) -> tuple[str, bytes]:
+        assert webp
         assert threading.get_ident() != loop_thread, "nobody waits while it is encoded"
         encoded.append(photo.id)
         return "image/png", b"x" * 100
@@ -238,6 +239,6 @@ def test_an_endpoint_without_its_scheme_is_told(endpoint: str) -> None:
 @in_a_loop
 async def test_describe_tells_the_model_with_the_servers_own_context_length_if_it_says_one() -> None:
     async with serving(models=listing(CARD, {"id": "other", "max_model_len": 8192})) as server:
-        assert await describe(server) == ModelInfo(MODEL, 256, 32_768)
+        assert await describe(server) == ModelInfo(MODEL, 256, 32_768, dialect="lmdeploy")
         small = await describe(server, model="other", tokens_per_tile=64)
-        assert small == ModelInfo("other", 64, 8192, served_profile("other"))
+        assert small == ModelInfo("other", 64, 8192, served_profile("other"), dialect="lmdeploy")

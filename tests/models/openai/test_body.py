@@ -79,7 +79,7 @@ async def test_files_are_kept_within_their_bytes(monkeypatch: pytest.MonkeyPatch
     sizes = {"a": 40, "b": 40, "c": 40, "d": 500}
     read: list[str] = []
 
-    def file_of(photo: Photo) -> File:
+    def file_of(photo: Photo, **_: bool) -> File:
         read.append(photo.name)
         return "image/png", bytes(sizes[photo.name])
 
@@ -98,7 +98,7 @@ async def test_files_are_kept_within_their_bytes(monkeypatch: pytest.MonkeyPatch
 async def test_a_photo_that_cannot_be_read_is_said_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[int] = []
 
-    def file_of(_photo: Photo) -> File:
+    def file_of(_photo: Photo, **_: bool) -> File:
         threads.append(threading.get_ident())
         raise PhotoError("The photo is gone.", "Send another.")
 
@@ -118,7 +118,7 @@ async def test_the_photos_are_let_go_once_they_are_sent(monkeypatch: pytest.Monk
         def __del__(self) -> None:
             gone.append(True)
 
-    monkeypatch.setattr(body_module, "file_of", lambda _photo: ("image/png", Content(b"abc")))
+    monkeypatch.setattr(body_module, "file_of", lambda _photo, **_: ("image/png", Content(b"abc")))
     monkeypatch.setattr(server_module, "KEPT_BYTES", 0)
     asked = Conversation().ask("?", (Attachment(picture(8, 8), 1),))
     async with serving(EVENTS, TEXT, SILENCE) as server, backend_of(server) as backend:

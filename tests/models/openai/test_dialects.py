@@ -1,5 +1,6 @@
-"""One request in three dialects: what LMDeploy, vLLM and SGLang are sent, and how each is told from the others."""
+"""One request in five dialects: what each kind of server is sent, and how it is told from the others."""
 
+import re
 from typing import Any, get_args
 
 import pytest
@@ -7,12 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from internvl_demo.conversation.options import Options
-from internvl_demo.conversation.prompt import prompt_text
+from internvl_demo.conversation.prompt import IMG_CONTEXT, prompt_text
 from internvl_demo.conversation.template import V1_5, V1_5_SYSTEM
 from internvl_demo.conversation.tiling import plan_tiles
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import SetupError
-from internvl_demo.models.openai.dialects import DIALECTS, Dialect, dialect_of, messages_of, request_fields
+from internvl_demo.models.base import Dialect
+from internvl_demo.models.openai.dialects import (
+    DIALECTS,
+    TILES_FOLLOW,
+    dialect_of,
+    messages_of,
+    request_fields,
+)
 from internvl_demo.models.profiles import served_profile
 from internvl_demo.settings import Settings, read_settings
 from tests.support.scripted_server import (
@@ -21,6 +29,7 @@ from tests.support.scripted_server import (
     MODEL,
     as_lmdeploy_reads,
     ask,
+    describe,
     in_a_loop,
     listing,
     picture,
@@ -44,8 +53,11 @@ def test_an_answered_conversation_is_not_sent(dialect: Dialect) -> None:
 
 
 @pytest.mark.parametrize("owner", ["", None, 7, "openai", "organization-owner", ["vllm"]])
-def test_an_owner_that_says_nothing_is_taken_for_lmdeploy(owner: object) -> None:
-    assert dialect_of(owner) == "lmdeploy"
+@in_a_loop
+async def test_an_owner_that_says_nothing_is_taken_for_lmdeploy(owner: object) -> None:
+    assert dialect_of(owner) is None
+    async with serving(models=listing({**CARD, "owned_by": owner})) as server:
+        assert (await describe(server)).dialect == "lmdeploy"
 
 
 def test_a_dialect_that_nobody_speaks_is_refused_as_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,11 +87,26 @@ def test_a_model_of_another_template_is_asked_in_its_own_words() -> None:
 
 # --- the one body -----------------------------------------------------------------------------------------
 
+TAGS = {"skip_special_tokens": False}
 EXTRA: dict[Dialect, dict[str, Any]] = {
-    "lmdeploy": {"spaces_between_special_tokens": False},
-    "vllm": {"spaces_between_special_tokens": False, "mm_processor_kwargs": {"max_dynamic_patch": 40}},
-    "sglang": {"chat_template_kwargs": {"spaces_between_special_tokens": False}},
+    "lmdeploy": {**TAGS, "spaces_between_special_tokens": False},
+    "vllm": {
+        **TAGS,
+        "spaces_between_special_tokens": False,
+        "mm_processor_kwargs": {"max_dynamic_patch": 40},
+    },
+    "sglang": {**TAGS, "chat_template_kwargs": {"spaces_between_special_tokens": False}},
+    "llamacpp": {},
+    "ollama": {},
 }
+PENALTY: dict[Dialect, str | None] = {
+    "lmdeploy": "repetition_penalty",
+    "vllm": "repetition_penalty",
+    "sglang": "repetition_penalty",
+    "llamacpp": "repeat_penalty",
+    "ollama": None,
+}
+STOPPED_BY_TOKENS = ("vllm", "sglang")
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -89,7 +116,6 @@ def test_every_dialect_is_asked_for_tags_an_end_and_a_count(dialect: Dialect) ->
         "stream_options": {"include_usage": True},
         "max_tokens": 9,
         "stop": list(V1_5.ends),
-        "skip_special_tokens": False,
         "temperature": 0.7,
         "top_p": 0.9,
         "seed": 0,
@@ -106,8 +132,11 @@ def test_greedy_is_greedy_in_every_dialect(dialect: Dialect) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_penalty_is_only_sent_where_one_was_chosen(dialect: Dialect) -> None:
-    assert "repetition_penalty" not in request_fields(HELLO, Options(temperature=0.7), dialect)
-    assert request_fields(HELLO, Options(repetition_penalty=1.1), dialect)["repetition_penalty"] == 1.1
+    plain = request_fields(HELLO, Options(), dialect)
+    chosen = request_fields(HELLO, Options(repetition_penalty=1.1), dialect)
+    name = PENALTY[dialect]
+    assert chosen == ({**plain, name: 1.1} if name else plain)
+    assert not any("penalty" in field for field in plain)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -121,7 +150,7 @@ def test_a_persons_system_prompt_is_the_first_message_and_harmless(dialect: Dial
 def test_the_26b_is_stopped_by_its_tokens_where_strings_may_not_do(model: str) -> None:
     for dialect in DIALECTS:
         stops = request_fields(HELLO, Options(), dialect, served_profile(model)).get("stop_token_ids")
-        assert stops == (None if dialect == "lmdeploy" else [92542, 92543, 2])
+        assert stops == ([92542, 92543, 2] if dialect in STOPPED_BY_TOKENS else None)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -129,16 +158,43 @@ def test_each_image_may_get_its_own_tiles_where_the_dialect_can_say_so(dialect: 
     content = messages_of(BOTH, urls(BOTH), dialect)[1]["content"]
     images = [part["image_url"] for part in content if part["type"] == "image_url"]
     each = [image.get("max_dynamic_patch") for image in images]
-    assert each == ([None, None] if dialect == "vllm" else [1, 40])
+    assert each == ([1, 40] if TILES_FOLLOW[dialect] == "image" else [None, None])
     for_all = request_fields(BOTH, Options(), dialect).get("mm_processor_kwargs")
     assert for_all == ({"max_dynamic_patch": 40} if dialect == "vllm" else None)
 
 
-@pytest.mark.parametrize("dialect", ["vllm", "sglang"])
+@pytest.mark.parametrize("dialect", ["vllm", "sglang", "ollama"])
 def test_where_images_move_to_the_front_no_label_stays_behind(dialect: Dialect) -> None:
     content = messages_of(BOTH, urls(BOTH), dialect)[1]["content"]
     assert [part["type"] for part in content] == ["image_url", "image_url", "text"]
     assert content[-1]["text"] == "Both?"
+
+
+def test_llama_cpp_reads_the_official_prompt_to_the_letter() -> None:
+    asked = (
+        BOTH.with_answer("No.")
+        .ask("And this?", (Attachment(picture(9, 9), 12),))
+        .with_answer("Yes.")
+        .ask("So?")
+    )
+    text = as_llama_cpp_reads(messages_of(asked, urls(asked), "llamacpp"))
+    official = re.sub(f"({re.escape(IMG_CONTEXT)})+", "<__media__>", prompt_text(asked, 1))
+    assert text == official.removeprefix("<s>")  # it is written by the tokenizer
+
+
+def as_llama_cpp_reads(messages: list[dict[str, Any]]) -> str:
+    """The prompt as common/chat.cpp joins the parts, tools/mtmd wraps an image, and a ChatML template writes turns."""
+    prompt = ""
+    for message in messages:
+        content, text, after_image = message["content"], "", False
+        for part in [{"type": "text", "text": content}] if isinstance(content, str) else content:
+            if part["type"] == "text":
+                text += ("\n" if text and not after_image else "") + part["text"]
+            else:
+                text += "<img><__media__></img>"
+            after_image = part["type"] != "text"
+        prompt += f"<|im_start|>{message['role']}\n{text}<|im_end|>"
+    return prompt + "<|im_start|>assistant\n"
 
 
 # --- told apart -------------------------------------------------------------------------------------------
@@ -157,7 +213,9 @@ async def test_the_endpoint_tells_its_dialect_unless_one_is_set(owner: str, set_
     async with serving(models=listing({**CARD, "owned_by": owner})) as server:
         await ask(server, BOTH, dialect=set_to)
         (post,) = server.posts
-    expected = request_fields(BOTH, Options(), set_to or dialect_of(owner), served_profile(MODEL))
+    spoken = set_to or dialect_of(owner)
+    assert spoken
+    expected = request_fields(BOTH, Options(), spoken, served_profile(MODEL))
     assert {key: post[key] for key in expected} == expected
     assert post.keys() == {"model", "messages", "stream"} | expected.keys()
 
