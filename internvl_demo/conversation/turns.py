@@ -12,6 +12,8 @@ import uuid
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from internvl_demo.conversation.tiling import TilesFollow, most_tiles
+
 if TYPE_CHECKING:
     from internvl_demo.photos.photo import Photo
     from internvl_demo.photos.regions import Origin
@@ -59,6 +61,15 @@ class Conversation:
     def waiting(self) -> bool:
         """Whether the last turn still lacks its answer."""
         return bool(self.turns) and self.turns[-1].answer is None
+
+    def as_read(self, follow: TilesFollow) -> "Conversation":
+        """Return the conversation with the most tiles that its images get in one request to a model that follows so."""
+        most = iter(most_tiles([image.max_tiles for image in self.images], follow))
+        turns = (
+            replace(turn, images=tuple(replace(image, max_tiles=next(most)) for image in turn.images))
+            for turn in self.turns
+        )
+        return replace(self, turns=tuple(turns))
 
     def ask(self, text: str, images: tuple[Attachment, ...] = ()) -> "Conversation":
         """Return the conversation with a new question, which replaces a last question left unanswered."""

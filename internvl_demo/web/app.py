@@ -107,7 +107,7 @@ def build_service(
             AnswerQueue(
                 settings.running or (_RUNNING_BY_A_SERVER if place.by_server else 1), settings.waiting
             ),
-            how_of(place, settings, info),
+            how_of(place, info),
             title=place.title,
             miniature=place.is_miniature,
         )

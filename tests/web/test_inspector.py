@@ -10,27 +10,35 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from internvl_demo.answering.metrics import Observer
 from internvl_demo.answering.stream import answer
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.prompt import prompt_text
+from internvl_demo.conversation.tiling import TilesFollow, plan_tiles
 from internvl_demo.conversation.turns import Attachment, Conversation
-from internvl_demo.models.base import ModelInfo
+from internvl_demo.models import open_backend
+from internvl_demo.models.base import Dialect, ModelInfo
 from internvl_demo.models.local.backend import LocalBackend
 from internvl_demo.models.openai.backend import ServerBackend
-from internvl_demo.models.openai.dialects import DIALECTS, Dialect
+from internvl_demo.models.openai.dialects import DIALECTS
 from internvl_demo.models.places import places_of
 from internvl_demo.nano.world.scenes import draw_scene
 from internvl_demo.photos.decode import photo_of, read_photo
 from internvl_demo.photos.photo import Photo, file_of
 from internvl_demo.settings import Settings
+from internvl_demo.store import open_store
+from internvl_demo.web.app import build_service
+from internvl_demo.web.language import Words
 from internvl_demo.web.widgets.inspector.calls import ByServer, How, InProcess
 from internvl_demo.web.widgets.inspector.prompt import Inspection, how_of, inspect
+from internvl_demo.web.widgets.inspector.view import inspector
 from tests.support.hostile_texts import HOSTILE_PROMPTS
 from tests.support.pictures import saved
 from tests.support.scripted_server import CARD, MODEL, USAGE, delta, event
@@ -41,7 +49,8 @@ INFO = ModelInfo(MODEL, tokens_per_tile=256, context_length=32_768)
 GREEDY = Options(max_new_tokens=64)
 
 RED, WIDE = photo_of(Image.new("RGB", (448, 448), "red")), photo_of(Image.new("RGB", (1280, 600), "navy"))
-JPEG = read_photo(saved(Image.effect_noise((640, 480), 40).convert("RGB"), "JPEG"))
+NOISE = Image.effect_noise((640, 480), 40).convert("RGB")
+JPEG, WEBP = read_photo(saved(NOISE, "JPEG")), read_photo(saved(NOISE, "WEBP"))
 
 ORDINARY = 'What\'s "here"? 书生·浦语 😀 <ref>cat</ref> \\ and\na second line\t$HOME'
 
@@ -68,7 +77,8 @@ def save(folder: Path, inspection: Inspection) -> None:
     """The pictures beside the script, as a person saves them."""
     for segment in inspection.segments:
         if segment.picture:
-            (folder / segment.picture.file).write_bytes(file_of(segment.picture.photo)[1])
+            webp = segment.picture.file.endswith(".webp")
+            (folder / segment.picture.file).write_bytes(file_of(segment.picture.photo, webp=webp)[1])
 
 
 @dataclass
@@ -85,12 +95,18 @@ class Captured:
 def server() -> Iterator[Captured]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path != "/v1/models":
+                self.send_error(404)
+                return
             card = {**CARD, "owned_by": captured.owner}
             self.reply("application/json", json.dumps({"object": "list", "data": [card]}).encode())
 
         def do_POST(self) -> None:
-            assert self.path == "/v1/chat/completions"
-            captured.bodies.append(self.rfile.read(int(self.headers["content-length"])))
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if self.path != "/v1/chat/completions":
+                self.send_error(404)
+                return
+            captured.bodies.append(body)
             captured.keys.append(self.headers["authorization"])
             assert self.headers["content-type"] == "application/json"
             said = [delta("I see", "stop"), {**delta(""), "choices": [], "usage": USAGE}]
@@ -188,9 +204,7 @@ def test_the_hosts_secrets_are_in_no_text(tmp_path: Path) -> None:
         Settings(),
     ]
     for settings in hosts:
-        inspection = inspected(
-            two_turns(), how_of(places_of(settings)[0], settings, ModelInfo("shown", 256, 4096))
-        )
+        inspection = inspected(two_turns(), how_of(places_of(settings)[0], ModelInfo("shown", 256, 4096)))
         for text in (inspection.curl, inspection.python):
             for secret in ("10.1.2.3", "sk-secret", "--secret", str(tmp_path), str(ROOT)):
                 assert secret not in text
@@ -214,12 +228,11 @@ def test_a_page_is_not_asked_what_its_api_cannot_say() -> None:
         (Settings(checkpoint=str(ROOT)), None, InProcess("shown")),
         (Settings(endpoint="http://a"), None, ByServer("shown", "lmdeploy")),
         (Settings(endpoint="http://a"), "sglang", ByServer("shown", "sglang")),
-        (Settings(endpoint="http://a", dialect="vllm"), "sglang", ByServer("shown", "vllm")),
         (Settings(serve="OpenGVLab/InternVL-Chat-V1-5"), None, ByServer("shown", "lmdeploy")),
     ],
 )
 def test_the_settings_say_who_answers(settings: Settings, dialect: Dialect | None, how: How) -> None:
-    assert how_of(places_of(settings)[0], settings, ModelInfo("shown", 256, 4096), dialect) == how
+    assert how_of(places_of(settings)[0], ModelInfo("shown", 256, 4096, dialect=dialect)) == how
 
 
 # --- the prompt -------------------------------------------------------------------------------------------
@@ -297,6 +310,53 @@ def test_the_pasted_call_is_the_real_one_to_the_byte(
     said = run(program, inspection.python, tmp_path, INTERNVL_ENDPOINT=server.url, INTERNVL_API_KEY="key")
     assert said == "I see\n" and server.keys[-1] == "Bearer key"
     assert server.bodies == [real, real]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_page_shows_the_dialect_that_was_only_detected(
+    dialect: Dialect, server: Captured, tmp_path: Path
+) -> None:
+    server.owner = dialect
+    asked = Conversation().ask("Both?", (Attachment(WEBP, 1), Attachment(JPEG, 12)))
+    inspection = inspected(
+        asked, shown_by_the_page(Settings(endpoint=server.url, data_dir=tmp_path / "kept"))
+    )
+    real = really_sent(server, asked)
+    save(tmp_path, inspection)
+    run(["bash"], inspection.curl, tmp_path, INTERNVL_ENDPOINT=server.url, INTERNVL_API_KEY="key")
+    assert server.bodies == [real]
+
+
+def shown_by_the_page(settings: Settings) -> How:
+    """As what the page's inspector shows a call to the model of these settings."""
+    backend = open_backend(settings)
+    info = asyncio.run(backend.describe())
+    store = open_store(settings)
+    service = build_service([backend], [info], settings, Observer(), store)
+    store.close()
+    return service.models.first.how
+
+
+@pytest.mark.parametrize("follow", get_args(TilesFollow))
+def test_no_number_of_tiles_is_shown_that_is_not_true(follow: TilesFollow) -> None:
+    info = ModelInfo(MODEL, 256, 32_768, tiles_follow=follow)
+    asked = Conversation().ask("Both?", (Attachment(WIDE, 1), Attachment(WIDE, 12)))
+    seen = inspect(asked, GREEDY, info, ByServer(MODEL), len, exact=False)
+    text = sum(segment.tokens for segment in seen.segments if not segment.picture)
+    grids = [
+        segment.picture.plan and segment.picture.plan.grid for segment in seen.segments if segment.picture
+    ]
+    shown = inspector(seen, 1, Words("en"))
+    cuts = [segment["cut"] for segment in shown["segments"] if segment["kind"] == "image"]
+    if follow == "engine":
+        assert grids == [None, None] and seen.tokens == text
+        assert cuts == ["1280 × 600 px → tiles as the model's server decides"] * 2
+        assert shown["total"].endswith("and those of the images") and "server decides" in shown["note"]
+    else:
+        largest = plan_tiles(WIDE.size_wh, 12)
+        assert grids == [(1, 1) if follow == "image" else largest.grid, largest.grid]
+        views = 1 + largest.views if follow == "image" else 2 * largest.views
+        assert seen.tokens == text + views * 256 and shown["total"] == f"≈ {seen.tokens:,} tokens"
 
 
 # --- the call in process ----------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 from internvl_demo.conversation.options import Options, differences
 from internvl_demo.conversation.turns import Attachment, Conversation
-from internvl_demo.models.openai.dialects import Dialect, messages_of, request_fields
+from internvl_demo.models.base import Dialect
+from internvl_demo.models.openai.dialects import messages_of, request_fields
 from internvl_demo.models.profiles import V1_5_PROFILE, Profile
 
 _CUT = "\ud800"

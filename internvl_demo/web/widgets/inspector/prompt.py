@@ -25,11 +25,10 @@ from internvl_demo.conversation.template import Template
 from internvl_demo.conversation.tiling import TilePlan, plan_tiles
 from internvl_demo.conversation.turns import Conversation, Turn
 from internvl_demo.models.base import ModelInfo
-from internvl_demo.models.openai.dialects import Dialect
+from internvl_demo.models.openai.dialects import reads_webp
 from internvl_demo.models.places import Place
 from internvl_demo.models.profiles import hub_id_of
-from internvl_demo.photos.photo import Photo, encode_photo
-from internvl_demo.settings import Settings
+from internvl_demo.photos.photo import Photo, file_of
 from internvl_demo.web.widgets.inspector.calls import ByServer, File, How, InProcess, call_texts
 
 Kind = Literal["system", "question", "image", "answer", "opening"]
@@ -37,17 +36,19 @@ Kind = Literal["system", "question", "image", "answer", "opening"]
 
 @dataclass(frozen=True)
 class Picture:
-    """An image of the prompt: `Image-1`, the file that the scripts read it from, and how it is cut."""
+    """An image of the prompt: `Image-1`, the file that the scripts read it from, and how it is cut; None: the server
+    decides that."""
 
     caption: str
     file: str
     photo: Photo
-    plan: TilePlan
+    plan: TilePlan | None
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A piece of the prompt. Of an image, `text` stands there `tokens` times."""
+    """A piece of the prompt. Of an image, `text` stands there `tokens` times; where its server decides how it is cut,
+    that is not known, and one stands for all of them."""
 
     kind: Kind
     text: str
@@ -67,9 +68,14 @@ class Inspection:
     how: How
 
     @property
+    def cut(self) -> bool:
+        """Whether it is known how each image is cut; the server may decide that."""
+        return all(segment.picture.plan for segment in self.segments if segment.picture)
+
+    @property
     def tokens(self) -> int:
-        """Of the whole prompt."""
-        return sum(segment.tokens for segment in self.segments)
+        """Of the whole prompt, but for images of which that is not known."""
+        return sum(segment.tokens for segment in self.segments if self.cut or not segment.picture)
 
     @property
     def prompt(self) -> str:
@@ -79,10 +85,10 @@ class Inspection:
         )
 
 
-def how_of(place: Place, settings: Settings, info: ModelInfo, dialect: Dialect | None = None) -> How:
-    """Return how a model is reached. `dialect`: what the server turned out to speak, where none is set."""
+def how_of(place: Place, info: ModelInfo) -> How:
+    """Return how a model is reached: by a server in the dialect in which it is asked, or in this process."""
     if place.by_server:
-        return ByServer(info.name, settings.dialect or dialect or "lmdeploy", info.profile)
+        return ByServer(info.name, info.dialect or "lmdeploy", info.profile)
     if place.is_miniature:
         return InProcess()
     checkpoint = hub_id_of(place.where) if place.kind == "model" else place.where
@@ -105,9 +111,9 @@ def inspect(
     A photo over 2 megapixels without a plain original is encoded to learn its format: not for an event loop.
     """
     asked = conversation.retry()
-    files = _files(asked)
+    files = _files(asked, webp=not isinstance(how, ByServer) or reads_webp(how.dialect))
     curl, python = call_texts(asked, options, how, files, host or Options())
-    segments = _segments(asked, options.system, info, count_text, files)
+    segments = _segments(asked.as_read(info.tiles_follow), options.system, info, count_text, files)
     return Inspection(tuple(segments), exact, curl, python, how)
 
 
@@ -133,9 +139,11 @@ def _segments(
             continue
         number += 1
         image = piece.attachment
-        plan = plan_tiles(image.photo.size_wh, image.max_tiles)
+        known = info.tiles_follow != "engine"
+        plan = plan_tiles(image.photo.size_wh, image.max_tiles) if known else None
         picture = Picture(f"Image-{number}", files[image.photo.id].name, image.photo, plan)
-        yield Segment("image", IMG_CONTEXT, plan.visual_tokens(info.tokens_per_tile), picture)
+        tokens = plan.visual_tokens(info.tokens_per_tile) if plan else 1
+        yield Segment("image", IMG_CONTEXT, tokens, picture)
 
 
 def _turn_pieces(turn: Turn, images_before: int, template: Template) -> list[tuple[Kind, str | ImageSlot]]:
@@ -151,12 +159,12 @@ def _turn_pieces(turn: Turn, images_before: int, template: Template) -> list[tup
     return [*pieces, ("opening" if turn.answer is None else "answer", whole.removeprefix(question))]
 
 
-def _files(conversation: Conversation) -> dict[str, File]:
-    """Photo id -> its file, in the format that `photos.decode.file_of` sends. A photo sent again keeps its file."""
+def _files(conversation: Conversation, *, webp: bool) -> dict[str, File]:
+    """Photo id -> its file, in the format that `photo.file_of` sends. A photo sent again keeps its file."""
     files: dict[str, File] = {}
     for number, image in enumerate(conversation.images, 1):
         if image.photo.id not in files:
-            mime = image.photo.original[0] if image.photo.original else encode_photo(image.photo)[0]
+            mime = file_of(image.photo, webp=webp)[0]
             ending = mime.removeprefix("image/").replace("jpeg", "jpg")
             files[image.photo.id] = File(f"image-{number}.{ending}", mime)
     return files

@@ -23,10 +23,11 @@ def inspector(seen: Inspection, turn: int, words: Words) -> dict[str, Any]:
         segment.picture.file: segment.picture.photo for segment in seen.segments if segment.picture
     }
     total = words("inspector_tokens" if seen.exact else "inspector_about", count=f"{seen.tokens:,}")
+    note = "" if seen.exact else words("inspector_estimated")
     return {
         "turn": turn,
-        "total": total,
-        "note": "" if seen.exact else words("inspector_estimated"),
+        "total": total if seen.cut else words("inspector_and_images", total=total),
+        "note": note if seen.cut else words("inspector_engine"),
         "segments": [_segment(segment, seen.exact, list(photos), words) for segment in seen.segments],
         "files": [{"name": name, "url": f"api/photos/{photo.id}"} for name, photo in photos.items()],
         "scripts": _scripts(seen),
@@ -45,15 +46,17 @@ def _segment(segment: Segment, exact: bool, files: list[str], words: Words) -> d
 
 
 def _picture(picture: Picture, tokens: int, files: list[str], words: Words) -> dict[str, Any]:
-    plan = picture.plan
-    width, height = plan.size_wh
-    views = words("inspector_views", views=plan.views, tokens=tokens // plan.views)
-    return {
+    width, height = picture.photo.size_wh
+    shown = {
         "caption": picture.caption,
         "name": picture.photo.name,
-        "cut": f"{width} × {height} px → {tiles_text(plan, words)} → {views}",
         "file": files.index(picture.file),
     }
+    if not (plan := picture.plan):
+        cut = f"{width} × {height} px → {words('tiles_engine')}"
+        return {**shown, "cut": cut, "count": None, "tokens": words("inspector_unknown")}
+    views = words("inspector_views", views=plan.views, tokens=tokens // plan.views)
+    return {**shown, "cut": f"{width} × {height} px → {tiles_text(plan, words)} → {views}"}
 
 
 def _scripts(seen: Inspection) -> list[dict[str, str]]:

@@ -76,7 +76,7 @@ export default function mount(element) {
   }
 
   function prompt({ segments, files, total, note }) {
-    const whole = () => segments.map((one) => (one.kind === 'image' ? one.text.repeat(one.count) : one.text)).join('')
+    const whole = () => segments.map((one) => (one.kind === 'image' ? one.text.repeat(one.count ?? 1) : one.text)).join('')
     const top = make('div', { class: 'top' }, make('p', {}, make('strong', {}, total), ` ${note}`), copyButton(whole))
     return [top, bar(segments), make('ol', {}, ...segments.map((segment) => segmentOf(segment, files)))]
   }
@@ -87,7 +87,7 @@ export default function mount(element) {
     const head = make('div', { class: 'what' }, make('b', {}, name), make('span', { class: 'tokens' }, segment.tokens))
     if (!image) return make('li', { class: segment.kind }, head, make('pre', {}, ...prose(segment.text)))
     const picture = make('img', { src: files[segment.file].url, alt: segment.name || segment.caption, loading: 'lazy' })
-    const facts = make('div', {}, make('code', {}, `${segment.text} × ${segment.count.toLocaleString('en')}`), make('span', {}, segment.cut))
+    const facts = make('div', {}, make('code', {}, segment.count === null ? segment.text : `${segment.text} × ${segment.count.toLocaleString('en')}`), make('span', {}, segment.cut))
     return make('li', { class: 'image' }, head, make('div', { class: 'picture' }, picture, facts))
   }
 
