@@ -53,6 +53,7 @@ from internvl_demo.settings import NANO_CHECKPOINT, read_settings
 if TYPE_CHECKING:
     from internvl_demo.answering.stream import Answer
     from internvl_demo.conversation.options import Options
+    from internvl_demo.conversation.tiling import TilesFollow
     from internvl_demo.conversation.turns import Conversation
     from internvl_demo.settings import Settings
 
@@ -152,8 +153,8 @@ def ask(
     own = as_typed(system) if system else None
     chosen = {"top_p": top_p, "repetition_penalty": repetition_penalty, "seed": seed, "system": own}
     options = options_over(chosen, options_of(settings))
-    given, failure = asyncio.run(_ask(conversation, settings, options))
-    result = report(conversation, given)
+    given, failure, follow = asyncio.run(_ask(conversation, settings, options))
+    result = report(conversation, given, follow)
     if as_json:
         error = {"error": failure.as_dict()} if failure else {}
         print_json(result | error)
@@ -314,14 +315,18 @@ def _question(argument: str) -> str:
 
 async def _ask(
     conversation: "Conversation", settings: "Settings", options: "Options"
-) -> "tuple[Answer, DemoError | None]":
+) -> "tuple[Answer, DemoError | None, TilesFollow]":
+    """Return the answer, why it broke off, and whose choice of tiles the model follows."""
     from internvl_demo.answering.stream import collect
     from internvl_demo.models import open_backend
 
     backend = open_backend(settings)
     try:
         await backend.ready()
-        return await collect(backend, conversation, options)
+        follow: TilesFollow = "image"
+        with suppress(DemoError):  # asking meets it again
+            follow = (await backend.describe()).tiles_follow
+        return *await collect(backend, conversation, options), follow
     finally:
         await backend.close()
 

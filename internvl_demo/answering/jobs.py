@@ -236,7 +236,7 @@ class Jobs:
             job.move(0)
             conversation, builder = job.conversation, job.builder
             builder.restart_clock()
-            with self._observer.request(conversation, model.info.tokens_per_tile) as request:
+            with self._observer.request(conversation, model.info) as request:
                 async with aclosing(model.backend.stream(conversation, job.options)) as pieces:
                     async for piece in pieces:
                         request.saw(piece)

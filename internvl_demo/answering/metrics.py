@@ -30,7 +30,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from internvl_demo import __version__
 from internvl_demo.conversation.tiling import plan_tiles
 from internvl_demo.conversation.turns import Conversation
-from internvl_demo.models.base import Piece, Usage
+from internvl_demo.models.base import ModelInfo, Piece, Usage
 
 LOG = logging.getLogger("internvl_demo.requests")
 """One record for each question; its message is the line."""
@@ -86,9 +86,9 @@ class Observer:
         for kind in ("visual", "prompt", "cached", "completion"):
             self.tokens.labels(kind)
 
-    def request(self, conversation: Conversation, tokens_per_tile: int) -> "Request":
+    def request(self, conversation: Conversation, info: ModelInfo) -> "Request":
         """Return a context that counts one question to the model, from its entry to its exit."""
-        return Request(self, conversation, tokens_per_tile)
+        return Request(self, conversation, info)
 
     def watch_queue(self, running: Callable[[], int], waiting: Callable[[], int]) -> None:
         """Set what tells the numbers of questions that run and that wait, whenever they are asked for."""
@@ -117,11 +117,14 @@ class Observer:
 class Request:
     """One question to the model, from asking to its end."""
 
-    def __init__(self, observer: Observer, conversation: Conversation, tokens_per_tile: int):
+    def __init__(self, observer: Observer, conversation: Conversation, info: ModelInfo):
         self._observer = observer
-        images = conversation.images
-        views = sum(plan_tiles(image.photo.size_wh, image.max_tiles).views for image in images)
-        self._visual_tokens = views * tokens_per_tile
+        images = conversation.as_read(info.tiles_follow).images
+        known = info.tiles_follow != "engine" or not images
+        views = (
+            sum(plan_tiles(image.photo.size_wh, image.max_tiles).views for image in images) if known else None
+        )
+        self._visual_tokens = views * info.tokens_per_tile if views is not None else None
         self._sizes = {
             "conversation": sha256(conversation.id.encode("utf-8", "replace")).hexdigest()[:12],
             "turn": len(conversation.turns),
@@ -134,7 +137,7 @@ class Request:
 
     def __enter__(self) -> "Request":
         self._started = time.monotonic()
-        self._observer.tokens.labels("visual").inc(self._visual_tokens)
+        self._observer.tokens.labels("visual").inc(self._visual_tokens or 0)
         return self
 
     def saw(self, piece: Piece) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from internvl_demo.conversation.options import Options
-from internvl_demo.conversation.tiling import plan_tiles
+from internvl_demo.conversation.tiling import TilesFollow, plan_tiles
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import DemoError
 from internvl_demo.grounding.attribution import Attribution, Part, PinnedBox
@@ -155,11 +155,12 @@ async def collect(
     return builder.answer(), failure
 
 
-def report(conversation: Conversation, given: Answer) -> dict[str, Any]:
+def report(conversation: Conversation, given: Answer, follow: TilesFollow = "image") -> dict[str, Any]:
     """Return an answer as plain data, for the command line and the API.
 
     {text, thinking, boxes: [{label, image, box_1000, xyxy_px}], tiles: [int], usage, timing}; `image` counts from
-    1 over the conversation, `tiles` are those of each image of the last turn, thumbnails not counted.
+    1 over the conversation, `tiles` are those of each image of the last turn, thumbnails not counted; None where the
+    model's server decides. follow: whose choice of tiles the model follows.
     """
     images = conversation.images
     usage = given.usage
@@ -177,7 +178,8 @@ def report(conversation: Conversation, given: Answer) -> dict[str, Any]:
             for pinned in given.pinned
         ],
         "tiles": [
-            plan_tiles(image.photo.size_wh, image.max_tiles).tiles for image in conversation.turns[-1].images
+            None if follow == "engine" else plan_tiles(image.photo.size_wh, image.max_tiles).tiles
+            for image in conversation.as_read(follow).turns[-1].images
         ],
         "usage": vars(usage) if usage else None,
         "timing": {

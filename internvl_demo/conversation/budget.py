@@ -28,7 +28,7 @@ from typing import Literal
 
 from internvl_demo.conversation.prompt import ImageSlot, prompt_segments
 from internvl_demo.conversation.template import V1_5, Template
-from internvl_demo.conversation.tiling import plan_tiles
+from internvl_demo.conversation.tiling import TilesFollow, plan_tiles
 from internvl_demo.conversation.turns import Attachment, Conversation
 
 SHORTEST_ANSWER_TOKENS = 256
@@ -103,7 +103,7 @@ class Fix:
 class Budget:
     """The parts in the order of the prompt, against the context; what to change if they do not fit.
 
-    estimated: whether the tokens of text are an estimate; those of images are always exact.
+    estimated: whether the tokens of text are an estimate, or those of images, where a server decides how they are cut.
     """
 
     parts: tuple[Part, ...]
@@ -136,6 +136,7 @@ class _Rules:
     count_text: CountText
     system: str | None
     template: Template
+    follow: TilesFollow
 
     def tokens(self, image: Attachment) -> int:
         return plan_tiles(image.photo.size_wh, image.max_tiles).visual_tokens(self.tokens_per_tile)
@@ -146,6 +147,7 @@ class _Rules:
 
     def parts(self, asked: Conversation, answer_tokens: int) -> tuple[Part, ...]:
         """Return the parts of a conversation whose last turn is the question."""
+        asked = asked.as_read(self.follow)
         before, draft = replace(asked, turns=asked.turns[:-1]), asked.turns[-1].images
         sent, so_far = before.images, self.text_tokens(before)
         images = [
@@ -175,6 +177,7 @@ def budget(
     count_text: CountText = estimate,
     system: str | None = None,
     template: Template = V1_5,
+    tiles_follow: TilesFollow = "image",
 ) -> Budget:
     """Compute what `conversation.ask(text, draft)` takes, with `answer_tokens` reserved for its answer.
 
@@ -182,10 +185,12 @@ def budget(
         `prompt_segments` has them, `<s>` at the beginning included.
     system: a person's system prompt, in the place of the model's own.
     template: the model's.
+    tiles_follow: whose choice of the most tiles the model follows.
     """
-    rules = _Rules(tokens_per_tile, context_length, cache(count_text), system, template)
+    rules = _Rules(tokens_per_tile, context_length, cache(count_text), system, template, tiles_follow)
     asked = conversation.ask(text, draft)
-    found = Budget(rules.parts(asked, answer_tokens), context_length, count_text is estimate)
+    guessed = count_text is estimate or (tiles_follow == "engine" and bool(asked.images))
+    found = Budget(rules.parts(asked, answer_tokens), context_length, guessed)
     return found if found.fits else replace(found, fixes=tuple(_fixes(asked, answer_tokens, rules)))
 
 
@@ -243,19 +248,35 @@ def _fixes(asked: Conversation, answer_tokens: int, rules: _Rules) -> Iterator[F
 
 
 def _fewer_tiles(asked: Conversation, answer_tokens: int, rules: _Rules) -> Iterator[Fix]:
-    draft = asked.turns[-1].images
-    visual = sum(rules.tokens(image) for image in draft)
-    views = (rules.left(asked, answer_tokens) + visual) // rules.tokens_per_tile
-    shared = share_tiles(draft, views) if draft else None
+    question, draft = asked.turns[-1], asked.turns[-1].images
+    if not draft or rules.follow == "engine":
+        return
+    if rules.follow == "request":
+        shared = _lowered(asked, answer_tokens, rules)
+    else:
+        visual = sum(rules.tokens(image) for image in draft)
+        shared = share_tiles(draft, (rules.left(asked, answer_tokens) + visual) // rules.tokens_per_tile)
     if shared:
         numbers = range(len(asked.images) - len(draft) + 1, len(asked.images) + 1)
+        fewer = asked.ask(question.text, shared)
+        read = (each.as_read(rules.follow).turns[-1].images for each in (asked, fewer))
         changes = tuple(
             Change(number, old.photo.name, _tiles(old), _tiles(new))
-            for number, old, new in zip(numbers, draft, shared, strict=True)
-            if old != new
+            for number, old, new in zip(numbers, *read, strict=True)
+            if _tiles(old) != _tiles(new)
         )
         key = "-".join(str(image.max_tiles) for image in shared)
         yield Fix(f"fewer-tiles-{key}", shared, answer_tokens, changes)
+
+
+def _lowered(asked: Conversation, answer_tokens: int, rules: _Rules) -> tuple[Attachment, ...] | None:
+    """Return the draft with the highest maximum for all its images with which it fits; None if one tile is too much."""
+    question = asked.turns[-1]
+    for most in range(max(image.max_tiles for image in question.images) - 1, 0, -1):
+        lower = tuple(replace(image, max_tiles=min(image.max_tiles, most)) for image in question.images)
+        if rules.left(asked.ask(question.text, lower), answer_tokens) >= 0:
+            return lower
+    return None
 
 
 def _shorter_answer(asked: Conversation, rules: _Rules) -> Iterator[Fix]:
@@ -269,7 +290,8 @@ def _without_largest(asked: Conversation, answer_tokens: int, rules: _Rules) -> 
     question = asked.turns[-1]
     if not question.images:
         return
-    place = max(range(len(question.images)), key=lambda place: (rules.tokens(question.images[place]), place))
+    read = asked.as_read(rules.follow).turns[-1].images
+    place = max(range(len(read)), key=lambda place: (rules.tokens(read[place]), place))
     kept = question.images[:place] + question.images[place + 1 :]
     if rules.left(asked.ask(question.text, kept), answer_tokens) >= 0:
         number = len(asked.images) - len(question.images) + place + 1

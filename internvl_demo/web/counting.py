@@ -43,6 +43,7 @@ class TokenCounter:
             count_text=self.count_text,
             system=options.system,
             template=self._info.profile.template,
+            tiles_follow=self._info.tiles_follow,
         )
 
     def check(self, asked: Conversation, options: Options) -> None:

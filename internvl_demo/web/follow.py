@@ -19,7 +19,6 @@ import orjson
 from internvl_demo.answering.feed import Changed, Ended, Event, Gone, Grew, Part, Placed
 from internvl_demo.answering.jobs import Job
 from internvl_demo.conversation.options import differences
-from internvl_demo.conversation.tiling import plan_tiles
 from internvl_demo.store.faults import GoneError
 from internvl_demo.store.records import Record
 from internvl_demo.web.blocking import run_blocking
@@ -189,7 +188,8 @@ class Follower:
         if self._events and self._blocks:
             said += self._block_events(number, self._events.blocks(final=True))
         conversation, given = event.conversation, event.given
-        images = numbered_images(conversation, len(conversation.turns) - 1)
+        read = conversation.as_read(event.info.tiles_follow)
+        images = numbered_images(read, len(conversation.turns) - 1)
         chosen = differences(event.options, self._service.options)
         receipt = receipt_data(given, images, event.info, chosen)
         end: Json = {"answer": event.answer, "state": event.state, "receipt": receipt}
@@ -200,7 +200,7 @@ class Follower:
             cost = {
                 "usage": receipt["usage"],
                 "timing": {key: receipt[key] for key in ("ttft_s", "total_s", "tokens_per_s")},
-                "tiles": [plan_tiles(image.photo.size_wh, image.max_tiles).tiles for _, image in images],
+                "tiles": [image["tiles"] for image in receipt["images"]],
             }
             said.append(_encode(number, "answer.done", {**end, **cost}))
         self._job = self._events = None

@@ -241,6 +241,7 @@ def _looks(service: ChatService) -> APIRouter:
             **_names(chosen),
             "name": chosen.info.name,
             "tokens_per_tile": chosen.info.tokens_per_tile,
+            "tiles_follow": chosen.info.tiles_follow,
             "context_length": chosen.info.context_length,
             "max_answer_tokens": service.options.max_new_tokens,
             "options": options_data(service.options, service.fixed, chosen.info.profile.template),

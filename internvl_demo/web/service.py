@@ -296,13 +296,13 @@ class ChatService:
             while not ticket.admitted:
                 await ticket.moved()
             builder = AnswerBuilder(conversation)
-            with self.observer.request(conversation, model.info.tokens_per_tile) as request:
+            with self.observer.request(conversation, model.info) as request:
                 async with aclosing(model.backend.stream(conversation, options)) as pieces:
                     async for piece in pieces:
                         request.saw(piece)
                         builder.add(piece)
             builder.finish()
-        return report(conversation, builder.answer())
+        return report(conversation, builder.answer(), model.info.tiles_follow)
 
     # Parts
 

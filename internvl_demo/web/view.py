@@ -72,7 +72,7 @@ def receipt_data(
 ) -> Json:
     """Return what an answer cost and what is to be said of it.
 
-    images: those of its question, numbered. options: those that were not as the host set them.
+    images: those of its question, numbered, as the model read them. options: those that were not as the host set them.
     """
     usage = given.usage
     speed = given.timing.tokens_per_s(usage.completion_tokens) if usage else None
@@ -245,7 +245,8 @@ class View:
             broken_off=version.state == "broken",
         )
         chosen = differences(version.options, self._host) if version.options else {}
-        images, info = numbered_images(conversation, index), self._info_of(version.model)
+        info = self._info_of(version.model)
+        images = numbered_images(asked.as_read(info.tiles_follow), index)
         return {**grown(events), "receipt": receipt_data(given, images, info, chosen)}
 
 
@@ -261,6 +262,8 @@ def grown(events: AnswerEvents) -> Json:
 
 
 def _cost(image: Attachment, number: int, info: ModelInfo) -> Json:
+    if info.tiles_follow == "engine":
+        return {"number": number, "tiles": None, "grid": None, "visual_tokens": None}
     plan = plan_tiles(image.photo.size_wh, image.max_tiles)
     tokens = plan.visual_tokens(info.tokens_per_tile)
     return {"number": number, "tiles": plan.tiles, "grid": list(plan.grid), "visual_tokens": tokens}

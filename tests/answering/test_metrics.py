@@ -57,7 +57,7 @@ def ask(observer: Observer, model: Any, conversation: Conversation, pieces: int 
     """Asks through the observer; leaves after so many pieces."""
 
     async def run() -> None:
-        with observer.request(conversation, INFO.tokens_per_tile) as request:
+        with observer.request(conversation, INFO) as request:
             async with aclosing(model.stream(conversation, Options())) as answer:
                 seen = 0
                 async for piece in answer:
@@ -160,7 +160,7 @@ def test_leaving_before_the_first_word_tells_no_time_to_it(lines: Lines) -> None
         conversation, model = Conversation().ask("?"), ScriptedModel([lambda: False])
 
         async def ask() -> None:
-            with observer.request(conversation, INFO.tokens_per_tile):
+            with observer.request(conversation, INFO):
                 await anext(model.stream(conversation, Options()))
 
         waiting = asyncio.ensure_future(ask())

@@ -9,7 +9,7 @@ from PIL import Image
 
 from internvl_demo.conversation.budget import SHORTEST_ANSWER_TOKENS, Budget, budget, estimate, share_tiles
 from internvl_demo.conversation.prompt import ImageSlot, neutralise, prompt_segments
-from internvl_demo.conversation.tiling import plan_tiles
+from internvl_demo.conversation.tiling import TilesFollow, plan_tiles
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.models.local.backend import LocalBackend
 from internvl_demo.photos.decode import photo_of
@@ -27,10 +27,21 @@ def views(draft: tuple[Attachment, ...]) -> list[int]:
 
 
 def of(
-    conversation: Conversation, text: str, draft: tuple[Attachment, ...], context: int, answer: int = 1024
+    conversation: Conversation,
+    text: str,
+    draft: tuple[Attachment, ...],
+    context: int,
+    answer: int = 1024,
+    follow: TilesFollow = "image",
 ) -> Budget:
     return budget(
-        conversation, text, draft, tokens_per_tile=256, context_length=context, answer_tokens=answer
+        conversation,
+        text,
+        draft,
+        tokens_per_tile=256,
+        context_length=context,
+        answer_tokens=answer,
+        tiles_follow=follow,
     )
 
 
@@ -82,6 +93,30 @@ def test_fewer_tiles_are_offered_first_with_every_image_named() -> None:
         (4, "2000x2000.png", 36, 9),
     ]
     assert [fix.key for fix in found.fixes] == ["fewer-tiles-6-12-9", "leave-out-4"]
+
+
+def test_a_model_that_takes_the_highest_maximum_for_all_is_offered_one_that_fits() -> None:
+    draft = (image(max_tiles=40), image((2000, 2000), 1))
+    found = of(Conversation(), "What?", draft, 10_000, follow="request")
+    assert [part.tokens for part in found.parts if part.kind == "draft"] == [13 * 256, 37 * 256]
+    fewer = found.fixes[0]
+    assert [one.max_tiles for one in fewer.draft] == [24, 1]
+    assert [(one.number, one.tiles_before, one.tiles_after) for one in fewer.changes] == [(2, 36, 16)]
+    assert of(Conversation(), "What?", fewer.draft, 10_000, follow="request").fits
+
+
+def test_what_an_earlier_image_may_have_cannot_be_made_less() -> None:
+    found = of(talk((image(max_tiles=40),)), "And?", (image((2000, 2000), 1),), 10_000, follow="request")
+    assert not found.fits and [fix.key for fix in found.fixes] == ["leave-out-2", "new-conversation"]
+
+
+def test_a_server_that_decides_itself_is_not_offered_fewer_tiles() -> None:
+    for most in (1, 12, 40):
+        found = of(
+            Conversation(), "What?", (image(max_tiles=most), image((40, 40), most)), 4000, follow="engine"
+        )
+        assert [part.tokens for part in found.parts if part.kind == "draft"] == [13 * 256, 256]
+        assert found.estimated and [fix.key for fix in found.fixes] == ["shorter-answer-358", "leave-out-1"]
 
 
 def test_the_answer_is_never_made_shorter_than_is_of_use() -> None:

@@ -26,7 +26,7 @@ export function noteText({ note }) {
 
 // act(action): an action for `applyAction` of lib/draft.js.
 export function makeChip(act) {
-  let chip = null // { photo, max_tiles, number, caption, cost, grid }
+  let chip = null // { photo, max_tiles, number, caption, cost, grid }; without a grid its server decides how it is cut
   let at = 0
   let last = 0
   let custom = false // a number of its own, though it may be one that has a name
@@ -85,7 +85,8 @@ export function makeChip(act) {
     name.textContent = name.title = thumb.title = chip.photo.name
     cost.textContent = chip.cost
     note.textContent = noteText(chip.photo)
-    if (String(before?.grid) !== String(chip.grid)) drawing.replaceChildren(drawnGrid(chip.grid))
+    if (String(before?.grid) !== String(chip.grid)) drawing.replaceChildren(...(chip.grid ? [drawnGrid(chip.grid)] : []))
+    mode.disabled = tiles.disabled = !chip.grid
     mode.options[0].textContent = words('tray_default', { count: mostTiles(pageMode) })
     for (const [control, key] of [[mode, 'mode'], [tiles, 'tiles'], [remove, 'remove'], [earlier, 'earlier'], [later, 'later'], [thumb, 'chip']]) {
       control.setAttribute('aria-label', words(`tray_${key}`, { image, name: chip.photo.name }))

@@ -1,11 +1,12 @@
 // The detail: into how many tiles each picture is cut before the model sees it. A button names what is chosen; its panel
 // shows the cut over a picture that waits, and what it costs: tokens, and seconds as this browser has measured them.
 import { button, clamp, icon, make, pictured, set, vector } from '../lib/dom.js'
-import { CUSTOM_TILES, MODES, MOST_TILES, mostTiles, tilesOf } from '../lib/draft.js'
-import { on, page, setMode } from '../lib/page.js'
+import { cutText, highestCounts, planOf, serverDecides } from '../lib/cut.js'
+import { CUSTOM_TILES, MODES, MOST_TILES, mostTiles } from '../lib/draft.js'
+import { imagesOf, on, page, setMode } from '../lib/page.js'
 import { secondsFor } from '../lib/pace.js'
 import { makePopup } from '../lib/popup.js'
-import { tilesText, tokensText } from '../lib/tiles.js'
+import { tokensText } from '../lib/tiles.js'
 import { number, words } from '../lib/words.js'
 
 export function makeDetail() {
@@ -36,12 +37,14 @@ export function makeDetail() {
 
   // The pictures that follow the page's choice, and what they cost so cut.
   function planned(most) {
-    const chips = page.draft.chips.filter(({ max_tiles }) => max_tiles === null)
-    return chips.map(({ photo }) => tilesOf(photo, most, page.model?.tokens_per_tile ?? 0))
+    const others = [...imagesOf(page.conversation).map(({ mode }) => mode), ...page.draft.chips.flatMap(({ max_tiles }) => max_tiles ?? [])]
+    return page.draft.chips.flatMap(({ photo, max_tiles }) => (max_tiles === null ? [planOf(photo, most, others)] : []))
   }
 
   // What a choice costs; in words where it gives these pictures nothing that a smaller one does not.
   function costText(name, index) {
+    if (serverDecides()) return words('detail_engine')
+    if (name === 'custom') return ''
     const [plans, fewer] = [planned(name), index ? planned(MODES[index - 1]) : []]
     if (!plans.length) return ''
     if (plans.length === fewer.length && plans.every((plan, at) => String(plan.grid) === String(fewer[at].grid))) return words('detail_no_gain')
@@ -50,9 +53,10 @@ export function makeDetail() {
 
   function drawPreview() {
     const chip = page.draft.chips.find(({ max_tiles }) => max_tiles === null)
-    preview.hidden = !chip
-    if (!chip) return
-    const [columns, rows] = tilesOf(chip.photo, page.mode, 0).grid
+    const plan = chip && planOf(chip.photo, page.mode)
+    preview.hidden = !plan
+    if (!plan) return
+    const [columns, rows] = plan.grid
     const [width, height] = chip.photo.size_wh
     pictured(preview, chip.photo.url).style.aspectRatio = `${width} / ${height}`
     set(lines, { viewBox: `0 0 ${columns} ${rows}`, preserveAspectRatio: 'none' })
@@ -65,10 +69,11 @@ export function makeDetail() {
 
   // Of all pictures that wait, also those with a choice of their own.
   function factsText() {
-    const plans = page.draft.chips.map(({ photo, max_tiles }) => tilesOf(photo, max_tiles ?? page.mode, page.model?.tokens_per_tile ?? 0))
-    if (!plans.length || !page.model) return words('detail_help')
+    if (serverDecides()) return words('detail_engine_help')
+    const plans = page.draft.chips.map(({ photo, max_tiles }) => planOf(photo, max_tiles ?? page.mode))
+    if (!plans.length || !page.model) return words(highestCounts() ? 'detail_request_help' : 'detail_help')
     const tokens = plans.reduce((sum, plan) => sum + plan.tokens, 0)
-    const cut = plans.length === 1 ? tilesText(plans[0]) : words('tiles', { count: plans.reduce((sum, { tiles }) => sum + tiles, 0) })
+    const cut = plans.length === 1 ? cutText(plans[0]) : words('tiles', { count: plans.reduce((sum, { tiles }) => sum + tiles, 0) })
     const seconds = secondsFor(tokens)
     const parts = [cut, tokensText(tokens)]
     if (seconds !== null) parts.push(words('detail_seconds', { seconds: seconds < 10 ? seconds.toFixed(1) : Math.round(seconds) }))
@@ -81,9 +86,11 @@ export function makeDetail() {
     radios.forEach((radio, index) => {
       radio.checked = radio.value === name
       labels[index].classList.toggle('selected', radio.value === name)
-      costs[index].textContent = index < MODES.length ? costText(MODES[index], index) : ''
+      radio.disabled = serverDecides()
+      costs[index].textContent = costText(radio.value, index)
     })
-    says.textContent = words('detail', { name: own ? words('tiles', { count: mostTiles(page.mode) }) : words(`detail_${name}`) })
+    for (const field of [range, exact]) field.disabled = serverDecides()
+    says.textContent = words('detail', { name: serverDecides() ? words('detail_engine') : own ? words('tiles', { count: mostTiles(page.mode) }) : words(`detail_${name}`) })
     slider.hidden = !own
     if (own) range.value = exact.value = page.mode
     facts.textContent = factsText()

@@ -1,7 +1,7 @@
 // The tray: the pictures that wait in the composer as chips, those that are on their way, and what they cost.
-import { tilesText, tokensText } from '../lib/tiles.js'
+import { cutText, planOf } from '../lib/cut.js'
+import { tokensText } from '../lib/tiles.js'
 import { button, icon, make } from '../lib/dom.js'
-import { tilesOf } from '../lib/draft.js'
 import { changeChip, focusComposer, imagesOf, on, page, places, removePlace } from '../lib/page.js'
 import { sentences, words } from '../lib/words.js'
 import { makeChip, makeDrag, noteText } from './chips.js'
@@ -79,9 +79,9 @@ export function makeTray(root, signal) {
     if (String(keys) !== before) drag.end(false)
     before = String(keys)
     arrange(keys)
-    const plans = draft.map(({ photo, max_tiles }) => tilesOf(photo, max_tiles ?? page.mode, page.model?.tokens_per_tile ?? 0))
+    const plans = draft.map(({ photo, max_tiles }) => planOf(photo, max_tiles ?? page.mode))
     keys.forEach((key, index) => {
-      const chip = { ...draft[index], number: numberAt(index), caption: captionAt(index), cost: costText(draft[index].photo, plans[index]), grid: plans[index].grid }
+      const chip = { ...draft[index], number: numberAt(index), caption: captionAt(index), cost: costText(draft[index].photo, plans[index]), grid: plans[index]?.grid ?? null }
       chips.get(key).update(chip, index, keys.length, page.mode)
     })
     list.hidden = !keys.length
@@ -110,7 +110,9 @@ export function makeTray(root, signal) {
   }
 
   function costText({ size_wh: [width, height] }, plan) {
-    return page.model ? words('tray_cost', { width, height, tiles: tilesText(plan), tokens: tokensText(plan.tokens) }) : ''
+    if (!page.model) return ''
+    if (!plan) return `${width} × ${height} px → ${cutText(plan)}`
+    return words('tray_cost', { width, height, tiles: cutText(plan), tokens: tokensText(plan.tokens) })
   }
 
   function wait() {

@@ -1,5 +1,5 @@
 // The short line under an answer, and what it says while the answer comes: numbers in, words out.
-import { tilesOf } from '../lib/draft.js'
+import { planOf } from '../lib/cut.js'
 import { optionsText } from '../lib/settings.js'
 import { tilesText, tokensText } from '../lib/tiles.js'
 import { number, sentences, words } from '../lib/words.js'
@@ -39,6 +39,7 @@ export function receiptText(answer, { whole, again }) {
 }
 
 function imageText(cost) {
+  if (cost.tiles === null) return words('receipt_image_engine', { image: `Image-${cost.number}`, tiles: words('tiles_engine') })
   return words('receipt_image', { image: `Image-${cost.number}`, tiles: tilesText(cost), tokens: tokensText(cost.visual_tokens) })
 }
 
@@ -46,8 +47,10 @@ function imageText(cost) {
 export function waitsText({ place }, images) {
   if (place > 0) return sentences(words('state_place', { place }), words('state_place_next'))
   if (!images.length) return words('state_waiting')
-  const tiles = images.reduce((sum, image) => sum + tilesOf(image, image.mode, 0).tiles, 0)
   const reading = words(images.length === 1 ? 'state_reading_one' : 'state_reading', { count: images.length })
+  const plans = images.map((image) => planOf(image, image.mode))
+  if (plans.includes(null)) return reading
+  const tiles = plans.reduce((sum, plan) => sum + plan.tiles, 0)
   return `${reading} · ${tiles === 1 ? words('tile') : words('tiles', { count: tiles })}`
 }
 

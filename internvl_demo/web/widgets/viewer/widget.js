@@ -2,9 +2,8 @@
 // Images are those of the page's conversation, then those that wait in the composer; its phrases reach the viewer as
 // events of the page. On a phone it opens over the conversation, as a sheet or all over the page. What the person chose (image, zoom, hidden labels, the X-ray) lives here and outlasts every event; it goes when another
 // conversation is shown.
-import { tilesText } from '../lib/tiles.js'
+import { cutText, planOf } from '../lib/cut.js'
 import { NARROW, button, clamp, icon, make, pictured, vector } from '../lib/dom.js'
-import { tilesOf } from '../lib/draft.js'
 import { addPlace, addRegion, allImages, answerById, answerShown, focusComposer, light, on, page, reveal, setRegion, showAnswer } from '../lib/page.js'
 import { onLanguage, words } from '../lib/words.js'
 import { makeBoxes } from './boxes.js'
@@ -135,7 +134,7 @@ function makeViewer(root, state) {
     const [width, height] = image.size_wh
     caption.textContent = captionOf(state.number)
     stage.node.parentElement.style.setProperty('--ratio', width / height)
-    facts.textContent = `${width} × ${height} · ${tilesText(tilesOf(image, image.mode, 0))}`
+    facts.textContent = `${width} × ${height} · ${cutText(planOf(image, image.mode))}`
     stage.node.setAttribute('aria-label', words('viewer_stage_keys', { image: captionOf(state.number), name: image.name }))
     figure.setAttribute('aria-label', captionOf(state.number))
     stage.node.classList.toggle('selecting', region.isOn())

@@ -1,5 +1,6 @@
 // The tile X-ray: how the image is divided before the model sees it, drawn over it tile by tile, and the thumbnail,
 // squeezed into a square just as the model gets it. The grids come from the server; only their costs are added here.
+import { cutText, mostRead, serverDecides } from '../lib/cut.js'
 import { tilesText, tokensText } from '../lib/tiles.js'
 import { button, icon, make, pictured, vector } from '../lib/dom.js'
 import { MODES, mostTiles, tilesOf } from '../lib/draft.js'
@@ -10,10 +11,11 @@ const TILE_PX = 448
 
 // Return the ways in which an image is and could be divided: the named modes, and the one it was sent with.
 function plansOf(image) {
-  const most = [...new Set([...MODES, image.mode].map(mostTiles))].sort((a, b) => a - b)
+  const sent = mostRead(image.mode)
+  const most = [...new Set([...MODES, sent].map(mostTiles))].sort((a, b) => a - b)
   return most.map((count) => {
     const name = MODES.find((mode) => mostTiles(mode) === count)
-    return { ...planOf(image, count), sent: count === mostTiles(image.mode), name: name ? words(`mode_${name}`) : words('viewer_up_to', { count }) }
+    return { ...planOf(image, count), sent: count === sent, name: name ? words(`mode_${name}`) : words('viewer_up_to', { count }) }
   })
 }
 
@@ -66,18 +68,25 @@ export function makeXray({ kept, onChange }) {
 
   function update(sheet, image) {
     shown = sheet
+    choice.hidden = serverDecides()
+    if (serverDecides()) return draw(sheet, null, cutText(null), image)
     const plans = plansOf(image)
     const index = kept.modes.get(sheet.number) ?? plans.findIndex((plan) => plan.sent)
     const plan = plans[index]
     setOptions(plans)
     choice.selectedIndex = index
-    facts.textContent = plan.text
+    draw(sheet, plan, plan.text, image)
+  }
+
+  // plan: null where the server decides
+  function draw(sheet, plan, text, image) {
+    facts.textContent = text
     pictured(small, image.url)
-    thumbnail.hidden = !plan.thumbnail
-    const drawn = kept.open ? plan.grid.join(' × ') : ''
+    thumbnail.hidden = !plan?.thumbnail
+    const drawn = kept.open && plan ? plan.grid.join(' × ') : ''
     if (sheet.grid.getAttribute('data-grid') === drawn) return
     sheet.grid.setAttribute('data-grid', drawn)
-    sheet.grid.replaceChildren(...(kept.open ? tiles(plan.grid, sheet.size) : []))
+    sheet.grid.replaceChildren(...(drawn ? tiles(plan.grid, sheet.size) : []))
   }
 
   return { toggle, panel, update }
