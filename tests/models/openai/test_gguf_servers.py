@@ -195,7 +195,7 @@ CONTEXTS: dict[str, tuple[bytes, dict[str, bytes], int]] = {
     "llama.cpp's card is odd": (llama_listing({**llama_card(), "meta": [7]}), {"GET /props": said([])}, 4096),
     "Ollama's model is loaded": (OLLAMA, OLLAMA_LOADED, 16384),
     "Ollama's model says it": (OLLAMA, ollama_shows('stop      "<|im_end|>"\nnum_ctx   12288\n'), 12288),
-    "Ollama's model does not": (OLLAMA, ollama_shows('stop      "num_ctx 9"'), 4096),
+    "Ollama's model does not": (OLLAMA, ollama_shows("draft_num_ctx    9"), 4096),
     "Ollama has no such routes": (OLLAMA, OLLAMA_VERSION, 4096),
     "Ollama's are odd": (
         OLLAMA,
