@@ -45,6 +45,7 @@ from internvl_demo.flags import (
     Stage,
     System,
     Temperature,
+    Think,
     TopP,
 )
 from internvl_demo.models.commands import capacity, convert
@@ -119,6 +120,7 @@ def ask(
     max_new_tokens: MaxNewTokens = None,
     seed: Seed = None,
     system: System = None,
+    thinking: Think = False,
     overlay: Annotated[Path | None, typer.Option(help="Draw the answer's boxes into this PNG file.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -152,6 +154,7 @@ def ask(
     )
     own = as_typed(system) if system else None
     chosen = {"top_p": top_p, "repetition_penalty": repetition_penalty, "seed": seed, "system": own}
+    chosen |= {"temperature": temperature, "thinking": thinking}
     options = options_over(chosen, options_of(settings))
     given, failure, follow = asyncio.run(_ask(conversation, settings, options))
     result = report(conversation, given, follow)
@@ -159,6 +162,8 @@ def ask(
         error = {"error": failure.as_dict()} if failure else {}
         print_json(result | error)
     elif given.raw or not failure:
+        if given.thinking:
+            print(f"{given.thinking.strip()}\n", file=sys.stderr)
         print(result["text"])
         for number, box in enumerate(result["boxes"], 1):
             in_overlay = f"#{number} " if overlay and drawable(box["label"], number) == f"#{number}" else ""
@@ -318,6 +323,7 @@ async def _ask(
 ) -> "tuple[Answer, DemoError | None, TilesFollow]":
     """Return the answer, why it broke off, and whose choice of tiles the model follows."""
     from internvl_demo.answering.stream import collect
+    from internvl_demo.conversation.options import checked_thinking
     from internvl_demo.models import open_backend
 
     backend = open_backend(settings)
@@ -325,7 +331,10 @@ async def _ask(
         await backend.ready()
         follow: TilesFollow = "image"
         with suppress(DemoError):  # asking meets it again
-            follow = (await backend.describe()).tiles_follow
+            info = await backend.describe()
+            follow = info.tiles_follow
+            if options.thinking:
+                checked_thinking(options, thinks=info.profile.thinking is not None)
         return *await collect(backend, conversation, options), follow
     finally:
         await backend.close()

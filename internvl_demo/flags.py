@@ -42,6 +42,9 @@ RepetitionPenalty = Annotated[
 ]
 MaxNewTokens = Annotated[int | None, typer.Option(help="The longest answer, in tokens.")]
 Seed = Annotated[int | None, typer.Option(help="Gives the same answer again at a temperature above 0.")]
+Think = Annotated[
+    bool, typer.Option("--thinking", help="Let the model think first, where it can; then at temperature 0.6.")
+]
 System = Annotated[str | None, typer.Option(help="A system prompt in the place of the model's own.")]
 
 

@@ -33,7 +33,7 @@ _KUBERNETES = re.compile(r"INTERNVL(_\w+)?_(SERVICE_(HOST|PORT)|PORT(_\d+_|$))",
 """What Kubernetes puts into the environment where a service is called internvl."""
 
 OptionName = Literal[
-    "max_new_tokens", "temperature", "top_p", "seed", "repetition_penalty", "system", "model"
+    "max_new_tokens", "temperature", "top_p", "seed", "repetition_penalty", "system", "thinking", "model"
 ]
 """What `conversation.options` knows of how an answer is generated, and who generates it."""
 

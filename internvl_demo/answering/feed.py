@@ -16,11 +16,10 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from internvl_demo.answering.stream import Answer
+from internvl_demo.answering.stream import Answer, Growth
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import DemoError
-from internvl_demo.grounding.attribution import Part as Part
 from internvl_demo.models.base import ModelInfo
 from internvl_demo.store.records import State
 
@@ -43,7 +42,7 @@ class Grew:
     """An answer has grown by `parts`."""
 
     answer: str
-    parts: tuple[Part, ...]
+    parts: tuple[Growth, ...]
 
 
 @dataclass(frozen=True)

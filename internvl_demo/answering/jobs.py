@@ -18,17 +18,17 @@ import time
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 
-from internvl_demo.answering.feed import Changed, Closing, Ended, Feed, Gone, Grew, Part, Placed
+from internvl_demo.answering.feed import Changed, Closing, Ended, Feed, Gone, Grew, Placed
 from internvl_demo.answering.metrics import Observer
 from internvl_demo.answering.model import Model
-from internvl_demo.answering.stream import AnswerBuilder
+from internvl_demo.answering.stream import AnswerBuilder, Growth
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import DemoError
 from internvl_demo.models.base import Timing
 from internvl_demo.store import Store
 from internvl_demo.store.faults import StoreError
-from internvl_demo.store.records import INTERRUPTED, Failure, Record, State
+from internvl_demo.store.records import INTERRUPTED, Coming, Failure, Record, State
 
 SOON_S, LATE_S, SOON_S_PER_ANSWER = 0.05, 0.5, 0.005
 """The pause between two pieces of text: for a few answers at once, at most, and what each adds."""
@@ -73,7 +73,7 @@ class Job:
         self.owner, self.id, self.record, self.conversation = owner, version_id, record, conversation
         self.options, self.model, self.feed = options, model, feed
         self.builder = AnswerBuilder(conversation)
-        self.parts: list[Part] = []
+        self.parts: list[Growth] = []
         self.place = 0
         self.task: asyncio.Task[None] | None = None
         self.ending: State | None = None
@@ -85,7 +85,7 @@ class Job:
         self.begun, self.over = asyncio.Event(), asyncio.Event()
         """Set as soon as the task runs, from when on it can be cancelled; and when its end is told."""
 
-    def grow(self, parts: tuple[Part, ...]) -> None:
+    def grow(self, parts: tuple[Growth, ...]) -> None:
         """Tell the parts that came."""
         if parts:
             self.parts += parts
@@ -249,12 +249,13 @@ class Jobs:
         failure = Failure(error.what, error.next_step, error.details) if error else None
         timing = job.builder.timing if job.builder.begun else Timing(None, 0.0)
         end = (job.id, how, job.builder.raw, timing.ttft_s, timing.total_s, job.builder.usage, failure)
+        thought = (job.builder.thinking, timing.thought_s)
         given = replace(job.builder.answer(), timing=timing, broken_off=how == "broken")
         ended = Ended(job.id, how, given, job.conversation, job.options, job.model.info, error)
         told = False
         while True:
             try:
-                await asyncio.to_thread(self._store.finish, *end)
+                await asyncio.to_thread(self._store.finish, *end, *thought)
             except StoreError as problem:
                 if not told:
                     told = True
@@ -288,11 +289,11 @@ class Jobs:
     async def _save(self) -> None:
         texts = []
         for job in self._jobs.values():
-            raw = job.builder.raw
-            if len(raw) > job.saved_chars and job.ending is None:
-                job.saved_chars = len(raw)
+            raw, thinking = job.builder.raw, job.builder.thinking
+            if len(raw) + len(thinking) > job.saved_chars and job.ending is None:
+                job.saved_chars = len(raw) + len(thinking)
                 timing = job.builder.timing
-                texts.append((job.id, raw, timing.ttft_s, timing.total_s))
+                texts.append(Coming(job.id, raw, timing.ttft_s, timing.total_s, thinking, timing.thought_s))
         if texts:
             with suppress(StoreError):  # the end will be written, and say so if it cannot
                 await asyncio.to_thread(self._store.write_many, texts)

@@ -61,7 +61,7 @@ class Observer:
         self.errors = Counter("internvl_errors", "Errors, by kind.", ["kind"], registry=registry)
         self.ttft = Histogram(
             "internvl_time_to_first_token_seconds",
-            "From asking the model to its first text.",
+            "From asking the model to its first token.",
             buckets=_SECONDS,
             registry=registry,
         )
@@ -144,7 +144,7 @@ class Request:
         """Note a piece that the model yielded."""
         if isinstance(piece, Usage):
             self._usage = piece
-        elif isinstance(piece, str) and self._ttft_s is None:
+        elif self._ttft_s is None:
             self._ttft_s = time.monotonic() - self._started
             self._observer.ttft.observe(self._ttft_s)
 

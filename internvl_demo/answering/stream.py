@@ -3,6 +3,7 @@
     builder = AnswerBuilder(conversation)
     builder.add("A <ref>cat</ref><box>[[10, 20,")     -> (Text("A "), Phrase("cat"))
     builder.add(" 300, 400]]</box>.")                  -> (PinnedBox(Box("cat", ...), image=1, certain=True), Text("."))
+    builder.add(Thinking("Two"))                       -> (Thinking("Two"),), no part of the answer: no boxes
     builder.answer()                                   -> Answer(raw=..., events=..., pinned=..., timing=...)
 
 An `Answer` is complete in itself at any moment: the raw text, what of it a person reads, the boxes so far and the
@@ -23,6 +24,9 @@ from internvl_demo.grounding.attribution import Attribution, Part, PinnedBox
 from internvl_demo.grounding.parser import Event, GroundingParser, visible_text
 from internvl_demo.models.base import Backend, Piece, Thinking, Timing, Usage
 from internvl_demo.photos.coordinates import to_px
+
+Growth = Part | Thinking
+"""What an answer grows by."""
 
 SNAPSHOT_S = 0.05
 """The least time between two snapshots of `answer`: twenty a second are smooth."""
@@ -58,20 +62,22 @@ class AnswerBuilder:
         self._attribution = Attribution(conversation)
         self._raw: list[str] = []
         self._thinking: list[str] = []
+        self._thought_s: float | None = None
         self._events: list[Event] = []
         self._pinned: list[PinnedBox] = []
         self.usage: Usage | None = None
 
-    def add(self, piece: Piece) -> tuple[Part, ...]:
+    def add(self, piece: Piece) -> tuple[Growth, ...]:
         """Take the next piece; return what it completes, boxes on their images."""
         if isinstance(piece, Usage):
             self.usage = piece
             return ()
-        if isinstance(piece, Thinking):
-            self._thinking.append(piece.text)
-            return ()
         if self._ttft_s is None:
             self._ttft_s = time.monotonic() - self._started
+        if isinstance(piece, Thinking):
+            self._thinking.append(piece.text)
+            return (piece,)
+        self._end_thinking()
         self._raw.append(piece)
         return self._take(self._parser.feed(piece))
 
@@ -81,24 +87,32 @@ class AnswerBuilder:
 
     def finish(self) -> tuple[Part, ...]:
         """Take the end of the answer; return what was still held back."""
+        self._end_thinking()
         return (*self._take(self._parser.finish()), *self._keep(self._attribution.finish()))
 
     @property
     def begun(self) -> bool:
-        """Whether any text has come."""
+        """Whether any text has come, of the answer or of the thinking before it."""
         return self._ttft_s is not None
 
     @property
     def raw(self) -> str:
         """The text with its tags so far."""
-        if len(self._raw) > 1:
-            self._raw = ["".join(self._raw)]
-        return self._raw[0] if self._raw else ""
+        return _joined(self._raw)
+
+    @property
+    def thinking(self) -> str:
+        """What the model has written for itself so far."""
+        return _joined(self._thinking)
 
     @property
     def timing(self) -> Timing:
-        """The seconds to the first text and until now."""
-        return Timing(self._ttft_s, time.monotonic() - self._started)
+        """The seconds to the first token, until now, and of thinking."""
+        total_s = time.monotonic() - self._started
+        thought_s = self._thought_s
+        if thought_s is None and self._thinking and self._ttft_s is not None:
+            thought_s = total_s - self._ttft_s
+        return Timing(self._ttft_s, total_s, thought_s)
 
     def answer(self) -> Answer:
         """Return the answer as it stands."""
@@ -109,8 +123,12 @@ class AnswerBuilder:
             self._parser.dropped,
             self.timing,
             self.usage,
-            thinking="".join(self._thinking),
+            thinking=self.thinking,
         )
+
+    def _end_thinking(self) -> None:
+        """Keep how long the model thought: what comes is the answer, or nothing."""
+        self._thought_s = self.timing.thought_s
 
     def _take(self, events: list[Event]) -> tuple[Part, ...]:
         self._events += events
@@ -119,6 +137,13 @@ class AnswerBuilder:
     def _keep(self, parts: list[Part]) -> tuple[Part, ...]:
         self._pinned += [part for part in parts if isinstance(part, PinnedBox)]
         return tuple(parts)
+
+
+def _joined(parts: list[str]) -> str:
+    """Return the text of the parts, which become one."""
+    if len(parts) > 1:
+        parts[:] = ["".join(parts)]
+    return parts[0] if parts else ""
 
 
 async def answer(
@@ -185,6 +210,7 @@ def report(conversation: Conversation, given: Answer, follow: TilesFollow = "ima
         "timing": {
             "ttft_s": given.timing.ttft_s and round(given.timing.ttft_s, 4),
             "total_s": round(given.timing.total_s, 4),
+            "thought_s": given.timing.thought_s and round(given.timing.thought_s, 4),
             "tokens_per_s": speed and round(speed, 1),
         },
     }

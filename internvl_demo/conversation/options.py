@@ -3,6 +3,7 @@
     Options(max_new_tokens=512, temperature=0.7, system="Answer in one word.")
 
     options_over({"temperature": 0.7}, host)                     -> the host's options with that in their place
+    options_over({"thinking": True}, host)                       -> the same, at the temperature for thinking
     options_over({"seed": 5}, host, fixed={"seed"})              -> OptionError: the host has fixed it
     options_again(None, had, host)                               -> as it was asked before
     differences(options, host)                                   -> {"temperature": 0.7}
@@ -28,6 +29,10 @@ LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
 """The least and the most of each number that is not the host's to bound."""
 
 
+THINKING_TEMPERATURE = 0.6
+"""At which a model thinks where nobody chose another: InternVL3.5's model card recommends it against repetition."""
+
+
 class OptionError(DemoError):
     """An option is not known, has no such value, or is fixed by the host."""
 
@@ -35,7 +40,8 @@ class OptionError(DemoError):
 @dataclass(frozen=True)
 class Options:
     """How an answer is generated. Temperature 0 is greedy; a repetition penalty of 1 is none; without a `seed` each
-    answer has its own; `system` takes the place of the model's own system prompt (None: it stays)."""
+    answer has its own; `system` takes the place of the model's own system prompt (None: it stays); with `thinking` a
+    model that can thinks before it answers."""
 
     max_new_tokens: int = 1024
     temperature: float = 0.0
@@ -43,6 +49,7 @@ class Options:
     seed: int | None = None
     repetition_penalty: float = 1.0
     system: str | None = None
+    thinking: bool = False
 
 
 NAMES = tuple(field.name for field in fields(Options))
@@ -56,30 +63,58 @@ def limits(host: Options) -> dict[str, tuple[float, float]]:
 def options_over(given: Mapping[str, Any], host: Options, fixed: Collection[str] = ()) -> Options:
     """Return the host's options with the given ones in their place; None stands for the host's.
 
-    Never a longer answer than the host allows. Raises OptionError on one that is not known, not usable, or fixed.
+    Never a longer answer than the host allows. Who asks for thinking, and for no temperature, gets that for thinking.
+    Raises OptionError on one that is not known, not usable, or fixed.
     """
     usable: dict[str, Any] = {name: _usable(name, value, host, fixed) for name, value in given.items()}
-    return replace(host, **{name: value for name, value in usable.items() if value is not None})
+    chosen = {name: value for name, value in usable.items() if value is not None}
+    if chosen.get("thinking") and "temperature" not in (*chosen, *fixed):
+        chosen["temperature"] = THINKING_TEMPERATURE
+    return replace(host, **chosen)
 
 
 def options_again(
-    given: Mapping[str, Any] | None, had: Options, host: Options, fixed: Collection[str] = ()
+    given: Mapping[str, Any] | None,
+    had: Options,
+    host: Options,
+    fixed: Collection[str] = (),
+    *,
+    thinks: bool = True,
 ) -> Options:
     """Return how to ask again what was asked with `had`: as it was, or as `options_over` where options are given.
 
-    A longest answer that is not given stays as short as it was: a longer one may not fit. Raises OptionError.
+    A longest answer that is not given stays as short as it was: a longer one may not fit. thinks: whether the model
+    that is asked this time can think; one that cannot is asked without. Raises OptionError.
     """
     most = min(had.max_new_tokens, host.max_new_tokens)
     if given is None:
-        return replace(had, max_new_tokens=most, **{name: getattr(host, name) for name in fixed})
-    options = options_over(given, host, fixed)
+        as_it_was = had if thinks and "thinking" not in fixed else _without_thinking(had, host)
+        return replace(as_it_was, max_new_tokens=most, **{name: getattr(host, name) for name in fixed})
+    options = checked_thinking(options_over(given, host, fixed), thinks=thinks)
     return options if given.get("max_new_tokens") else replace(options, max_new_tokens=most)
 
 
+def checked_thinking(options: Options, *, thinks: bool) -> Options:
+    """Return the options of a model that can think, or need not. Raises OptionError on any other."""
+    if options.thinking and not thinks:
+        raise OptionError(
+            "This model cannot think before it answers.",
+            "Leave the option thinking out, or choose a model that can, such as InternVL3.5.",
+        )
+    return options
+
+
+def _without_thinking(options: Options, host: Options) -> Options:
+    """Return the options without thinking, and without the temperature that came with it."""
+    came = options.thinking and options.temperature == THINKING_TEMPERATURE
+    return replace(options, thinking=False, temperature=host.temperature if came else options.temperature)
+
+
 def differences(options: Options, host: Options) -> dict[str, Any]:
-    """Return the options that are not as the host set them."""
+    """Return the options that are not as the host set them; of thinking its temperature, too, which is its own."""
     usual = asdict(host)
-    return {name: value for name, value in asdict(options).items() if value != usual[name]}
+    told = ("temperature",) if options.thinking else ()
+    return {name: value for name, value in asdict(options).items() if value != usual[name] or name in told}
 
 
 def _usable(name: str, value: object, host: Options, fixed: Collection[str]) -> str | float | None:
@@ -92,7 +127,17 @@ def _usable(name: str, value: object, host: Options, fixed: Collection[str]) -> 
         return None
     if name in fixed:
         raise OptionError("The host of this page has fixed the option {name}.", "Leave it out.", name=name)
+    if name == "thinking":
+        return _switch(name, value)
     return _system(value) if name == "system" else _number(name, value, host)
+
+
+def _switch(name: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise OptionError(
+        "{value} is not usable as {name}.", "Give true or false.", value=_shown(value), name=name
+    )
 
 
 def _system(value: object) -> str | None:
@@ -115,7 +160,7 @@ def _number(name: str, value: object, host: Options) -> float:
             value = min(value, host.max_new_tokens)
         if least <= value <= most:
             return value if whole else float(value)
-    shown = repr(value)[:40] if isinstance(value, (int, float, str)) else type(value).__name__
+    shown = _shown(value)
     if whole:
         raise OptionError(
             "{value} is not usable as {name}.",
@@ -133,3 +178,8 @@ def _number(name: str, value: object, host: Options) -> float:
         least=str(least),
         most=str(most),
     )
+
+
+def _shown(value: object) -> str:
+    """Return a value that was refused as an error shows it."""
+    return repr(value)[:40] if isinstance(value, (int, float, str)) else type(value).__name__

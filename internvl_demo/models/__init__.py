@@ -1,9 +1,11 @@
 """Answer conversations: in this process, by asking a server, or by starting one. Index of who answers.
 
-In: a conversation and options. Out: pieces of text, then one `Usage` (the class `Backend`); or a BackendError.
+In: a conversation and options. Out: pieces of text, of thinking before it, then one `Usage` (the class `Backend`); or a
+BackendError.
 
 places     which models the settings name, and where each is
 base       the class that every backend extends, and the values that cross it
+asides     what a model writes beside its answer: thinking, the marks with which it ends
 hub/       a model by its name: downloaded, loaded, then answering in this process
 local/     any InternVL checkpoint, official or transformers' own, in this process
 profiles/  the family: what each checkpoint's template, stops, labels and sizes are

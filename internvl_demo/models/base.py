@@ -89,10 +89,12 @@ READY = Health("ready")
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds since the question was sent to the model: to its first text, and to now."""
+    """Seconds since the question was sent to the model: to its first token, and to now. `thought_s`: how long, from
+    that token on, it thought; None where it did not."""
 
     ttft_s: float | None
     total_s: float
+    thought_s: float | None = None
 
     def tokens_per_s(self, completion_tokens: int) -> float | None:
         """Return the speed after the first token; None when there is no second."""

@@ -7,6 +7,7 @@ Scripts that were released are never changed. Beside SQLite's functions they may
     version 3  photos that wait to be sent; how an answer was asked for
     version 4  photos by a random id of one owner's; when the clock was last looked at
     version 5  questions as a tree
+    version 6  what a model thought before its answer, apart from it
 """
 
 import secrets
@@ -148,6 +149,13 @@ MIGRATIONS = (
         );
     CREATE INDEX questions_parent ON questions (parent);
     CREATE UNIQUE INDEX questions_shown ON questions (conversation, coalesce(parent, '')) WHERE shown;
+    """,
+    """
+    ALTER TABLE versions ADD COLUMN thinking TEXT NOT NULL DEFAULT '';
+    ALTER TABLE versions ADD COLUMN thought_s REAL;  -- NULL: it did not, or nobody measured
+    UPDATE versions SET thinking = substr(raw, 8, instr(raw, '</think>') - 8),
+            raw = ltrim(substr(raw, instr(raw, '</think>') + 8), char(9, 10, 13, 32))
+        WHERE substr(raw, 1, 7) = '<think>' AND instr(raw, '</think>') > 0;
     """,
 )
 

@@ -20,6 +20,17 @@ State = Literal["running", "complete", "stopped", "broken"]
 """Being written; ended by the model; ended by a person; ended by an error or with the app."""
 
 
+class Coming(NamedTuple):
+    """What has come of a version that is running: its id, its text so far, its times (see `Version`)."""
+
+    id: str
+    raw: str
+    ttft_s: float | None
+    total_s: float
+    thinking: str = ""
+    thought_s: float | None = None
+
+
 class Failure(NamedTuple):
     """Why a version is broken: the parts of a DemoError."""
 
@@ -35,7 +46,8 @@ INTERRUPTED = Failure("The demo ended while it was answering.", "Retry for the w
 @dataclass(frozen=True)
 class Version:
     """One answer. `started_at` is in seconds since 1970, `ttft_s` and `total_s` count from there. `options`: how it
-    was asked for; None where that was not kept."""
+    was asked for; None where that was not kept. `thinking`: what the model wrote for itself before, for `thought_s`
+    seconds: people see it, and no model is ever sent it."""
 
     id: str
     raw: str
@@ -47,11 +59,13 @@ class Version:
     usage: Usage | None = None
     failure: Failure | None = None
     options: Options | None = None
+    thinking: str = ""
+    thought_s: float | None = None
 
     @property
     def answers(self) -> bool:
-        """Whether there is an answer in it: an empty one is one if the model ended it."""
-        return bool(self.raw) or self.state == "complete"
+        """Whether there is an answer in it: an empty one is one if the model ended it, or thought before."""
+        return bool(self.raw or self.thinking) or self.state == "complete"
 
 
 @dataclass(frozen=True)

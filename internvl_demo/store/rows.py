@@ -123,7 +123,7 @@ def _question(db: sqlite3.Connection, files: PhotoFiles, conversation_id: str, s
 
 
 def _version(row: sqlite3.Row) -> Version:
-    names = ("id", "raw", "state", "model", "started_at", "ttft_s", "total_s")
+    names = ("id", "raw", "state", "model", "started_at", "ttft_s", "total_s", "thinking", "thought_s")
     return Version(
         **{name: row[name] for name in names},
         usage=_usage(row["usage"]),

@@ -34,7 +34,7 @@ from internvl_demo.store.clock import DAY_S, HOUR_S, is_set, look
 from internvl_demo.store.database import Database
 from internvl_demo.store.faults import BusyError, GoneError, StoreError, plainly
 from internvl_demo.store.files import PhotoFiles, StoredFile, stored_file
-from internvl_demo.store.records import Entry, Failure, Question, Record, State
+from internvl_demo.store.records import Coming, Entry, Failure, Question, Record, State
 from internvl_demo.store.reserve import Reserve
 from internvl_demo.store.rows import check_owner, hashed, well_formed
 
@@ -278,8 +278,8 @@ class Store:
             self._change(db, owner, conversation_id, now)
             return self._begun(db, owner, conversation_id, version_id, model, options, check, now)
 
-    def write_many(self, versions: Iterable[tuple[str, str, float | None, float]]) -> None:
-        """Keep what has come of running answers: (version id, raw text, ttft_s, total_s) of each.
+    def write_many(self, versions: Iterable[Coming]) -> None:
+        """Keep what has come of running answers.
 
         Nothing happens to one that is not running (any more).
         """
@@ -295,10 +295,13 @@ class Store:
         total_s: float = 0.0,
         usage: Usage | None = None,
         failure: Failure | None = None,
+        thinking: str = "",
+        thought_s: float | None = None,
     ) -> None:
         """Keep the end of a running version. If there is an answer in it, the conversation goes on from it."""
+        end = Coming(version_id, raw, ttft_s, total_s, thinking, thought_s)
         with self._dated() as (db, now):
-            writes.end_version(db, version_id, state, raw, ttft_s, total_s, usage, failure, now)
+            writes.end_version(db, state, end, usage, failure, now)
 
     # Time to live
 

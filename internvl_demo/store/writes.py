@@ -11,8 +11,21 @@ from internvl_demo.models.base import Usage
 from internvl_demo.store import branches
 from internvl_demo.store.branches import RELOAD, last_question
 from internvl_demo.store.faults import GoneError
-from internvl_demo.store.records import INTERRUPTED, Failure, State
+from internvl_demo.store.records import INTERRUPTED, Coming, Failure, State
 from internvl_demo.store.rows import failure_json, well_formed
+
+_BEGUN = "(raw <> '' OR thinking <> '')"
+"""Whether anything has come of a version."""
+
+_WRITE = (
+    "UPDATE versions SET raw = :raw, ttft_s = :ttft_s, total_s = :total_s, thinking = :thinking,"
+    " thought_s = :thought_s WHERE id = :id AND state = 'running'"
+)
+
+
+def _values(version: Coming) -> dict[str, object]:
+    texts = {"raw": well_formed(version.raw), "thinking": well_formed(version.thinking)}
+    return {**version._asdict(), **texts}
 
 
 def interrupt(db: sqlite3.Connection, now: float) -> None:
@@ -24,7 +37,7 @@ def interrupt(db: sqlite3.Connection, now: float) -> None:
     )
     db.execute(
         "UPDATE questions SET chosen = (SELECT id FROM versions WHERE question = questions.id AND state ="
-        " 'running') WHERE id IN (SELECT question FROM versions WHERE state = 'running' AND raw <> '')"
+        f" 'running') WHERE id IN (SELECT question FROM versions WHERE state = 'running' AND {_BEGUN})"
     )
     db.execute(
         "UPDATE versions SET state = 'broken', what = ?, next_step = ? WHERE state = 'running'",
@@ -70,7 +83,7 @@ def choose_version(db: sqlite3.Connection, conversation_id: str, version_id: str
     last = last_question(db, conversation_id)
     changed = db.execute(
         "UPDATE questions SET chosen = :version WHERE id = :question AND EXISTS (SELECT 1 FROM versions"
-        " WHERE id = :version AND question = :question AND (raw <> '' OR state = 'complete'))",
+        f" WHERE id = :version AND question = :question AND ({_BEGUN} OR state = 'complete'))",
         {"version": version_id, "question": last["id"] if last else ""},
     )
     if changed.rowcount == 1:
@@ -99,7 +112,9 @@ def insert_version(
     if last is None:
         raise GoneError("There is no question to answer.", "Ask one first.")
     question = last["id"]
-    db.execute("DELETE FROM versions WHERE question = ? AND raw = '' AND state <> 'complete'", (question,))
+    db.execute(
+        f"DELETE FROM versions WHERE question = ? AND NOT {_BEGUN} AND state <> 'complete'", (question,)
+    )
     most = "SELECT coalesce(max(number), 0) FROM versions WHERE question = ?"
     (number,) = db.execute(most, (question,)).fetchone()
     db.execute(
@@ -109,21 +124,15 @@ def insert_version(
     )
 
 
-def write_versions(db: sqlite3.Connection, versions: Iterable[tuple[str, str, float | None, float]]) -> None:
-    """Write what has come of running versions: (id, raw text, ttft_s, total_s) of each."""
-    db.executemany(
-        "UPDATE versions SET raw = ?, ttft_s = ?, total_s = ? WHERE id = ? AND state = 'running'",
-        [(well_formed(raw), ttft_s, total_s, version_id) for version_id, raw, ttft_s, total_s in versions],
-    )
+def write_versions(db: sqlite3.Connection, versions: Iterable[Coming]) -> None:
+    """Write what has come of running versions."""
+    db.executemany(_WRITE, [_values(each) for each in versions])
 
 
 def end_version(
     db: sqlite3.Connection,
-    version_id: str,
     state: State,
-    raw: str,
-    ttft_s: float | None,
-    total_s: float,
+    end: Coming,
     usage: Usage | None,
     failure: Failure | None,
     now: float,
@@ -132,16 +141,15 @@ def end_version(
     what, next_step = (failure.what, failure.next_step) if failure else (None, None)
     cost = json.dumps(asdict(usage)) if usage else None
     said = failure_json(failure) if failure else None
-    ended = db.execute(
-        "UPDATE versions SET state = ?, raw = ?, ttft_s = ?, total_s = ?, usage = ?, what = ?,"
-        " next_step = ?, failure = ? WHERE id = ? AND state = 'running'",
-        (state, well_formed(raw), ttft_s, total_s, cost, what, next_step, said, version_id),
-    )
-    if ended.rowcount == 0:
+    if db.execute(_WRITE, _values(end)).rowcount == 0:
         return  # the conversation was deleted meanwhile
-    (question,) = db.execute("SELECT question FROM versions WHERE id = ?", (version_id,)).fetchone()
-    if raw or state == "complete":
-        db.execute("UPDATE questions SET chosen = ? WHERE id = ?", (version_id, question))
+    db.execute(
+        "UPDATE versions SET state = ?, usage = ?, what = ?, next_step = ?, failure = ? WHERE id = ?",
+        (state, cost, what, next_step, said, end.id),
+    )
+    (question,) = db.execute("SELECT question FROM versions WHERE id = ?", (end.id,)).fetchone()
+    if end.raw or end.thinking or state == "complete":
+        db.execute("UPDATE questions SET chosen = ? WHERE id = ?", (end.id, question))
     db.execute(
         "UPDATE conversations SET updated_at = ?, touched_at = ?"
         " WHERE id = (SELECT conversation FROM questions WHERE id = ?)",

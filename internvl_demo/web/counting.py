@@ -41,7 +41,7 @@ class TokenCounter:
             context_length=self._info.context_length,
             answer_tokens=options.max_new_tokens,
             count_text=self.count_text,
-            system=options.system,
+            system=self._info.profile.system_of(options),
             template=self._info.profile.template,
             tiles_follow=self._info.tiles_follow,
         )

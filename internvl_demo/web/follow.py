@@ -11,20 +11,21 @@ comment every 15 s keeps the line open. What the events are stands in docs/http.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Iterable
 
 import orjson
 
-from internvl_demo.answering.feed import Changed, Ended, Event, Gone, Grew, Part, Placed
+from internvl_demo.answering.feed import Changed, Ended, Event, Gone, Grew, Placed
 from internvl_demo.answering.jobs import Job
+from internvl_demo.answering.stream import Growth
 from internvl_demo.conversation.options import differences
 from internvl_demo.store.faults import GoneError
 from internvl_demo.store.records import Record
 from internvl_demo.web.blocking import run_blocking
 from internvl_demo.web.language import Words
+from internvl_demo.web.markup import Block
 from internvl_demo.web.service import ChatService
-from internvl_demo.web.view import AnswerEvents, Json, grown, numbered_images, receipt_data
+from internvl_demo.web.view import AnswerEvents, Json, Prose, grown, numbered_images, receipt_data
 
 HEARTBEAT_S = 15.0
 """The longest silence: proxies close a line on which nothing comes for a minute."""
@@ -71,7 +72,7 @@ class Follower:
                 number, first = await self._snapshot()
                 yield first
             elif self._events:
-                yield b"".join(self._block_events(number, self._events.all_blocks))
+                yield b"".join(self._block_events(number, lambda prose: prose.all_blocks))
             while True:
                 news = feed.since(number)
                 if news is None:
@@ -114,12 +115,13 @@ class Follower:
             return False  # it has ended meanwhile: the whole conversation is what is kept
         return True
 
-    def _begin(self, job: Job, parts: Iterable[Part]) -> AnswerEvents:
+    def _begin(self, job: Job, parts: Iterable[Growth]) -> AnswerEvents:
         """Follow this answer from here on; return its events with what has come of it."""
         self._job, self._events = job, AnswerEvents(job.conversation)
         self._events.add(parts)
         if self._blocks:
-            self._events.blocks()
+            for prose in (self._events.thinking, self._events.answer):
+                prose.blocks()
         return self._events
 
     async def _snapshot(self) -> tuple[int, bytes]:
@@ -137,7 +139,7 @@ class Follower:
                 continue  # an answer began or ended meanwhile
             if now:
                 events = self._begin(now, now.parts)
-                _set_answer(data, now.id, {**grown(events), "place": now.place})
+                _set_answer(data, now.id, {**grown(events, now.builder.timing.thought_s), "place": now.place})
             number = self._jobs.feed(self._id).number
             return number, _encode(number, "conversation", self._words.localise(data))
 
@@ -147,7 +149,7 @@ class Follower:
     def _tell(self, news: list[tuple[int, Event]]) -> bytes:
         """Encode events; text that came in several pieces is told as one."""
         said: list[bytes] = []
-        parts: list[Part] = []
+        parts: list[Growth] = []
         number = news[0][0]
         for number, event in news:
             if isinstance(event, Grew):
@@ -162,31 +164,38 @@ class Follower:
         self._tell_parts(number, parts, said)
         return b"".join(said)
 
-    def _tell_parts(self, number: int, parts: list[Part], said: list[bytes]) -> None:
+    def _tell_parts(self, number: int, parts: list[Growth], said: list[bytes]) -> None:
         if not (parts and self._job and self._events):
             return
-        text, boxes = self._events.add(parts)
+        text, boxes, thought = self._events.add(parts)
         answer = {"answer": self._job.id}
+        if thought:
+            seconds = self._job.builder.timing.thought_s
+            said.append(_encode(number, "answer.thinking", {**answer, "text": thought, "seconds": seconds}))
         if text:
             said.append(_encode(number, "answer.delta", {**answer, "text": text}))
         said += [_encode(number, "answer.box", {**answer, **box}) for box in boxes]
         if self._blocks:
-            said += self._block_events(number, self._events.blocks())
+            said += self._block_events(number, Prose.blocks)
 
-    def _block_events(self, number: int, blocks: Iterable[Any]) -> list[bytes]:
-        answer = self._job.id if self._job else ""
+    def _block_events(self, number: int, blocks_of: Callable[[Prose], Iterable[Block]]) -> list[bytes]:
+        """Encode blocks of what the answer that is followed has of each: thinking, and text."""
+        if not (self._job and self._events):
+            return []
+        proses = (("answer.thinking.block", self._events.thinking), ("answer.block", self._events.answer))
         return [
             _encode(
                 number,
-                "answer.block",
-                {"answer": answer, "index": block.index, "html": block.html, "length": block.length},
+                name,
+                {"answer": self._job.id, "index": block.index, "html": block.html, "length": block.length},
             )
-            for block in blocks
+            for name, prose in proses
+            for block in blocks_of(prose)
         ]
 
     def _tell_end(self, number: int, event: Ended, said: list[bytes]) -> None:
-        if self._events and self._blocks:
-            said += self._block_events(number, self._events.blocks(final=True))
+        if self._blocks:
+            said += self._block_events(number, lambda prose: prose.blocks(final=True))
         conversation, given = event.conversation, event.given
         read = conversation.as_read(event.info.tiles_follow)
         images = numbered_images(read, len(conversation.turns) - 1)
@@ -199,7 +208,7 @@ class Follower:
         else:
             cost = {
                 "usage": receipt["usage"],
-                "timing": {key: receipt[key] for key in ("ttft_s", "total_s", "tokens_per_s")},
+                "timing": {key: receipt[key] for key in ("ttft_s", "total_s", "thought_s", "tokens_per_s")},
                 "tiles": [image["tiles"] for image in receipt["images"]],
             }
             said.append(_encode(number, "answer.done", {**end, **cost}))

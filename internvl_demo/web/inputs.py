@@ -49,7 +49,9 @@ def _options_schema() -> dict[str, Any]:
     }
     texts = {"system": {"type": "string", "maxLength": MAX_SYSTEM_CHARS}}
     longest = {"max_new_tokens": {"type": "integer", "minimum": 1}}
-    return {"type": "object", "properties": longest | numbers | texts, "additionalProperties": False}
+    switches = {"thinking": {"type": "boolean"}}
+    properties = longest | numbers | texts | switches
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 class AccessError(DemoError):
@@ -150,12 +152,13 @@ class DraftIn(_Input):
     images: list[DraftImageIn] = Field(default_factory=list, max_length=MESSAGE_PICTURES)
     max_new_tokens: Annotated[int | None, Field(ge=1)] = None
     system: str | None = None
+    thinking: bool | None = None
     model: ModelId | None = None
 
     @property
     def options(self) -> dict[str, Any]:
         """The options that take of the context."""
-        return {"max_new_tokens": self.max_new_tokens, "system": self.system}
+        return {"max_new_tokens": self.max_new_tokens, "system": self.system, "thinking": self.thinking}
 
 
 def secret_of(authorization: str | None) -> str:

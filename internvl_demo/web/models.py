@@ -49,6 +49,11 @@ class PageModel(Model):
         self.counter, self.health = TokenCounter(backend, info), HealthWatch(backend)
 
     @property
+    def thinks(self) -> bool:
+        """Whether it can think before it answers."""
+        return self.info.profile.thinking is not None
+
+    @property
     def needs(self) -> dict[str, Any] | None:
         """What an idle model takes before it can answer, in GB; None for any other."""
         needs = self.backend.needs()

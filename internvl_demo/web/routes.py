@@ -175,7 +175,7 @@ def _answers(service: ChatService) -> APIRouter:
         """Ask a question; `new` as the conversation begins one. Follow its events for the answer."""
         _lend_request(request)
         named = None if conversation == "new" else conversation
-        options = service.chosen(question.options)
+        options = service.chosen(question.options, question.model)
         return _started(
             await service.ask(owner, named, question.text, question.wanted, options, question.model)
         )
@@ -244,7 +244,7 @@ def _looks(service: ChatService) -> APIRouter:
             "tiles_follow": chosen.info.tiles_follow,
             "context_length": chosen.info.context_length,
             "max_answer_tokens": service.options.max_new_tokens,
-            "options": options_data(service.options, service.fixed, chosen.info.profile.template),
+            "options": options_data(service.options, service.fixed, chosen.info.profile),
             "state": health_data(await chosen.health.now(), words),
             "queue": {"running": chosen.queue.running, "waiting": chosen.queue.waiting},
             "models": await asyncio.gather(*(_summary(each, words) for each in _offered(service.models))),
@@ -261,7 +261,7 @@ def _looks(service: ChatService) -> APIRouter:
     @router.post("/budget")
     async def budget(owner: Owner, words: Language, draft: DraftIn) -> dict[str, Any]:
         """Return what a question would take of the model's context, and what would make it fit."""
-        options = service.chosen(draft.options)
+        options = service.chosen(draft.options, draft.model)
         images = [image.attachment for image in draft.images]
         return context_bar(
             await service.budget(owner, draft.conversation, draft.text, images, options, draft.model), words

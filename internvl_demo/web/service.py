@@ -20,7 +20,7 @@ from internvl_demo.answering.jobs import Jobs, Times
 from internvl_demo.answering.metrics import Observer
 from internvl_demo.answering.stream import AnswerBuilder, report
 from internvl_demo.conversation.budget import Budget
-from internvl_demo.conversation.options import Options, options_again, options_over
+from internvl_demo.conversation.options import Options, checked_thinking, options_again, options_over
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import DemoError
 from internvl_demo.photos.limits import check_message
@@ -94,9 +94,13 @@ class ChatService:
 
     # Questions
 
-    def chosen(self, given: Mapping[str, Any]) -> Options:
-        """Return how to answer where a person chose these options. Raises OptionError."""
-        return options_over(given, self.options, self.fixed)
+    def chosen(self, given: Mapping[str, Any], model_id: str | None = None) -> Options:
+        """Return how that model is to answer where a person chose these options.
+
+        Raises OptionError, ModelChoiceError.
+        """
+        options = options_over(given, self.options, self.fixed)
+        return checked_thinking(options, thinks=self.models.by_id(model_id).thinks)
 
     async def ask(
         self,
@@ -381,7 +385,7 @@ class ChatService:
         record = await run_blocking(self.store.record, owner, conversation_id)
         named = [each for each in record.questions if each.id == question_id] or record.questions[-1:]
         before = named[0].asked if named else None
-        options = options_again(given, (before and before.options) or self.options, self.options, self.fixed)
-        if before and model_id is None and not self.models.fixed:
-            return options, self.models.by_name(before.model)
-        return options, self.models.by_id(model_id)
+        as_before = before and model_id is None and not self.models.fixed
+        model = self.models.by_name(before.model) if before and as_before else self.models.by_id(model_id)
+        had = (before and before.options) or self.options
+        return options_again(given, had, self.options, self.fixed, thinks=model.thinks), model

@@ -15,18 +15,24 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from internvl_demo.answering.feed import Part
-from internvl_demo.answering.stream import Answer, AnswerBuilder
-from internvl_demo.conversation.options import MAX_SYSTEM_CHARS, NAMES, Options, differences, limits
+from internvl_demo.answering.stream import Answer, AnswerBuilder, Growth
+from internvl_demo.conversation.options import (
+    MAX_SYSTEM_CHARS,
+    NAMES,
+    THINKING_TEMPERATURE,
+    Options,
+    differences,
+    limits,
+)
 from internvl_demo.conversation.prompt import system_prompt
-from internvl_demo.conversation.template import V1_5, Template
 from internvl_demo.conversation.tiling import MAX_TILES, plan_tiles
 from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import DemoError
 from internvl_demo.grounding.attribution import PinnedBox, full_boxes
 from internvl_demo.grounding.overlay import colour_of, line_of
-from internvl_demo.grounding.parser import Event, Phrase
-from internvl_demo.models.base import ModelInfo, Timing
+from internvl_demo.grounding.parser import Event, Phrase, Text
+from internvl_demo.models.base import ModelInfo, Thinking, Timing
+from internvl_demo.models.profiles import V1_5_PROFILE, Profile
 from internvl_demo.photos.photo import Photo
 from internvl_demo.photos.regions import Origin
 from internvl_demo.store.records import Question, Record, Version
@@ -79,6 +85,7 @@ def receipt_data(
     return {
         "ttft_s": given.timing.ttft_s,
         "total_s": given.timing.total_s,
+        "thought_s": given.timing.thought_s,
         "tokens_per_s": speed,
         "usage": vars(usage) if usage else None,
         "dropped_boxes": given.dropped_boxes,
@@ -90,15 +97,17 @@ def receipt_data(
     }
 
 
-def options_data(host: Options, fixed: Collection[str], template: Template = V1_5) -> Json:
+def options_data(host: Options, fixed: Collection[str], profile: Profile = V1_5_PROFILE) -> Json:
     """Return of each option what it is where nobody chose, its limits, and whether the host has fixed it.
 
-    template: the model's.
+    profile: the model's; of one that cannot think there is no such option.
     """
-    usual = {**vars(host), "system": system_prompt(host.system, template)}
+    usual = {**vars(host), "system": system_prompt(host.system, profile.template)}
     bounds: Json = {name: {"least": least, "most": most} for name, (least, most) in limits(host).items()}
     bounds["system"] = {"most_chars": MAX_SYSTEM_CHARS}
-    return {name: {"default": usual[name], **bounds[name], "fixed": name in fixed} for name in NAMES}
+    bounds["thinking"] = {"temperature": host.temperature if "temperature" in fixed else THINKING_TEMPERATURE}
+    names = [name for name in NAMES if name != "thinking" or profile.thinking]
+    return {name: {"default": usual[name], **bounds[name], "fixed": name in fixed} for name in names}
 
 
 def numbered_images(conversation: Conversation, index: int) -> list[tuple[int, Attachment]]:
@@ -107,52 +116,70 @@ def numbered_images(conversation: Conversation, index: int) -> list[tuple[int, A
     return list(enumerate(conversation.turns[index].images, before + 1))
 
 
-class AnswerEvents:
-    """Turns the parts of one answer into what is told of them, boxes numbered in the order of their coming.
+class Prose:
+    """Text that grows, and its Markdown blocks. boxes_of: the boxes of phrase k, as indices."""
 
-    conversation: with the answer's question as its last turn.
-    """
+    def __init__(self, boxes_of: Callable[[int], Sequence[int]] = lambda _: ()):
+        self._renderer = AnswerRenderer(boxes_of)
+        self._text: list[str] = []
+        self.all_blocks: list[Block] = []
+        """The blocks that stand, in order."""
 
-    def __init__(self, conversation: Conversation):
-        self._conversation = conversation
-        self._places: list[list[int]] = []
-        self._renderer = AnswerRenderer(self._places.__getitem__)
-        self.text: list[str] = []
-        self.boxes: list[Json] = []
-        self._blocks: list[Block] = []
-        self._phrase = ""  # the last; a box with another label belongs to words that are no phrase
-
-    def add(self, parts: Iterable[Part]) -> tuple[str, list[Json]]:
-        """Take new parts; return the new visible text and the new boxes."""
-        text: list[str] = []
-        first = len(self.boxes)
-        events: list[Event] = []
-        for part in parts:
-            if isinstance(part, PinnedBox):
-                named = part.box.label == self._phrase
-                events.append(part.box if named else replace(part.box, label=""))
-                self._places.append(self._add_box(part))
-            else:
-                events.append(part)
-                text.append(part.text)
-                if isinstance(part, Phrase):
-                    self._phrase = " ".join(part.text.split())
+    def feed(self, events: Sequence[Event]) -> str:
+        """Take new events; return their visible text."""
         self._renderer.feed(events)
-        self.text += text
-        return "".join(text), self.boxes[first:]
+        text = "".join(event.text for event in events if isinstance(event, (Text, Phrase)))
+        self._text.append(text)
+        return text
 
     def blocks(self, *, final: bool = False) -> list[Block]:
         """Return the Markdown blocks that are new or changed since the last call."""
         fresh = self._renderer.blocks(final)
         for block in fresh:
-            del self._blocks[block.index :]
-            self._blocks.append(block)
+            del self.all_blocks[block.index :]
+            self.all_blocks.append(block)
         return fresh
 
-    @property
-    def all_blocks(self) -> list[Block]:
-        """The blocks that stand, in order."""
-        return self._blocks
+    def data(self) -> Json:
+        """Return text and blocks so far; `length`: how much of the text the blocks cover."""
+        blocks = self.all_blocks
+        return {
+            "text": "".join(self._text),
+            "blocks": [block.html for block in blocks],
+            "length": blocks[-1].length if blocks else 0,
+        }
+
+
+class AnswerEvents:
+    """Turns the parts of one answer into what is told of them, boxes numbered in the order of their coming.
+
+    conversation: with the answer's question as its last turn. In `thinking` nothing is a phrase or a box.
+    """
+
+    def __init__(self, conversation: Conversation):
+        self._conversation = conversation
+        self._places: list[list[int]] = []
+        self.answer, self.thinking = Prose(self._places.__getitem__), Prose()
+        self.boxes: list[Json] = []
+        self._phrase = ""  # the last; a box with another label belongs to words that are no phrase
+
+    def add(self, parts: Iterable[Growth]) -> tuple[str, list[Json], str]:
+        """Take new parts; return the new visible text, the new boxes, and the new thinking."""
+        first = len(self.boxes)
+        events: list[Event] = []
+        thoughts: list[Event] = []
+        for part in parts:
+            if isinstance(part, Thinking):
+                thoughts.append(Text(part.text))
+            elif isinstance(part, PinnedBox):
+                named = part.box.label == self._phrase
+                events.append(part.box if named else replace(part.box, label=""))
+                self._places.append(self._add_box(part))
+            else:
+                events.append(part)
+                if isinstance(part, Phrase):
+                    self._phrase = " ".join(part.text.split())
+        return self.answer.feed(events), self.boxes[first:], self.thinking.feed(thoughts)
 
     def _add_box(self, pinned: PinnedBox) -> list[int]:
         """Add a box, and its repeats on the pictures that its image was made from; return their indices."""
@@ -214,7 +241,7 @@ class View:
         head = {"id": version.id, "state": version.state, "model": version.model, "place": 0}
         failure = {"failure": problem_data(DemoError(*version.failure)) if version.failure else None}
         if version.state == "running" or not version.answers:
-            nothing = {"text": "", "blocks": [], "length": 0, "boxes": [], "receipt": None}
+            nothing = {"text": "", "blocks": [], "length": 0, "boxes": [], "thinking": None, "receipt": None}
             return {**head, **nothing, **failure}
         return {**head, **self._body(version, conversation, index), **failure}
 
@@ -223,7 +250,9 @@ class View:
         if found := self._ended.get(version.id):
             return found[1]
         body = self._read(version, conversation, index)
-        chars = len(body["text"]) + sum(map(len, body["blocks"])) + 200 * len(body["boxes"]) + 500
+        said = [body, body["thinking"]] if body["thinking"] else [body]
+        chars = sum(len(one["text"]) + sum(map(len, one["blocks"])) for one in said)
+        chars += 200 * len(body["boxes"]) + 500
         with self._lock:
             self._chars += chars - self._ended.pop(version.id, (0, body))[0]
             self._ended[version.id] = (chars, body)
@@ -236,28 +265,28 @@ class View:
         asked = Conversation(conversation.turns[: index + 1], conversation.id)
         builder = AnswerBuilder(asked)
         events = AnswerEvents(asked)
-        events.add((*builder.add(version.raw), *builder.finish()))
-        events.blocks(final=True)
+        events.add((Thinking(version.thinking), *builder.add(version.raw), *builder.finish()))
+        for prose in (events.thinking, events.answer):
+            prose.blocks(final=True)
         given = replace(
             builder.answer(),
-            timing=Timing(version.ttft_s, version.total_s),
+            timing=Timing(version.ttft_s, version.total_s, version.thought_s),
             usage=version.usage,
             broken_off=version.state == "broken",
         )
         chosen = differences(version.options, self._host) if version.options else {}
         info = self._info_of(version.model)
         images = numbered_images(asked.as_read(info.tiles_follow), index)
-        return {**grown(events), "receipt": receipt_data(given, images, info, chosen)}
+        return {**grown(events, version.thought_s), "receipt": receipt_data(given, images, info, chosen)}
 
 
-def grown(events: AnswerEvents) -> Json:
-    """Return an answer's text, blocks and boxes so far; `length`: how much of the text the blocks cover."""
-    blocks = events.all_blocks
+def grown(events: AnswerEvents, thought_s: float | None) -> Json:
+    """Return an answer's text, blocks and boxes so far, and its thinking, if there is any, with its seconds."""
+    thinking = events.thinking.data()
     return {
-        "text": "".join(events.text),
-        "blocks": [block.html for block in blocks],
-        "length": blocks[-1].length if blocks else 0,
+        **events.answer.data(),
         "boxes": list(events.boxes),
+        "thinking": {**thinking, "seconds": thought_s} if thinking["text"] else None,
     }
 
 

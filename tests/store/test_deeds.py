@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 from internvl_demo.conversation.turns import Attachment, Conversation, Turn
 from internvl_demo.store import rows
 from internvl_demo.store.faults import BusyError, HiddenError
-from internvl_demo.store.records import Record
+from internvl_demo.store.records import Coming, Record
 from internvl_demo.store.rows import well_formed
 from tests.support.stores import BLUE, DAY, HOUR, RED, Clock, asked, files, kept, open_at
 
@@ -238,7 +238,7 @@ class AnyDeeds(RuleBasedStateMachine):
     def write_then_restart(self, pick: int, raw: str) -> None:
         _, model = self.one(pick)
         if model.running:
-            self.store.write_many([(model.running, raw, None, 1.0)])
+            self.store.write_many([Coming(model.running, raw, None, 1.0)])
         self.store.close()
         self.store = open_at(Path(self.folder.name), self.clock)
         for each in self.models.values():

@@ -17,7 +17,7 @@ from internvl_demo.settings import Settings
 from internvl_demo.store import Store, default_data_dir, open_store
 from internvl_demo.store.database import FILE
 from internvl_demo.store.faults import DamagedError, StoreError
-from internvl_demo.store.records import INTERRUPTED
+from internvl_demo.store.records import INTERRUPTED, Coming
 from tests.support.stores import (
     BLUE,
     DAY,
@@ -244,7 +244,7 @@ for number in range(1_000_000):
     conversation = record.id
     print("asked", conversation, number, photo.id, flush=True)
     for words in range(20):
-        store.write_many([(f"v{number}", "word " * words, 0.1, 1.0)])
+        store.write_many([Coming(f"v{number}", "word " * words, 0.1, 1.0)])
         print("wrote", conversation, number, words, flush=True)
     if number % 2:
         store.finish(f"v{number}", "complete", "word " * 20)

@@ -12,7 +12,7 @@ from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.models.base import Usage
 from internvl_demo.store import Store
 from internvl_demo.store.faults import BusyError, GoneError
-from internvl_demo.store.records import Failure, Record
+from internvl_demo.store.records import Coming, Failure, Record
 from tests.support.stores import BLUE, DAY, RED, Clock, answered, asked, photo_ids, shown
 
 
@@ -137,7 +137,7 @@ def test_the_end_of_an_answer_whose_conversation_was_deleted_changes_nothing(sto
     mine = asked(store, "me", None, "One?")
     store.begin("me", mine, "v1", "model")
     store.delete("me", mine)
-    store.write_many([("v1", "1", None, 0.0)])
+    store.write_many([Coming("v1", "1", None, 0.0)])
     store.finish("v1", "complete", "1")
     assert store.entries("me") == []
 
@@ -146,7 +146,7 @@ def test_what_was_written_late_does_not_undo_the_end(store: Store) -> None:
     mine = asked(store, "me", None, "Count?")
     store.begin("me", mine, "v1", "model")
     store.finish("v1", "stopped", "1 2 3")
-    store.write_many([("v1", "1 2", None, 0.0)])
+    store.write_many([Coming("v1", "1 2", None, 0.0)])
     store.finish("v1", "broken", "1")
     assert (store.record("me", mine).questions[0].answer, store.record("me", mine).running) == ("1 2 3", None)
 
@@ -272,7 +272,7 @@ def test_an_earlier_question_is_edited_with_its_images_kept(store: Store) -> Non
 def test_a_version_keeps_what_its_answer_cost(store: Store, clock: Clock) -> None:
     mine = asked(store, "me", None, "Who?")
     store.begin("me", mine, "v1", "the model")
-    store.write_many([("v1", "A <ref>", 0.5, 1.0)])
+    store.write_many([Coming("v1", "A <ref>", 0.5, 1.0)])
     (version,) = store.record("me", mine).questions[0].versions
     assert (version.raw, version.ttft_s, version.total_s, version.state) == ("A <ref>", 0.5, 1.0, "running")
     clock.now += 3

@@ -10,7 +10,7 @@ from internvl_demo.conversation.turns import Attachment, Conversation
 from internvl_demo.errors import ContextError
 from internvl_demo.models.base import Usage
 from internvl_demo.store import Store
-from internvl_demo.store.records import Record
+from internvl_demo.store.records import Coming, Record
 from tests.support.stores import BLUE, RED, answered, asked, kept, shown
 
 
@@ -70,8 +70,8 @@ def test_a_check_that_refuses_takes_everything_back(store: Store) -> None:
 def test_many_answers_are_written_at_once(store: Store) -> None:
     records = [store.ask("me", None, "?", version_id=f"v{number}", model="model") for number in range(3)]
     store.finish("v2", "stopped", "the end")
-    store.write_many([(f"v{number}", f"words {number}", 0.5, 1.0 + number) for number in range(3)])
-    store.write_many([("no such version", "words", None, 0.0)])
+    store.write_many([Coming(f"v{number}", f"words {number}", 0.5, 1.0 + number) for number in range(3)])
+    store.write_many([Coming("no such version", "words", None, 0.0)])
     raw = [store.record("me", record.id).questions[0].versions[0].raw for record in records]
     assert raw == ["words 0", "words 1", "the end"]
 

@@ -47,6 +47,7 @@ class Seen:
     conversation: dict[str, Any] = field(default_factory=dict)
     answer: str = ""
     text: str = ""
+    thinking: dict[str, Any] | None = None
     boxes: list[dict[str, Any]] = field(default_factory=list)
     place: int = 0
     state: str = "running"
@@ -67,9 +68,13 @@ class Seen:
                 last = answers[-1]
                 self.answer, self.text, self.state = last["id"], last["text"], last["state"]
                 self.boxes, self.place = list(last["boxes"]), last["place"]
+                self.thinking = last["thinking"]
                 self.end = last["failure"] or {}
         elif name == "answer.place":
             self.place = data["place"]
+        elif name == "answer.thinking":
+            before = self.thinking["text"] if self.thinking else ""
+            self.thinking = {"text": before + data["text"], "seconds": data["seconds"]}
         elif name == "answer.delta":
             self.text += data["text"]
         elif name == "answer.box":
@@ -153,7 +158,8 @@ def chat_on(
     scripted = model or ScriptedModel(["Hello."] if script is None else script)
     store = Store(folder / "data", 30, patience_s=0.1)
     queue = queue or AnswerQueue(running=8, waiting=32)
-    models = PageModels([PageModel("model", scripted, INFO, queue), *others])
+    info = replace(INFO, profile=scripted.profile) if isinstance(scripted, ScriptedModel) else INFO
+    models = PageModels([PageModel("model", scripted, info, queue), *others])
     service = ChatService(models, options or Options(), store, observer or Observer(), times=times)
     return Chat(folder, scripted, store, service)  # type: ignore[arg-type]
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
-from internvl_demo.models.base import Backend, ModelInfo, Piece, Usage
+from internvl_demo.models.base import Backend, ModelInfo, Piece, Thinking, Usage
+from internvl_demo.models.profiles import V1_5_PROFILE, Profile
 
-Script = list[str | Exception | Callable[[], bool]]
-"""What a scripted model does, in order: says text, raises, or waits until a condition holds."""
+Script = list[str | Thinking | Usage | Exception | Callable[[], bool]]
+"""What a scripted model does, in order: says text, thinks, raises, or waits until a condition holds. It counts what it
+said at the end, unless the script ends with what that took."""
 
 
 @dataclass
@@ -20,6 +22,7 @@ class ScriptedModel(Backend):
     asked: list[Conversation] = field(default_factory=list)
     asked_with: list[Options] = field(default_factory=list)
     stopped: int = 0
+    profile: Profile = V1_5_PROFILE
     _rounds: int = 0
 
     def begin_anew(self) -> None:
@@ -30,7 +33,7 @@ class ScriptedModel(Backend):
         self._rounds += 1
 
     async def describe(self) -> ModelInfo:
-        return ModelInfo("scripted", tokens_per_tile=64, context_length=8192)
+        return ModelInfo("scripted", tokens_per_tile=64, context_length=8192, profile=self.profile)
 
     async def stream(self, conversation: Conversation, options: Options) -> AsyncGenerator[Piece, None]:
         self.asked.append(conversation)
@@ -41,12 +44,13 @@ class ScriptedModel(Backend):
                 if isinstance(step, Exception):
                     finished = True
                     raise step
-                if isinstance(step, str):
+                if isinstance(step, (str, Thinking, Usage)):
                     yield step
                     continue
                 while not step() and self._rounds == mine:
                     await asyncio.sleep(0.01)
             finished = True
-            yield Usage(prompt_tokens=100, completion_tokens=len(self.script))
+            if not (self.script and isinstance(self.script[-1], Usage)):
+                yield Usage(prompt_tokens=100, completion_tokens=len(self.script))
         finally:
             self.stopped += not finished and self._rounds == mine

@@ -28,7 +28,8 @@ from internvl_demo.conversation.prompt import ImageSlot, prompt_segments
 from internvl_demo.conversation.tiling import crop_tiles, pixel_values, plan_tiles
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import BackendError, ContextError, DemoError
-from internvl_demo.models.base import Backend, FinishReason, ModelInfo, Piece, Usage
+from internvl_demo.models.asides import Asides
+from internvl_demo.models.base import Backend, FinishReason, ModelInfo, Piece, Thinking, Usage
 from internvl_demo.models.local.device import device_of
 from internvl_demo.models.local.loading import load
 from internvl_demo.models.local.official import Progress
@@ -163,7 +164,7 @@ class LocalBackend(Backend):
 
     @torch.inference_mode()
     def _answer(self, conversation: Conversation, options: Options, stop: threading.Event) -> Iterator[Piece]:
-        prompt, slots = self._prompt_tokens(conversation, options.system)
+        prompt, slots = self._prompt_tokens(conversation, self.profile.system_of(options))
         max_answer_tokens = self.context_length - len(prompt)
         if max_answer_tokens < 1:
             raise ContextError(
@@ -179,6 +180,7 @@ class LocalBackend(Backend):
         logits = self._prefill(kept, prompt, embedded, stop)
 
         text, n_generated, finish = _IncrementalText(self.tokenizer), 0, "length"
+        asides = Asides(self.profile.template.ends)
         choose = chooser(options, [token for token in prompt if isinstance(token, int)])
         for _ in range(min(options.max_new_tokens, max_answer_tokens)):
             _check(stop)
@@ -187,11 +189,13 @@ class LocalBackend(Backend):
                 finish = "stop"
                 break
             n_generated += 1
-            if piece := text.add(token):
-                yield piece
+            yield from _pieces(asides.feed(text.add(token)))
+            if asides.stopped:
+                finish = "stop"
+                break
             logits = self._step(kept, token)
-        if rest := text.rest():
-            yield rest
+        yield from _pieces(asides.feed(text.rest()))
+        yield from _pieces(asides.finish())
         self._forget_old()
         reason: FinishReason = "stop" if finish == "stop" else "length"
         yield Usage(
@@ -333,6 +337,15 @@ class _IncrementalText:
     def _decode(self, ids: list[int]) -> str:
         text: str = self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return text
+
+
+def _pieces(divided: tuple[str, str]) -> Iterator[Piece]:
+    """Yield what `Asides` has told apart."""
+    answer, thinking = divided
+    if thinking:
+        yield Thinking(thinking)
+    if answer:
+        yield answer
 
 
 def _check(stop: threading.Event) -> None:

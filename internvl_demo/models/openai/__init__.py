@@ -9,7 +9,6 @@ body        the request's body, photo files put in while it is sent
 client      connections through aiohttp: key, proxy, certificates, time limits
 sse         bytes -> server-sent events
 completion  events -> text and usage, checked and bounded
-asides      what a model writes beside its answer: thinking, the marks with which it ends
 watchdog    how long to wait for a server that says nothing
 errors      what the client and the server raise -> our errors, each with a next step
 

@@ -191,9 +191,12 @@ class ServerBackend(Backend):
                     yield text
                 if reader.failure:
                     break
-                if text and not reader.done and (pause_s := self.pace_s()) > 0:
+                if (text or thought) and not reader.done and (pause_s := self.pace_s()) > 0:
                     await asyncio.sleep(came_at + pause_s - time.monotonic())
-        if rest := reader.rest():
+        rest = reader.rest()
+        if thought := reader.take_thinking():
+            yield Thinking(thought)
+        if rest:
             yield rest
         if reader.failure:
             raise reader.failure
@@ -229,7 +232,9 @@ class ServerBackend(Backend):
             {
                 "model": card["id"],
                 "stream": True,
-                "messages": messages_of(conversation, marks.urls, dialect, options.system, profile),
+                "messages": messages_of(
+                    conversation, marks.urls, dialect, profile.system_of(options), profile
+                ),
                 **request_fields(conversation, options, dialect, profile),
             }
         )

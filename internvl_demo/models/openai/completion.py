@@ -27,8 +27,8 @@ from contextlib import suppress
 
 from internvl_demo.conversation.template import V1_5
 from internvl_demo.errors import DemoError
+from internvl_demo.models.asides import Asides
 from internvl_demo.models.base import FinishReason, Usage
-from internvl_demo.models.openai.asides import Asides
 from internvl_demo.models.openai.errors import MalformedError, broke_off, endless, gave_up, is_error, refusal
 from internvl_demo.models.openai.sse import EventDecoder, EventTooLongError
 

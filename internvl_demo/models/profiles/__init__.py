@@ -19,6 +19,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Literal
 
+from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.template import Template
 from internvl_demo.errors import SetupError
 from internvl_demo.models.profiles.languages import Vocabulary, shape_with
@@ -63,6 +64,14 @@ class Profile:
     language: str = ""
     awq: bool = False
     vocabulary: str = ""
+
+    def system_of(self, options: Options) -> str | None:
+        """Return the system prompt that takes the place of the model's own; None: that stays.
+
+        Where the model is to think, the one with which it does, and a person's own after it.
+        """
+        thinking = self.thinking if options.thinking else None
+        return "\n\n".join(filter(None, (thinking, options.system))) or None
 
     @property
     def hub_id(self) -> str:

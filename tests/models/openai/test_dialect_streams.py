@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from internvl_demo.conversation.template import V1_5
 from internvl_demo.errors import BackendError
+from internvl_demo.models.asides import Asides
 from internvl_demo.models.base import Usage
-from internvl_demo.models.openai.asides import Asides
 from internvl_demo.models.openai.completion import CompletionReader
 from tests.models.openai.dialect_streams import COUNTED, DONE, STREAMS, TEXT, THINKING, THOUGHT, lines, one
 

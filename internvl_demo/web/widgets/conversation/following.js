@@ -30,6 +30,10 @@ export function makeFollower(view, content, onBehind) {
     news() {
       if (!following && !atEnd()) onBehind(true)
     },
+    // What grows now was opened by the reader, who begins at its top.
+    stay() {
+      following = false
+    },
     toEnd() {
       following = true
       onBehind(false)

@@ -11,6 +11,7 @@ import { makeAnswerText } from './answer-text.js'
 import { copyButton } from './copying.js'
 import { marksText, receiptText, secondsText, stateText } from './receipts.js'
 import { makeSeen } from './seen.js'
+import { makeThinking } from './thinking.js'
 
 export function makeQuestion() {
   let question = null
@@ -74,9 +75,11 @@ async function stepTo(id, name) {
   arrow?.focus()
 }
 
-export function makeAnswer() {
+// stay: called when a reader opens the thinking before an answer that is over.
+export function makeAnswer(stay) {
   let shown = null // { answer, question, versions }
   const since = Date.now()
+  const thinking = makeThinking(stay)
   const text = makeAnswerText()
   const seen = makeSeen()
   const state = make('span', { class: 'state' })
@@ -91,7 +94,7 @@ export function makeAnswer() {
   const failure = make('p', { class: 'failure', hidden: true })
   const acts = make('div', { class: 'turn-acts' }, copy.node)
   const foot = make('div', { class: 'foot' }, acts, receipt)
-  const node = make('div', { class: 'message bot', 'data-testid': 'bot', role: 'group' }, seen.node, text.node, failure, foot)
+  const node = make('div', { class: 'message bot', 'data-testid': 'bot', role: 'group' }, seen.node, thinking.node, text.node, failure, foot)
   const chooser = makeVersions()
 
   // busy: an answer comes; versions: those that one can choose among.
@@ -114,6 +117,7 @@ export function makeAnswer() {
     shown.answer = answer
     node.classList.toggle('running', answer.state === 'running')
     set(node, { tabindex: answer.boxes.length ? '0' : null })
+    thinking.update(answer)
     text.update(answer)
     seen.update(answer, shown.question)
     tell()
@@ -139,6 +143,7 @@ export function makeAnswer() {
     const repeated = question.answers[0]?.id !== answer.id
     const said = running ? stateText(answer, question.images, Math.floor((Date.now() - since) / 1000)) : marksText(answer, repeated)
     if (state.textContent !== said) state.textContent = said
+    thinking.tick()
     opener.hidden = running
     if (running) return
     line.textContent = receiptText(answer, { whole: true, again: repeated })
@@ -155,6 +160,7 @@ export function makeAnswer() {
     look.textContent = words('inspector_open')
     set(opener, { 'aria-label': words('receipt'), title: words('receipt') })
     again.relabel()
+    thinking.relabel()
     text.relabel()
     copy.relabel()
     chooser.relabel()
@@ -168,8 +174,9 @@ export function makeAnswer() {
 }
 
 // What stands in place of an answer without text; nothing if it has some, or may still get it.
-function nothingText({ state, text, boxes, failure }) {
+function nothingText({ state, text, boxes, thinking, receipt, failure }) {
   if (failure) return text ? '' : sentences(failure.what, failure.next_step)
+  if (state === 'complete' && !text && thinking && receipt?.length) return sentences(words('thinking_cut_what'), words('thinking_cut_next'))
   if (state !== 'complete' || boxes.length || /[^\s\p{C}]/u.test(text)) return ''
   return sentences(words('answer_empty_what'), words('answer_empty_next'))
 }

@@ -1,4 +1,5 @@
 // The short line under an answer, and what it says while the answer comes: numbers in, words out.
+import { hasBegun } from '../lib/conversation.js'
 import { planOf } from '../lib/cut.js'
 import { optionsText } from '../lib/settings.js'
 import { tilesText, tokensText } from '../lib/tiles.js'
@@ -54,9 +55,10 @@ export function waitsText({ place }, images) {
   return `${reading} · ${tiles === 1 ? words('tile') : words('tiles', { count: tiles })}`
 }
 
-// Of an answer that has not begun or is being written, after so many seconds.
+// Of an answer that has not begun or is being written, after so many seconds; those of thinking stand with it.
 export function stateText(answer, images, seconds) {
-  const waits = answer.text ? '' : waitsText(answer, images)
-  const time = answer.place > 0 ? '' : words('state_seconds', { seconds })
+  const waits = hasBegun(answer) ? '' : waitsText(answer, images)
+  const thinks = answer.thinking && !answer.text
+  const time = answer.place > 0 || thinks ? '' : words('state_seconds', { seconds })
   return [waits, time].filter(Boolean).join(' · ')
 }

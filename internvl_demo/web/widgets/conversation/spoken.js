@@ -1,6 +1,7 @@
 // What is told of an answer to who listens to the page: once what it waits for, and once, when it is over, what it says.
 // The list of messages itself is silent, for the text of an answer that grows is drawn again and again.
 import { make } from '../lib/dom.js'
+import { words } from '../lib/words.js'
 import { waitsText } from './receipts.js'
 
 const STANDS_MS = 5000 // then who reads the page from top to bottom meets it once
@@ -17,7 +18,7 @@ export function makeSpoken() {
 
   function wait(answer, images) {
     coming = answer.id
-    if (!answer.text) tell(waitsText(answer, images))
+    if (!answer.text) tell(answer.thinking ? words('thinking_now') : waitsText(answer, images))
   }
 
   // No answer comes. saidBy(id): what the last says; nothing if it is not shown.

@@ -39,7 +39,7 @@ export default function mount(element, props) {
       const answer = answerShown(conversation, question)
       if (!answer) return
       const about = { ...place, question, versions: versions(conversation, question), several: questions.length > 1 }
-      add(wanted, `answer ${answer.id}`, makeAnswer, (message) => message.update(answer, about))
+      add(wanted, `answer ${answer.id}`, () => makeAnswer(follower.stay), (message) => message.update(answer, about))
     })
     arrange(wanted)
     empty.node.hidden = questions.length > 0
@@ -145,7 +145,7 @@ export default function mount(element, props) {
     if (change === 'done' || change === 'failed') return // the conversation comes with it
     messageOf(answer.id)?.grow(answer)
     if (change === 'delta') follower.news()
-    if (change === 'place') speak()
+    if (change === 'place' || change === 'thinking') speak()
   })
   on('shown', ({ answer }) => {
     const several = (page.conversation?.questions.length ?? 0) > 1

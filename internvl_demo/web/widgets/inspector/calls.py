@@ -77,7 +77,9 @@ def _server_curl(
     head = _json({"model": _whole(how.model), "stream": True}).removesuffix("}")
     *earlier, last = (
         _json(message)
-        for message in messages_of(conversation, urls, how.dialect, options.system, how.profile)
+        for message in messages_of(
+            conversation, urls, how.dialect, how.profile.system_of(options), how.profile
+        )
     )
     fields = _json(request_fields(conversation, options, how.dialect, how.profile)).removeprefix("{")
     lines = []
@@ -101,7 +103,8 @@ def _server_python(
     urls = {
         key: _Code(f"data_url({_string(file.name)}, {_string(file.mime)})") for key, file in files.items()
     }
-    messages = _literal(messages_of(conversation, urls, how.dialect, options.system, how.profile), 1)
+    system = how.profile.system_of(options)
+    messages = _literal(messages_of(conversation, urls, how.dialect, system, how.profile), 1)
     fields = _literal(request_fields(conversation, options, how.dialect, how.profile), 1)
     return f"""\
 import base64

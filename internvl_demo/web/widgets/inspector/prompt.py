@@ -113,7 +113,8 @@ def inspect(
     asked = conversation.retry()
     files = _files(asked, webp=not isinstance(how, ByServer) or reads_webp(how.dialect))
     curl, python = call_texts(asked, options, how, files, host or Options())
-    segments = _segments(asked.as_read(info.tiles_follow), options.system, info, count_text, files)
+    system = info.profile.system_of(options)
+    segments = _segments(asked.as_read(info.tiles_follow), system, info, count_text, files)
     return Inspection(tuple(segments), exact, curl, python, how)
 
 

@@ -3,6 +3,7 @@
 //     const { conversation, detail } = apply(conversation, 'answer.delta', { answer: ID, text: 'and ' })
 //     detail  // { answer: ANSWER after it, change: 'delta', text: 'and ' }; null when the whole thing is new
 
+const NOTHING = { text: '', blocks: [], length: 0, seconds: 0 }
 export const NEW = { id: null, title: '', questions: [], running: null }
 
 export function answerById(conversation, id) {
@@ -19,10 +20,15 @@ export function answerShown(conversation, question) {
   return byId(conversation.running) || byId(question.chosen) || question.answers.at(-1) || null
 }
 
+// Whether anything has come of an answer: of its text, or of the thinking before it.
+export function hasBegun(answer) {
+  return Boolean(answer.text || answer.thinking)
+}
+
 // The versions that one can choose among: of the last question, those that say something.
 export function versions(conversation, question) {
   if (question !== conversation.questions.at(-1)) return []
-  const there = question.answers.filter((answer) => answer.text)
+  const there = question.answers.filter(hasBegun)
   return there.length > 1 ? there : []
 }
 
@@ -48,11 +54,21 @@ export function apply(conversation, name, data) {
 
 const CHANGES = {
   'answer.place': (answer, { place }) => ({ place }),
+  'answer.thinking': ({ thinking }, { text, seconds }) => ({ thinking: { ...(thinking ?? NOTHING), text: (thinking?.text ?? '') + text, seconds }, place: 0 }),
+  'answer.thinking.block': ({ thinking }, block) => ({ thinking: { ...(thinking ?? NOTHING), ...blocksWith(thinking ?? NOTHING, block) } }),
   'answer.delta': (answer, { text }) => ({ text: answer.text + text, place: 0 }),
   'answer.box': (answer, { answer: _, ...box }) => ({ boxes: [...answer.boxes, box] }),
-  'answer.block': (answer, { index, html, length }) => ({ blocks: [...answer.blocks.slice(0, index), html], length }), // later ones come again
-  'answer.done': (answer, { state, receipt }) => ({ state, receipt }),
-  'answer.failed': (answer, { state, what, next_step, details, receipt }) => ({ state: state ?? 'broken', receipt, failure: { what, next_step, details } }),
+  'answer.block': blocksWith,
+  'answer.done': (answer, { state, receipt }) => ({ state, receipt, ...thoughtOver(answer, receipt) }),
+  'answer.failed': (answer, { state, what, next_step, details, receipt }) => ({ state: state ?? 'broken', receipt, ...thoughtOver(answer, receipt), failure: { what, next_step, details } }),
+}
+
+function blocksWith({ blocks }, { index, html, length }) {
+  return { blocks: [...blocks.slice(0, index), html], length } // later ones come again
+}
+
+function thoughtOver({ thinking }, receipt) {
+  return { thinking: thinking && { ...thinking, seconds: receipt?.thought_s ?? thinking.seconds } }
 }
 
 function withAnswer(conversation, answer) {
@@ -63,7 +79,7 @@ function withAnswer(conversation, answer) {
     questions: conversation.questions.map((question) => {
       if (!question.answers.some((one) => one.id === answer.id)) return question
       const answers = question.answers.map((one) => (one.id === answer.id ? answer : one))
-      return { ...question, answers, chosen: over && answer.text ? answer.id : question.chosen }
+      return { ...question, answers, chosen: over && hasBegun(answer) ? answer.id : question.chosen }
     }),
   }
 }
@@ -71,7 +87,7 @@ function withAnswer(conversation, answer) {
 // What the server will tell in a moment, so that the page shows it at once.
 
 function begun(id) {
-  return { id, state: 'running', text: '', blocks: [], length: 0, boxes: [], place: 0, model: '', receipt: null, failure: null }
+  return { id, state: 'running', text: '', blocks: [], length: 0, boxes: [], thinking: null, place: 0, model: '', receipt: null, failure: null }
 }
 
 export function asked(conversation, ids, text, images) {

@@ -318,12 +318,12 @@ function worthAsking() {
 
 function draftAsJson() {
   const { chips } = page.draft
-  const { max_new_tokens, system } = options() // what takes of the context
+  const { max_new_tokens, system, thinking } = options() // what takes of the context
   return {
     conversation: page.conversation?.id ?? null,
     text: wholeText(),
     images: chips.map(({ photo, max_tiles }) => ({ photo: photo.id, name: photo.name, size_wh: photo.size_wh, mode: max_tiles ?? page.mode })),
-    max_new_tokens, system, ...modelField(),
+    max_new_tokens, system, thinking, ...modelField(),
   }
 }
 

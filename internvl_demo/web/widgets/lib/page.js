@@ -1,7 +1,7 @@
 // The page's one state and its commands. Widgets import from here, draw `page`, and listen to its events:
 //
 //     'conversation'  page.conversation is another value, whatever changed in it
-//     'answer'        { answer: ANSWER, change: 'place' | 'delta' | 'box' | 'block' | 'done' | 'failed', ... }: of the
+//     'answer'        { answer: ANSWER, change: 'place' | 'thinking' | 'delta' | 'box' | 'done' ..., ... }: of the
 //                     answer that comes, already in page.conversation; besides what the server's event says
 //     'shown'         { answer }: whose boxes the viewer shows (page.shown)
 //     'image'         { number }: the viewer should turn to that image of the conversation

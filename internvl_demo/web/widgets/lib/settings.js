@@ -12,7 +12,8 @@ import { language, number, words } from './words.js'
 const KEY = 'internvl-options'
 const THEME = 'internvl-theme' // read by theme.js, too, before anything is drawn
 const WHOLE = ['max_new_tokens', 'seed']
-const NAMES = ['temperature', 'top_p', 'repetition_penalty', 'max_new_tokens', 'seed', 'system']
+const NAMES = ['temperature', 'top_p', 'repetition_penalty', 'max_new_tokens', 'seed', 'system', 'thinking']
+const TYPES = { system: 'string', thinking: 'boolean' } // of a value; of all others a number
 const VARIED_TEMPERATURE = 0.7 // of another answer, where the last was greedy
 const SHORT_SEEDS = 100_000 // easy to read and to type
 export const THEMES = ['system', 'light', 'dark']
@@ -36,16 +37,18 @@ export function write(key, value) {
 function readChosen() {
   try {
     const kept = JSON.parse(read(KEY)) ?? {}
-    const fits = (name) => (name === 'system' ? typeof kept[name] === 'string' : Number.isFinite(kept[name]))
+    const fits = (name) => (name in TYPES ? typeof kept[name] === TYPES[name] : Number.isFinite(kept[name]))
     return Object.fromEntries(NAMES.filter(fits).map((name) => [name, kept[name]]))
   } catch { // of another version of the page, or by hand
     return {}
   }
 }
 
-// What the host says of an option: { default, least, most, fixed }; null while that is not known.
+// What the host says of an option: { default, least, most, fixed }; null while that is not known, and where the model
+// has no such option. Who has it think gets the temperature for that.
 export function hostOption(name) {
-  return page.model?.options?.[name] ?? null
+  const host = page.model?.options?.[name] ?? null
+  return name === 'temperature' && host && chosenOption('thinking') ? { ...host, default: hostOption('thinking').temperature } : host
 }
 
 // What is chosen of an option as it would be sent; null: as the host set it.
@@ -53,6 +56,7 @@ export function chosenOption(name) {
   const value = chosen[name] ?? null
   const host = hostOption(name)
   if (value === null || host?.fixed) return null
+  if (name === 'thinking') return value && host ? value : null
   if (name === 'system') return value.trim() ? [...value].slice(0, host?.most_chars).join('') : null
   if (!host) return value
   const inside = clamp(WHOLE.includes(name) ? Math.round(value) : value, host.least, host.most)
@@ -61,7 +65,7 @@ export function chosenOption(name) {
 
 export function choose(name, value) {
   const { [name]: _, ...others } = chosen
-  chosen = value === null ? others : { ...others, [name]: value }
+  chosen = value === null || value === hostOption(name)?.default ? others : { ...others, [name]: value }
   write(KEY, Object.keys(chosen).length ? JSON.stringify(chosen) : null)
   emit('settings', name)
 }

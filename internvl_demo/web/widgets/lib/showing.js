@@ -1,7 +1,7 @@
 // The conversation that the page shows: opened, followed while an answer comes, left for another. A question whose
 // answer failed before its first text, and that this tab asked, goes back into the composer.
 import { Problem, call, follow, problemOf } from './api.js'
-import { answerById, answerShown, apply } from './conversation.js'
+import { answerById, answerShown, apply, hasBegun } from './conversation.js'
 import { askBudget, putBack } from './drafting.js'
 import { showAnswer } from './looking.js'
 import { learn } from './pace.js'
@@ -141,15 +141,16 @@ function ended({ answer, change }) {
 // question keeps its place beside the old one, to be retried there.
 async function failed(answer) {
   const mine = waitsFor === answer.id
+  const begun = hasBegun(answer)
   const question = page.conversation.questions.at(-1)
-  const others = question.siblings.length > 1 || question.answers.some((one) => one.id !== answer.id && one.text)
+  const others = question.siblings.length > 1 || question.answers.some((one) => one.id !== answer.id && hasBegun(one))
   remember('')
   const problem = new Problem(() => {
     const { what, next_step, details } = answerById(page.conversation, answer.id)?.failure ?? answer.failure // may be worded anew
-    return { what: answer.text ? words('broke_off', { problem: what }) : what, next_step, details }
+    return { what: begun ? words('broke_off', { problem: what }) : what, next_step, details }
   })
-  problem.stays = Boolean(answer.text)
-  if (!mine || answer.text || others) return tell(problem)
+  problem.stays = begun
+  if (!mine || begun || others) return tell(problem)
   await undo()
   tell(problem)
 }

@@ -13,7 +13,7 @@ export default function mount(element) {
   const title = make('h2', { id: 'settings-title' })
   const close = button({ class: 'close' }, () => dialog.close(), '×')
   const note = make('p', { class: 'note' })
-  const rows = [...Object.keys(STEPS).map(numberRow), seedRow(), systemRow()]
+  const rows = [thinkingRow(), ...Object.keys(STEPS).map(numberRow), seedRow(), systemRow()]
   const looks = [choiceRow('theme', THEMES, theme, setTheme), choiceRow('language', Object.keys(LANGUAGES), language, setLanguage)]
   const reset = button({ class: 'reset' }, () => { chooseNothing(); draw(true) })
   const dialog = make('dialog', { id: 'settings', 'aria-labelledby': 'settings-title' },
@@ -95,6 +95,20 @@ function seedRow() {
     set(field, { min: host.least, max: host.most })
     field.hidden = value === null
     show(field, value ?? '', anew)
+  }
+  return { node: row.node, draw }
+}
+
+function thinkingRow() {
+  const turn = button({ class: 'switch', role: 'switch', id: 'settings-thinking', 'aria-describedby': 'settings-thinking-help' },
+    () => choose('thinking', chosenOption('thinking') ? null : true))
+  const row = makeRow('thinking', turn)
+
+  function draw() {
+    if (!row.drawHead()) return
+    const thinks = Boolean(chosenOption('thinking'))
+    set(turn, { 'aria-checked': String(thinks) })
+    turn.textContent = words(thinks ? 'settings_thinking_on' : 'settings_thinking_off')
   }
   return { node: row.node, draw }
 }

@@ -25,7 +25,7 @@ class Asides:
         self._place: Literal["start", "thinking", "gap", "answer"] = "start"
 
     def feed(self, text: str) -> tuple[str, str]:
-        """Return what a piece of text brings of the answer and of the thinking."""
+        """Return what a piece of text brings of the answer, and of the thinking."""
         if self._place == "answer" and not self._held and "<" not in text:
             return ("" if self.stopped else text), ""
         self._held += text
