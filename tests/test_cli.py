@@ -10,7 +10,9 @@ from PIL import Image
 
 from internvl_demo.conversation.options import Options
 from internvl_demo.evaluate.exam.marks import iou
+from internvl_demo.models.base import Thinking
 from internvl_demo.models.lmdeploy.launch import free_port
+from internvl_demo.models.profiles import find
 from internvl_demo.nano.world.scenes import draw_scene
 from internvl_demo.nano.world.vocabulary import kinds
 from internvl_demo.photos.decode import open_photo
@@ -192,6 +194,19 @@ def test_ask_takes_the_options_of_an_answer(monkeypatch: pytest.MonkeyPatch) -> 
     run("ask", "Hello?", *flags, "--max-new-tokens", "5000", "--temperature", "1")
     run("ask", "Hello?", "--system", " ")
     assert model.asked_with == [Options(5000, 1.0, 0.9, 7, 1.1, "Be brief."), Options(temperature=0.4)]
+
+
+def test_ask_lets_a_model_think_that_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ScriptedModel([Thinking("\nTwo\n"), "A cat."])
+    monkeypatch.setattr("internvl_demo.models.open_backend", lambda _: model)
+    refused = run("ask", "Hello?", "--thinking", fails=True)
+    assert "cannot think" in refused.stderr and model.asked == []
+    model.profile = find("internvl3.5-1b") or model.profile
+    said = run("ask", "Hello?", "--thinking")
+    assert (said.stdout, said.stderr) == ("A cat.\n", "Two\n\n")
+    assert json.loads(run("ask", "Hello?", "--json").stdout)["thinking"] == "\nTwo\n"
+    run("ask", "Hello?", "--thinking", "--temperature", "0")
+    assert model.asked_with == [Options(temperature=0.6, thinking=True), Options(), Options(thinking=True)]
 
 
 def test_a_seed_gives_the_same_answer_again() -> None:

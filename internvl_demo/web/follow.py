@@ -55,6 +55,7 @@ class Follower:
         self._record: Record | None = None
         self._job: Job | None = None
         self._events: AnswerEvents | None = None
+        self._thinks = False
 
     async def check(self) -> None:
         """Make sure that the conversation is the owner's, before anything is said. Raises GoneError."""
@@ -118,7 +119,8 @@ class Follower:
     def _begin(self, job: Job, parts: Iterable[Growth]) -> AnswerEvents:
         """Follow this answer from here on; return its events with what has come of it."""
         self._job, self._events = job, AnswerEvents(job.conversation)
-        self._events.add(parts)
+        text, _, thought = self._events.add(parts)
+        self._thinks = bool(thought) and not text
         if self._blocks:
             for prose in (self._events.thinking, self._events.answer):
                 prose.blocks()
@@ -169,9 +171,10 @@ class Follower:
             return
         text, boxes, thought = self._events.add(parts)
         answer = {"answer": self._job.id}
-        if thought:
+        if thought or (text and self._thinks):  # at its end, its time
             seconds = self._job.builder.timing.thought_s
             said.append(_encode(number, "answer.thinking", {**answer, "text": thought, "seconds": seconds}))
+        self._thinks = not text and (self._thinks or bool(thought))
         if text:
             said.append(_encode(number, "answer.delta", {**answer, "text": text}))
         said += [_encode(number, "answer.box", {**answer, **box}) for box in boxes]
@@ -182,15 +185,12 @@ class Follower:
         """Encode blocks of what the answer that is followed has of each: thinking, and text."""
         if not (self._job and self._events):
             return []
-        proses = (("answer.thinking.block", self._events.thinking), ("answer.block", self._events.answer))
+        answer, events = {"answer": self._job.id}, self._events
+        thought = [{**answer, **vars(block)} for block in blocks_of(events.thinking)]
+        written = [{**answer, **vars(block)} for block in blocks_of(events.answer)]
         return [
-            _encode(
-                number,
-                name,
-                {"answer": self._job.id, "index": block.index, "html": block.html, "length": block.length},
-            )
-            for name, prose in proses
-            for block in blocks_of(prose)
+            *(_encode(number, "answer.thinking.block", block) for block in thought),
+            *(_encode(number, "answer.block", block) for block in written),
         ]
 
     def _tell_end(self, number: int, event: Ended, said: list[bytes]) -> None:

@@ -27,6 +27,7 @@ REFUSED: dict[str, tuple[Any, ...]] = {
     "max_new_tokens": (0, -1, 1.0, 100.5, "100", True, math.nan),
     "seed": (-1, 2**31, 1.0, "1", True, math.inf),
     "system": (1, 1.0, True, [], {"text": "Be brief."}, "x" * (MAX_SYSTEM_CHARS + 1)),
+    "thinking": (0, 1, 1.0, "true", "", [], {}, math.nan),
 }
 
 
@@ -74,6 +75,11 @@ def test_what_the_host_has_fixed_is_refused_even_if_it_is_the_same(name: str, va
         ({"system": ""}, HOST),
         ({"system": " \n\u200b\t"}, HOST),
         ({"system": "x" * MAX_SYSTEM_CHARS}, Options(512, 0.2, system="x" * MAX_SYSTEM_CHARS)),
+        ({"thinking": False}, HOST),
+        ({"thinking": True}, Options(512, 0.6, thinking=True)),
+        ({"thinking": True, "temperature": None}, Options(512, 0.6, thinking=True)),
+        ({"thinking": True, "temperature": 0}, Options(512, 0.0, thinking=True)),
+        ({"thinking": True, "temperature": 0.2}, Options(512, 0.2, thinking=True)),
         ({"system": "half \ud83d"}, Options(512, 0.2, system="half \ufffd")),
     ],
 )
@@ -89,6 +95,26 @@ def test_asked_again_without_a_choice_is_asked_as_before() -> None:
     assert options_again(None, had, Options(50)) == Options(50, 0.9, 0.8, 5, 1.2, "Be brief.")
     fixed = options_again(None, had, HOST, {"temperature", "system", "seed"})
     assert fixed == Options(100, 0.2, 0.8, None, 1.2, None), "what the host has fixed since is the host's"
+
+
+def test_thinking_leaves_a_temperature_that_the_host_has_fixed() -> None:
+    assert options_over({"thinking": True}, HOST, {"temperature"}) == Options(512, 0.2, thinking=True)
+
+
+@pytest.mark.parametrize(
+    ("had", "expected"),
+    [
+        (Options(100, 0.6, thinking=True), Options(100, 0.2)),
+        (Options(100, 0.9, thinking=True), Options(100, 0.9)),
+        (Options(100, 0.6), Options(100, 0.6)),
+    ],
+)
+def test_a_model_that_cannot_think_is_asked_again_without(had: Options, expected: Options) -> None:
+    assert options_again(None, had, HOST) == had
+    assert options_again(None, had, HOST, thinks=False) == expected
+    assert options_again(None, had, HOST, {"thinking"}) == expected, "the host has fixed it since"
+    with pytest.raises(OptionError, match="cannot think"):
+        options_again({"thinking": True}, had, HOST, thinks=False)
 
 
 @pytest.mark.parametrize(
@@ -131,4 +157,4 @@ def test_whatever_comes_is_within_the_limits_or_refused(chosen: dict[str, Any]) 
         assert value is None or least <= value <= most
     assert 1 <= found.max_new_tokens <= HOST.max_new_tokens
     assert found.system is None or found.system.encode("utf-8")
-    assert options_over({name: chosen[name] for name in differences(found, HOST)}, HOST) == found
+    assert options_over(differences(found, HOST), HOST) == found

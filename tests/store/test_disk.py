@@ -17,7 +17,7 @@ from internvl_demo.settings import Settings
 from internvl_demo.store import Store, default_data_dir, open_store
 from internvl_demo.store.database import FILE
 from internvl_demo.store.faults import DamagedError, StoreError
-from internvl_demo.store.records import INTERRUPTED, Coming
+from internvl_demo.store.records import INTERRUPTED
 from tests.support.stores import (
     BLUE,
     DAY,
@@ -235,6 +235,7 @@ from PIL import Image
 from internvl_demo.conversation.turns import Attachment
 from internvl_demo.photos.decode import photo_of
 from internvl_demo.store import Store
+from internvl_demo.store.records import Coming
 
 store = Store(Path(sys.argv[1]), 30)
 for number in range(1_000_000):

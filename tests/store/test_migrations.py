@@ -185,6 +185,30 @@ def test_questions_in_a_row_become_a_path(
     store.close()
 
 
+@pytest.mark.parametrize(
+    ("raw", "answer", "thinking"),
+    [
+        ("Two.", "Two.", ""),
+        ("A <think>b</think>", "A <think>b</think>", ""),
+        ("<think>Well", "<think>Well", ""),
+        ("<think>Well\n</think>\n\n Two </think>.", "Two </think>.", "Well\n"),
+        ("<think>先看</think>两只。", "两只。", "先看"),
+    ],
+)
+def test_what_was_thought_is_taken_out_of_old_answers(
+    tmp_path: Path, clock: Clock, raw: str, answer: str, thinking: str
+) -> None:
+    data = old_store(tmp_path, BEFORE_BRANCHES)
+    database = sqlite3.connect(data / FILE)
+    database.execute("UPDATE versions SET raw = ? WHERE id = 'v1'", (raw,))
+    database.commit()
+    database.close()
+    store = open_at(tmp_path, clock)
+    version = store.record("owner one", ROW).questions[0].versions[0]
+    assert (version.raw, version.thinking, version.thought_s) == (answer, thinking, None)
+    store.close()
+
+
 @pytest.mark.parametrize("version", range(len(MIGRATIONS)))
 def test_an_empty_database_of_any_version_is_migrated(tmp_path: Path, clock: Clock, version: int) -> None:
     (tmp_path / "data").mkdir()

@@ -44,6 +44,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"max_new_tokens": 1.5}, "1.5 is not usable as max_new_tokens."),
     ({"system": "x" * 4001}, "The system prompt is longer than 4,000 characters."),
     ({"system": ["Be brief."]}, "The system prompt is not a text."),
+    ({"thinking": 1}, "1 is not usable as thinking."),
+    ({"thinking": True}, "This model cannot think before it answers."),
     ({"top_k": 5}, "There is no option top_k."),
 ]
 
@@ -194,7 +196,9 @@ def test_the_model_tells_what_may_be_chosen(me: Client) -> None:
 def test_programs_find_the_options_described(scripted_url: str) -> None:
     found = httpx.get(f"{scripted_url}api/openapi.json").json()["components"]["schemas"]
     described = found["QuestionIn"]["properties"]["options"]
-    assert set(described["properties"]) == set(CHOSEN) and described["additionalProperties"] is False
+    assert (
+        set(described["properties"]) == {*CHOSEN, "thinking"} and described["additionalProperties"] is False
+    )
     assert described["properties"]["temperature"] == {"type": "number", "minimum": 0, "maximum": 2}
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -208,6 +209,27 @@ def test_sampling_with_a_seed_repeats_itself(nano: LocalBackend, photo: Photo) -
         )
 
     assert asyncio.run(sampled(3)) == asyncio.run(sampled(3))
+
+
+@pytest.mark.parametrize("finish", ["stop", "length"])
+def test_what_it_thinks_is_no_part_of_its_answer(
+    nano: LocalBackend, monkeypatch: pytest.MonkeyPatch, finish: str
+) -> None:
+    """The miniature cannot think: its tokens are given to it, and a model's profile that can."""
+    ids = nano._ids("<think>two cats</think>\na cat")
+    chosen = iter([*ids, min(nano.stop_ids)] if finish == "stop" else ids)
+    monkeypatch.setattr("internvl_demo.models.local.backend.chooser", lambda *_: lambda _: next(chosen))
+    monkeypatch.setattr(nano, "profile", replace(nano.profile, thinking="Think first."))
+    first = Conversation().ask("Who?")
+    said = ask(nano, first, max_new_tokens=len(ids) + (finish == "stop"), thinking=True, system="Be brief.")
+    assert (said.thinking, said.raw, usage(said).finish_reason) == ("two cats", "a cat", finish)
+    prompt = prompt_text(first, 64, "Think first.\n\nBe brief.")
+    assert usage(said).prompt_tokens == len(nano._ids(prompt))
+    monkeypatch.undo()
+    second = first.with_answer(said.raw).ask("And now?")
+    assert (
+        ask(nano, second, max_new_tokens=8).raw == ask(nano, Conversation(second.turns), max_new_tokens=8).raw
+    )
 
 
 def test_chinese_is_never_cut_in_the_middle_of_a_character(nano: LocalBackend) -> None:
