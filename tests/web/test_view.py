@@ -20,7 +20,7 @@ def events_of(raw: str, *origins: Origin | None) -> AnswerEvents:
     conversation = Conversation().ask("?", images)
     builder, events = AnswerBuilder(conversation), AnswerEvents(conversation)
     events.add((*builder.add(raw), *builder.finish()))
-    events.blocks(final=True)
+    events.answer.blocks(final=True)
     return events
 
 
@@ -43,7 +43,7 @@ def events_of(raw: str, *origins: Origin | None) -> AnswerEvents:
     ],
 )
 def test_phrases_name_their_boxes(raw: str, spans: list[str]) -> None:
-    html = "".join(grown(events_of(raw))["blocks"])
+    html = "".join(grown(events_of(raw), None)["blocks"])
     assert [f'data-boxes="{part.split(chr(34))[0]}"' for part in html.split('data-boxes="')[1:]] == spans
 
 
@@ -69,10 +69,10 @@ def test_growing_in_pieces_is_growing_at_once() -> None:
     builder, events = AnswerBuilder(conversation), AnswerEvents(conversation)
     text, boxes = "", 0
     for letter in raw:
-        more, fresh = events.add(builder.add(letter))
+        more, fresh, _ = events.add(builder.add(letter))
         text, boxes = text + more, boxes + len(fresh)
-        events.blocks()
-    more, _ = events.add(builder.finish())
-    events.blocks(final=True)
-    assert grown(events) == grown(events_of(raw)) and boxes == 3
-    assert text + more == grown(events)["text"]
+        events.answer.blocks()
+    more, _, _ = events.add(builder.finish())
+    events.answer.blocks(final=True)
+    assert grown(events, None) == grown(events_of(raw), None) and boxes == 3
+    assert text + more == grown(events, None)["text"]
