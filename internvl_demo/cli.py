@@ -156,7 +156,7 @@ def ask(
     chosen = {"top_p": top_p, "repetition_penalty": repetition_penalty, "seed": seed, "system": own}
     chosen |= {"temperature": temperature, "thinking": thinking}
     options = options_over(chosen, options_of(settings))
-    given, failure, follow = asyncio.run(_ask(conversation, settings, options))
+    conversation, given, failure, follow = asyncio.run(_ask(conversation, settings, options))
     result = report(conversation, given, follow)
     if as_json:
         error = {"error": failure.as_dict()} if failure else {}
@@ -320,8 +320,8 @@ def _question(argument: str) -> str:
 
 async def _ask(
     conversation: "Conversation", settings: "Settings", options: "Options"
-) -> "tuple[Answer, DemoError | None, TilesFollow]":
-    """Return the answer, why it broke off, and whose choice of tiles the model follows."""
+) -> "tuple[Conversation, Answer, DemoError | None, TilesFollow]":
+    """Return the conversation as asked, what came of the answer, why it broke off, whose choice of tiles counts."""
     from internvl_demo.answering.stream import collect
     from internvl_demo.conversation.options import checked_thinking
     from internvl_demo.models import open_backend
@@ -329,13 +329,16 @@ async def _ask(
     backend = open_backend(settings)
     try:
         await backend.ready()
-        follow: TilesFollow = "image"
+        info = None
         with suppress(DemoError):  # asking meets it again
             info = await backend.describe()
-            follow = info.tiles_follow
-            if options.thinking:
-                checked_thinking(options, thinks=info.profile.thinking is not None)
-        return *await collect(backend, conversation, options), follow
+        if info is None:
+            return conversation, *await collect(backend, conversation, options), "image"
+        checked_thinking(options, thinks=info.profile.thinking is not None)
+        asked = conversation.at_most(info.profile.tiles)
+        if asked != conversation:
+            print(f"{info.name} reads an image in {info.profile.tiles} tiles at most.", file=sys.stderr)
+        return asked, *await collect(backend, asked, options), info.tiles_follow
     finally:
         await backend.close()
 

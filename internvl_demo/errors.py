@@ -104,7 +104,7 @@ class PhotoError(DemoError):
 
 
 class ModeError(DemoError):
-    """The resolution mode is not `low`, `standard`, `high` or a number from 1 to 40."""
+    """The resolution mode is not `low`, `standard`, `high` or a number from 1 to 40, or more than a model reads."""
 
 
 class ContextError(DemoError):

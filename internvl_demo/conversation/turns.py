@@ -35,6 +35,10 @@ class Attachment:
     max_tiles: int
     origin: "Origin | None" = None
 
+    def at_most(self, tiles: int) -> "Attachment":
+        """Return the photo with no more tiles than a model reads."""
+        return self if self.max_tiles <= tiles else replace(self, max_tiles=tiles)
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -81,6 +85,13 @@ class Conversation:
         if not self.turns:
             raise ValueError("there is no question to answer")
         return replace(self, turns=(*self.turns[:-1], replace(self.turns[-1], answer=raw)))
+
+    def at_most(self, tiles: int) -> "Conversation":
+        """Return the conversation whose images have no more tiles than a model reads of one."""
+        turns = (
+            replace(turn, images=tuple(image.at_most(tiles) for image in turn.images)) for turn in self.turns
+        )
+        return replace(self, turns=tuple(turns))
 
     def retry(self) -> "Conversation":
         """Return the conversation with its last question unanswered."""

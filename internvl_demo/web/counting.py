@@ -9,7 +9,7 @@ Counted by the model's own tokenizer where that is at hand, else estimated. Noth
 from internvl_demo.conversation.budget import Budget, budget, estimate
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Attachment, Conversation
-from internvl_demo.errors import ContextError
+from internvl_demo.errors import ContextError, ModeError
 from internvl_demo.models.base import Backend, ModelInfo
 
 
@@ -47,7 +47,18 @@ class TokenCounter:
         )
 
     def check(self, asked: Conversation, options: Options) -> None:
-        """Refuse a conversation whose last question does not fit. Raises ContextError."""
+        """Refuse a conversation whose last question does not fit, or with images in more tiles than the model reads.
+
+        Raises ContextError, ModeError.
+        """
+        most = self._info.profile.tiles
+        if any(image.max_tiles > most for image in asked.images):
+            raise ModeError(
+                "This conversation has an image in more tiles than {model} reads: {most} at most.",
+                "Begin a new conversation with this model, or choose another.",
+                model=self._info.name,
+                most=most,
+            )
         before, last = Conversation(asked.turns[:-1], asked.id), asked.turns[-1]
         found = self.budget(before, last.text, last.images, options)
         if not found.fits:

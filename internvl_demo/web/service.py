@@ -113,14 +113,17 @@ class ChatService:
     ) -> Started:
         """Ask a question in a conversation, or in a new one (None); images are (photo id, most tiles).
 
-        model_id: who is asked; None: the first model. Raises DemoError when it cannot be asked; then nothing has
-        changed.
+        An image gets no more tiles than the model reads. model_id: who is asked; None: the first model.
+        Raises DemoError when it cannot be asked; then nothing has changed.
         """
         options, version, model = options or self.options, uuid.uuid4().hex, self.models.by_id(model_id)
 
         def write() -> Record:
             question = checked_question(text, len(images))
-            attached = tuple(self.store.attachment(owner, photo_id, most) for photo_id, most in images)
+            attached = tuple(
+                self.store.attachment(owner, photo_id, most).at_most(model.most_tiles)
+                for photo_id, most in images
+            )
             return self.store.ask(
                 owner,
                 conversation_id,
@@ -262,11 +265,12 @@ class ChatService:
         model_id: str | None = None,
     ) -> Budget:
         """Return what a question would take of a model's context. Raises GoneError, ModelChoiceError."""
-        counter = self.models.by_id(model_id).counter
+        model = self.models.by_id(model_id)
+        drafted = tuple(image.at_most(model.most_tiles) for image in images)
         if len(text) > MAX_QUESTION_CHARS:
             raise too_long()
         conversation = await self._so_far(owner, conversation_id) if conversation_id else Conversation()
-        found = await run_blocking(counter.budget, conversation, text, tuple(images), options)
+        found = await run_blocking(model.counter.budget, conversation, text, drafted, options)
         if "max_new_tokens" not in self.fixed:
             return found
         usable = tuple(fix for fix in found.fixes if fix.answer_tokens == options.max_new_tokens)
@@ -296,6 +300,7 @@ class ChatService:
         """Answer a conversation of one question; return the whole answer as data. Raises DemoError."""
         self._check_size(conversation)
         model = self.models.by_id(model_id)
+        conversation = conversation.at_most(model.most_tiles)
         with model.queue.ticket(owner) as ticket:
             while not ticket.admitted:
                 await ticket.moved()
@@ -358,7 +363,7 @@ class ChatService:
         self._known.pop((owner, conversation_id), None)
 
     def _check_fits(self, record: Record, options: Options, model: PageModel) -> None:
-        """Refuse a question that the model's context cannot hold. Raises ContextError."""
+        """Refuse a question that the model cannot read. Raises ContextError, ModeError."""
         model.counter.check(self.store.conversation(record), options)
 
     def _check_size(self, conversation: Conversation) -> None:

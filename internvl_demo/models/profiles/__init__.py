@@ -17,7 +17,6 @@ import re
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cache
-from typing import Literal
 
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.template import Template
@@ -28,9 +27,6 @@ from internvl_demo.models.profiles.table import ROWS, Row
 from internvl_demo.models.profiles.templates import THINKING_SYSTEM, V1_SYSTEMS
 
 OWNER = "OpenGVLab"
-
-BoxForm = Literal["tags", "json"]
-"""How a model writes boxes: `<ref>a</ref><box>[[x1, y1, x2, y2]]</box>`, or JSON with `bbox_2d`; both in 0 to 1000."""
 
 _NAME_CHARS = 200
 """How much of a name is looked at, from its end: the hub's have 96 characters at most."""
@@ -48,9 +44,8 @@ class Profile:
     name: as on the hub, without its owner. shorts: what people may type for it.
     template: with the vocabulary's first token and its end. stop_ids: of tokens that end an answer, () where the
     vocabulary's are not known. tiles: the most tiles that an image may have. thinking: the system prompt with which
-    it thinks first; None where it does not. boxes: the forms in which it writes them, its own first.
-    language: the architecture of its language model, as in config.json. awq: whether it is published in 4 bits, too.
-    vocabulary: the name of its tokenizer's family.
+    it thinks first; None where it does not. language: the architecture of its language model, as in config.json.
+    awq: whether it is published in 4 bits, too. vocabulary: the name of its tokenizer's family.
     """
 
     name: str
@@ -60,7 +55,6 @@ class Profile:
     stop_ids: tuple[int, ...] = ()
     tiles: int = 40
     thinking: str | None = None
-    boxes: tuple[BoxForm, ...] = ("tags",)
     language: str = ""
     awq: bool = False
     vocabulary: str = ""
@@ -164,7 +158,6 @@ def _profile(row: Row) -> Profile:
         stop_ids,
         row.tiles,
         THINKING_SYSTEM if row.thinks else None,
-        ("tags", "json") if row.json_boxes else ("tags",),
         row.language.architecture,
         row.awq,
         row.language.vocabulary.name,

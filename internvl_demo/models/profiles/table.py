@@ -32,7 +32,6 @@ class Row(NamedTuple):
     tiles: int = 40
     awq: bool = False
     thinks: bool = False
-    json_boxes: bool = False
 
 
 def _rows() -> Iterator[Row]:
@@ -75,7 +74,7 @@ def _rows() -> Iterator[Row]:
         ("78B", of.QWEN2_5_72B, VIT_6B),
     ):
         short = f"internvl3-{size}".lower()
-        yield Row(f"InternVL3-{size}", (short,), INTERNVL2_5, language, vision, awq=True, json_boxes=True)
+        yield Row(f"InternVL3-{size}", (short,), INTERNVL2_5, language, vision, awq=True)
     for size, language, vision in (
         ("1B", of.QWEN3_0_6B, VIT_300M),
         ("2B", of.QWEN3_1_7B, VIT_300M),
@@ -88,7 +87,7 @@ def _rows() -> Iterator[Row]:
     ):
         low = size.lower()
         shorts = tuple(f"internvl3.5-{each}" for each in dict.fromkeys((low, low.split("-")[0])))
-        yield Row(f"InternVL3_5-{size}", shorts, INTERNVL2_5, language, vision, thinks=True, json_boxes=True)
+        yield Row(f"InternVL3_5-{size}", shorts, INTERNVL2_5, language, vision, thinks=True)
 
 
 ROWS = tuple(_rows())

@@ -9,7 +9,6 @@ import pytest
 from internvl_demo.conversation.template import V1_5_SYSTEM
 from internvl_demo.conversation.template_files import jinja_of
 from internvl_demo.errors import CheckpointError, SetupError
-from internvl_demo.grounding.parser import Box, parse
 from internvl_demo.models.profiles import find, hub_id_of, plain_name, profile_named, profiles, served_profile
 from internvl_demo.models.profiles.detect import profile_of
 from internvl_demo.models.profiles.templates import CHINESE_SYSTEM, TEMPLATES
@@ -111,18 +110,6 @@ def test_what_each_may_be_shown_and_told() -> None:
         assert each.tiles == (1 if "V1-2" in each.name else 40)
         assert (each.thinking is not None) == ("3_5" in each.name)
         assert each.template.label(3) == "Image-3: "
-
-
-WRITTEN: dict[str, str] = {
-    "tags": "<ref>the cat</ref><box>[[10, 20, 300, 400]]</box>",
-    "json": '```json\n[{"bbox_2d": [10, 20, 300, 400], "label": "the cat"}]\n```',
-}
-
-
-def test_the_page_reads_every_form_of_boxes() -> None:
-    for form in {form for each in profiles() for form in each.boxes}:
-        (box,) = [event for event in parse(WRITTEN[form]).events if isinstance(event, Box)]
-        assert (box.label, box.box_1000) == ("the cat", (10, 20, 300, 400))
 
 
 # What a checkpoint's own files tell.

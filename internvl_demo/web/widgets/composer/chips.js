@@ -3,7 +3,7 @@
 // focus nor an open choice.
 import { button, clamp, icon, make, pictured, set } from '../lib/dom.js'
 import { CUSTOM_TILES, MODES, MOST_TILES, mostTiles } from '../lib/draft.js'
-import { turnTo } from '../lib/page.js'
+import { page, turnTo } from '../lib/page.js'
 import { makePopup } from '../lib/popup.js'
 import { language, sentences, words } from '../lib/words.js'
 
@@ -61,11 +61,14 @@ export function makeChip(act) {
   })
   tiles.addEventListener('change', () => {
     const number = Math.round(Number(tiles.value))
-    if (Number.isFinite(number) && tiles.value) tell({ do: 'mode', max_tiles: clamp(number, 1, MOST_TILES) })
+    if (Number.isFinite(number) && tiles.value) tell({ do: 'mode', max_tiles: clamp(number, 1, Number(tiles.max)) })
     else show()
   })
 
   function show() {
+    const most = page.model?.most_tiles ?? MOST_TILES
+    for (const option of mode.options) option.disabled = (option.value === 'custom' ? 2 : Number(option.value)) > most
+    set(tiles, { max: most })
     const named = MODES.some((name) => mostTiles(name) === chip.max_tiles)
     const own = chip.max_tiles !== null && (custom || !named)
     mode.value = own ? 'custom' : String(chip.max_tiles ?? '')

@@ -31,7 +31,7 @@ export function makeDetail() {
   range.addEventListener('input', () => setMode(Number(range.value)))
   exact.addEventListener('change', () => {
     const tiles = Math.round(Number(exact.value))
-    if (exact.value && Number.isFinite(tiles)) setMode(clamp(tiles, 1, MOST_TILES))
+    if (exact.value && Number.isFinite(tiles)) setMode(clamp(tiles, 1, Number(exact.max)))
     draw()
   })
 
@@ -41,9 +41,18 @@ export function makeDetail() {
     return page.draft.chips.flatMap(({ photo, max_tiles }) => (max_tiles === null ? [planOf(photo, most, others)] : []))
   }
 
+  // Whether the model does not read that many; of one's own choice, more than one.
+  const tooMany = (name) => (name === 'custom' ? 2 : mostTiles(name)) > (page.model?.most_tiles ?? MOST_TILES)
+
+  function tooManyText() {
+    const { most_tiles } = page.model
+    return most_tiles === 1 ? words('detail_model_one') : words('detail_model_most', { count: most_tiles })
+  }
+
   // What a choice costs; in words where it gives these pictures nothing that a smaller one does not.
   function costText(name, index) {
     if (serverDecides()) return words('detail_engine')
+    if (tooMany(name)) return tooManyText()
     if (name === 'custom') return ''
     const [plans, fewer] = [planned(name), index ? planned(MODES[index - 1]) : []]
     if (!plans.length) return ''
@@ -86,10 +95,10 @@ export function makeDetail() {
     radios.forEach((radio, index) => {
       radio.checked = radio.value === name
       labels[index].classList.toggle('selected', radio.value === name)
-      radio.disabled = serverDecides()
       costs[index].textContent = costText(radio.value, index)
+      radio.disabled = serverDecides() || tooMany(radio.value)
     })
-    for (const field of [range, exact]) field.disabled = serverDecides()
+    for (const field of [range, exact]) set(field, { max: page.model?.most_tiles ?? MOST_TILES, disabled: serverDecides() })
     says.textContent = words('detail', { name: serverDecides() ? words('detail_engine') : own ? words('tiles', { count: mostTiles(page.mode) }) : words(`detail_${name}`) })
     slider.hidden = !own
     if (own) range.value = exact.value = page.mode

@@ -18,6 +18,12 @@ export function mostTiles(mode) {
   return TILES[mode] ?? mode
 }
 
+// The mode itself, or the best of those that a model gives which reads so many tiles.
+export function readMode(mode, most = MOST_TILES) {
+  if (mostTiles(mode) <= most) return mode
+  return MODES.find((name) => TILES[name] === most) ?? most
+}
+
 export function isTiles(value) {
   return Number.isInteger(value) && value >= 1 && value <= MOST_TILES
 }

@@ -2,7 +2,7 @@
 // It is kept for a reload of this tab, and the pictures are looked for again then.
 import { Problem, call, exists, problemOf, upload } from './api.js'
 import { imagesOf } from './conversation.js'
-import { MOST_CHIPS, MOST_MB, added, applyAction, fixed, joined, joinedText, mayBePicture } from './draft.js'
+import { MOST_CHIPS, MOST_MB, added, applyAction, fixed, joined, joinedText, mayBePicture, readMode } from './draft.js'
 import { modelField } from './model.js'
 import { options as chosenOptions } from './settings.js'
 import { emit, keep, kept, on, page } from './state.js'
@@ -14,6 +14,7 @@ const NOTICEABLE = 0.05 // of the context: text alone below that is not asked ab
 const FETCH_MS = 40_000 // longer than the server tries
 const pending = new Set() // uploads, which Send waits for
 let modeChosen = false
+let wanted = page.mode // which a model that reads fewer tiles does not give
 const examples = { texts: [], photos: new Set(), turn: 0 }
 
 export function restoreDraft() {
@@ -115,6 +116,12 @@ export function focusComposer() {
 // How many tiles for chips without their own: 'low' | 'standard' | 'high' | 1..40.
 export function setMode(mode) {
   modeChosen = true
+  wanted = mode
+  setReadMode()
+}
+
+function setReadMode() {
+  const mode = readMode(wanted, page.model?.most_tiles)
   if (mode === page.mode) return
   page.mode = mode
   emit('draft', page.draft)
@@ -341,5 +348,8 @@ on('settings', askBudget)
 on('model', () => {
   if (!modeChosen && page.model.miniature && page.mode !== 'low') setMode('low') // what it was taught with
   modeChosen = true
+  setReadMode()
+  const chips = page.draft.chips.map((chip) => (chip.max_tiles > page.model.most_tiles ? { ...chip, max_tiles: page.model.most_tiles } : chip))
+  if (chips.some((chip, at) => chip !== page.draft.chips[at])) setChips(chips)
   askBudget()
 })
