@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from internvl_demo.models.base import Usage
 from internvl_demo.store import Store
 from internvl_demo.store.faults import BusyError, GoneError
 from internvl_demo.store.records import Coming, Failure, Record
-from tests.support.stores import BLUE, DAY, RED, Clock, answered, asked, photo_ids, shown
+from tests.support.stores import BLUE, DAY, RED, Clock, answered, asked, open_at, photo_ids, shown
 
 
 def edit(store: Store, owner: str, conversation_id: str, question_id: str, text: str = "Else?") -> Record:
@@ -252,6 +253,26 @@ def test_versions_of_an_answer_lie_side_by_side_and_the_last_good_one_is_chosen(
     ]
     store.choose("me", mine, "v1")
     assert store.conversation(store.record("me", mine)).turns[0].answer == "A cat."
+
+
+def test_what_was_thought_is_a_version_that_no_model_is_sent(
+    store: Store, tmp_path: Path, clock: Clock
+) -> None:
+    mine = asked(store, "me", None, "Who?")
+    store.begin("me", mine, "v1", "model")
+    store.finish("v1", "stopped", "", thinking="Well", thought_s=2.0)
+    answered(store, "me", mine, "A cat.", "v2")
+    store.choose("me", mine, "v1")
+    assert store.record("me", mine).questions[0].chosen == "v1"
+    store.begin("me", mine, "v3", "model")
+    store.write_many([Coming("v3", "", 0.5, 1.0, "Hm", 0.5)])
+    store.close()
+    with closing(open_at(tmp_path, clock)) as again:
+        question = again.record("me", mine).questions[0]
+        kept = [(version.id, version.thinking, version.thought_s) for version in question.versions]
+        assert kept == [("v1", "Well", 2.0), ("v2", "", None), ("v3", "Hm", 0.5)]
+        assert (question.chosen, question.versions[2].state) == ("v3", "broken")
+        assert again.conversation(again.record("me", mine)).turns[0].answer == ""
 
 
 def test_an_earlier_question_is_edited_with_its_images_kept(store: Store) -> None:
