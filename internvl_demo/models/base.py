@@ -45,13 +45,15 @@ class ModelInfo:
 @dataclass(frozen=True)
 class Usage:
     """What an answer cost. `cached_tokens` of `prompt_tokens` came from a cache; the vision encoder read
-    `encoded_views` views of 448 x 448 pixels (None: the server does not say)."""
+    `encoded_views` views of 448 x 448 pixels (None: the server does not say). `attention`: which computed it, of a
+    model in process: "sdpa", or "flash-attn 2"."""
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
     encoded_views: int | None = None
     finish_reason: FinishReason = "stop"
+    attention: str = ""
 
 
 @dataclass(frozen=True)

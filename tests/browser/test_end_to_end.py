@@ -50,6 +50,7 @@ def test_the_cat_is_boxed_where_it_is(
     expect(page.locator("#conversation .bot")).to_have_count(2)
     expect(page.locator("#stop")).to_be_disabled()
     expect(page.locator("#conversation .receipt").last).to_contain_text("from cache")
+    expect(page.locator("#conversation .receipt").last).to_contain_text("attention: sdpa")
 
 
 def ask(url: str, text: str, *files: Path, mode: str = "standard") -> dict:

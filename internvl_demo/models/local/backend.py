@@ -30,7 +30,7 @@ from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import BackendError, ContextError, DemoError
 from internvl_demo.models.asides import Asides
 from internvl_demo.models.base import Backend, FinishReason, ModelInfo, Piece, Thinking, Usage
-from internvl_demo.models.local.device import device_of
+from internvl_demo.models.local.device import ATTENTIONS, device_of
 from internvl_demo.models.local.loading import load
 from internvl_demo.models.local.official import Progress
 from internvl_demo.models.local.rope import PromptRope
@@ -89,6 +89,8 @@ class LocalBackend(Backend):
         self.tokens_per_tile = int(side * config.downsample_ratio) ** 2
         self.context_length: int = config.text_config.max_position_embeddings
         self.stop_ids = _stop_ids(self.tokenizer, self.profile.template.ends)
+        attention = config.text_config._attn_implementation
+        self._attention = ATTENTIONS.get(attention, attention)
         self._rope = PromptRope(self.model.model.language_model)
         self._steps = StepReader(self.model) if can_step(self.model) else None
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
@@ -198,9 +200,7 @@ class LocalBackend(Backend):
         yield from _pieces(asides.finish())
         self._forget_old()
         reason: FinishReason = "stop" if finish == "stop" else "length"
-        yield Usage(
-            len(prompt), n_generated, cached_tokens=cached, encoded_views=encoded, finish_reason=reason
-        )
+        yield Usage(len(prompt), n_generated, cached, encoded, reason, self._attention)
 
     def _prompt_tokens(
         self, conversation: Conversation, system: str | None = None

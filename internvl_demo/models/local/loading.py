@@ -6,7 +6,6 @@
 Transformers' format is read by `from_pretrained`, the official one by `official`.
 """
 
-import importlib.util
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from internvl_demo.errors import CheckpointError
 from internvl_demo.models.convert.section import read_json
 from internvl_demo.models.convert.shards import ShardReader
 from internvl_demo.models.convert.tokens import read_tokenizer
-from internvl_demo.models.local.device import dtype_for
+from internvl_demo.models.local.device import attention_on, dtype_for
 from internvl_demo.models.local.official import Progress, load_official
 from internvl_demo.models.profiles import Profile
 from internvl_demo.models.profiles.detect import chat_template_of, profile_for
@@ -137,12 +136,6 @@ def _official(
         progress=progress,
     )
     return Loaded(model, tokenizer, _begun(found, tokenizer))
-
-
-def attention_on(device: torch.device) -> str:
-    """Return the attention to compute with: flash-attn where it is installed and can run."""
-    flash = device.type == "cuda" and importlib.util.find_spec("flash_attn") is not None
-    return "flash_attention_2" if flash else "sdpa"
 
 
 def _begun(profile: Profile, tokenizer: Any) -> Profile:

@@ -31,6 +31,7 @@ export function receiptText(answer, { whole, again }) {
   if (whole) parts.push(...(receipt?.images ?? []).map(imageText))
   const cached = receipt?.usage?.cached_tokens
   if (cached) parts.push(words('receipt_cached', { count: number(cached) }))
+  if (whole && receipt?.usage?.attention) parts.push(words('receipt_attention', { name: receipt.usage.attention }))
   const asked = optionsText(receipt?.options)
   if (!again && asked) parts.push(words('receipt_asked', { options: asked }))
   const marks = marksText(answer, again)
