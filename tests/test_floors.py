@@ -28,7 +28,7 @@ LOCAL = tuple(
     for name in ("backend", "device", "loading", "official", "rope", "sampling", "steps")
 )
 CHECKPOINTS = ("models/convert", "models/hub/fits.py")
-GPU_BENCH = ("bench/turbomind.py", "bench/random_weights.py")
+BENCHES = ("bench/turbomind.py", "bench/random_weights.py", "bench/decode.py", "bench/local_process.py")
 PLAIN_CHAT = "bench/stream_plain.py"
 ROOMS = {
     "gradio": ("web", PLAIN_CHAT),
@@ -40,10 +40,9 @@ ROOMS = {
         "models/hub/fits.py",
         "nano",
         "conversation/tiling.py",
-        "bench/decode.py",
-        *GPU_BENCH,
+        *BENCHES,
     ),
-    "transformers": (*LOCAL, "models/convert", "nano", "bench/random_weights.py"),
+    "transformers": (*LOCAL, "models/convert", "nano", "bench/random_weights.py", "bench/local_process.py"),
     "safetensors": ("models/convert",),
     "prometheus_client": ("answering/metrics.py", "web/probes.py"),
     "starlette": ("web",),

@@ -7,6 +7,8 @@ stream           CPU and waiting times of the page while many read, against a pl
 page_memory      what an open page at rest costs in memory
 upload           how long a photo of 12 megapixels takes
 figures          figures of the resolution scores, and of training's losses
+local            loading, memory and answers at a checkpoint's real size, against plain transformers
+local_process    one process of that
 turbomind        LMDeploy on a GPU: the same answers as in process, and how fast at the 26B's shape
-random_weights   a checkpoint of that shape
+random_weights   a checkpoint of a shape of the family
 """

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -99,6 +100,33 @@ def decode(
     from internvl_demo.bench.decode import measure_decode
 
     _print_rows(asyncio.run(measure_decode(checkpoint or str(NANO_CHECKPOINT), rounds)), as_json)
+
+
+@bench.command()
+def local(
+    shape: Annotated[str, typer.Option(help="A short name of the family, such as mini-2b.")] = "mini-2b",
+    folder: Annotated[
+        Path | None, typer.Option(help="Keeps the weights for the next time. Default: they are removed.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Answers about one tile, each both ways.")] = 3,
+    conversations: Annotated[
+        int, typer.Option(min=1, help="Conversations about twelve tiles and a thumbnail.")
+    ] = 1,
+    as_json: Json = False,
+) -> None:
+    """Measure loading, memory and answers of a model of real size with random weights, against transformers."""
+    from internvl_demo.bench.local import measure_local, table
+    from internvl_demo.models.profiles import profile_named
+
+    profile = profile_named(shape)
+    if folder:
+        check_folder(folder)
+
+    def said(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    found = measure_local(profile, folder, rounds, conversations, said)
+    print(json.dumps(found, indent=2) if as_json else table(found))
 
 
 @bench.command()

@@ -59,10 +59,11 @@ def plan(shape: Shape, gpu_gib: float, disk_gib: float) -> dict[str, Any]:
     """Return what would be measured, checked as far as possible without a GPU. Raises SetupError, ValueError."""
     giant = with_layers_that_fit(shape, gpu_gib, disk_gib)
     found = capacity_of(gpu_gib, shape=giant)
-    counted = parameters_on_meta(giant)
+    profile = replace(V1_5_PROFILE, shape=giant)
+    counted = parameters_on_meta(profile)
     if counted != giant.parameters:
         raise ValueError(f"the arithmetic says {giant.parameters} parameters, transformers says {counted}")
-    serving = Serving("OFFICIAL-FORMAT-DIR", profile=replace(V1_5_PROFILE, shape=giant))
+    serving = Serving("OFFICIAL-FORMAT-DIR", profile=profile)
     return {
         "miniature": {"from": str(NANO_CHECKPOINT), "scenes": 50, "questions": 150},
         "giant": {
@@ -133,15 +134,16 @@ async def _giant(folder: Path, shape: Shape) -> dict[str, Any]:
     """Measure both engines in turn, each with the whole GPU and the whole disk."""
     free, _ = torch.cuda.mem_get_info()
     giant = with_layers_that_fit(shape, free / GIB, shutil.disk_usage(folder.parent).free / GIB)
+    profile = replace(V1_5_PROFILE, shape=giant)
     result: dict[str, Any] = {"decoder_layers": giant.layers, "of": shape.layers, "floors": floors(giant)}
-    write_random(giant, folder, "official", "cuda")
+    write_random(profile, folder, "official", "cuda")
     torch.cuda.empty_cache()
     started = time.monotonic()
     async with _served(folder) as served:
         result["turbomind"] = {"loading_s": round(time.monotonic() - started, 1), **await speeds(served)}
         result["turbomind"] |= {"at_once": await crowd(served)}
     shutil.rmtree(folder)
-    write_random(giant, folder, "native", "cuda")
+    write_random(profile, folder, "native", "cuda")
     torch.cuda.empty_cache()
     local = LocalBackend(str(folder), device="cuda")
     result["transformers"] = await speeds(local)

@@ -21,7 +21,7 @@ _QUESTIONS = ("What is in the picture?", "How many cats are there?")
 async def measure_turns(checkpoint: str, repeats: int) -> dict[str, Any]:
     """Return medians over `repeats` conversations, after one to warm up."""
     backend = LocalBackend(checkpoint)
-    rows = [await _converse(backend, shade) for shade in range(repeats + 1)][1:]
+    rows = [await converse(backend, shade) for shade in range(repeats + 1)][1:]
     await backend.close()
     first = statistics.median(row[0] for row in rows)
     second = statistics.median(row[1] for row in rows)
@@ -34,7 +34,7 @@ async def measure_turns(checkpoint: str, repeats: int) -> dict[str, Any]:
     }
 
 
-async def _converse(backend: LocalBackend, shade: int) -> tuple[float, float]:
+async def converse(backend: LocalBackend, shade: int) -> tuple[float, float]:
     """Return the seconds to the first token of each turn."""
     photo = photo_of(Image.new("RGB", (1280, 960), (240 - shade % 200, 240, 200)))
     conversation = Conversation().ask(_QUESTIONS[0], (Attachment(photo, 12),))

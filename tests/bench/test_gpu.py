@@ -5,11 +5,13 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
 
 from internvl_demo.bench.random_weights import (
     config_of,
@@ -26,11 +28,13 @@ from internvl_demo.models.convert import convert
 from internvl_demo.models.lmdeploy.backend import LaunchedBackend
 from internvl_demo.models.lmdeploy.capacity import GIB, V1_5
 from internvl_demo.models.local.backend import LocalBackend
+from internvl_demo.models.profiles import V1_5_PROFILE
 from internvl_demo.models.profiles.shape import Shape, shape_of
 from internvl_demo.settings import NANO_CHECKPOINT, Settings
 from tests.support.fake_lmdeploy import install
 
 TINY = Shape(2, 64, 2, 128, 28, 2, 128, 2, 1, 256, 4096, 16_384)
+TINY_V1_5 = replace(V1_5_PROFILE, shape=TINY)
 
 
 class Says(Backend):
@@ -93,14 +97,14 @@ def test_a_small_disk_gets_fewer_layers_and_the_plan_says_so() -> None:
 
 
 def test_the_arithmetic_counts_what_transformers_counts() -> None:
-    for shape in (V1_5, TINY):
-        assert parameters_on_meta(shape) == shape.parameters
+    for each in (V1_5_PROFILE, TINY_V1_5):
+        assert parameters_on_meta(each) == each.shape.parameters
 
 
 def test_both_formats_of_random_weights_are_the_same_model(tmp_path: Path) -> None:
     official, native, converted = tmp_path / "official", tmp_path / "native", tmp_path / "converted"
-    write_random(TINY, official, "official", "cpu")
-    write_random(TINY, native, "native", "cpu")
+    write_random(TINY_V1_5, official, "official", "cpu")
+    write_random(TINY_V1_5, native, "native", "cpu")
     assert shape_of(json.loads((official / "config.json").read_text("utf-8"))) == TINY
     convert(official, converted, to="native")
     one, other = (load_file(folder / "model.safetensors") for folder in (native, converted))
@@ -108,15 +112,16 @@ def test_both_formats_of_random_weights_are_the_same_model(tmp_path: Path) -> No
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert sum(tensor.numel() for tensor in one.values()) == TINY.parameters
     spoken = one["language_model.lm_head.weight"].abs().sum(dim=1) > 0
-    words = json.loads((NANO_CHECKPOINT / "tokenizer.json").read_text("utf-8"))
-    control = {token["id"] for token in words["added_tokens"] if token["special"]}
-    assert spoken.nonzero().flatten().tolist() == sorted(set(words["model"]["vocab"].values()) - control), (
-        "the miniature's words, no control token"
+    tokenizer = Tokenizer.from_file(str(NANO_CHECKPOINT / "tokenizer.json"))
+    control = set(tokenizer.get_added_tokens_decoder())
+    words = [id_ for id_ in range(tokenizer.get_vocab_size()) if "\ufffd" not in tokenizer.decode([id_])]
+    assert spoken.nonzero().flatten().tolist() == sorted(set(words) - control), (
+        "the miniature's words, no control token, no part of a character"
     )
 
 
 def test_random_weights_say_words_until_the_end(tmp_path: Path) -> None:
-    write_random(TINY, tmp_path / "native", "native", "cpu")
+    write_random(TINY_V1_5, tmp_path / "native", "native", "cpu")
     backend = LocalBackend(str(tmp_path / "native"), device="cpu")
     found = asyncio.run(speeds(backend))
     assert found["tokens_per_s_alone"] > 0
@@ -124,7 +129,7 @@ def test_random_weights_say_words_until_the_end(tmp_path: Path) -> None:
         row = found["by_tiles"][tiles]
         assert row["turn1_ttft_s"] > 0
         assert 0 < row["turn2_cached_tokens"] < row["turn2_prompt_tokens"]
-    assert config_of(TINY).text_config.vocab_size == TINY.vocabulary
+    assert config_of(TINY_V1_5).text_config.vocab_size == TINY.vocabulary
 
 
 def test_answers_are_compared_letter_by_letter_and_boxes_by_place() -> None:

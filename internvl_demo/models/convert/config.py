@@ -9,7 +9,7 @@ the vision encoder normalises queries and keys. No weights here.
 from pathlib import Path
 from typing import Any
 
-from transformers import InternVLConfig, InternVLVisionConfig
+from transformers import InternVLConfig, InternVLVisionConfig, PreTrainedConfig
 
 from internvl_demo.conversation.template import V1_5
 from internvl_demo.conversation.tiling import TILE_PX
@@ -92,22 +92,21 @@ def config_of_native(raw: dict[str, Any], source: Path) -> InternVLConfig:
     return config
 
 
-def official_of(config: InternVLConfig, system: str) -> dict[str, Any]:
+def official_of(
+    config: InternVLConfig, system: str, template: str = V1_5.name, llm: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Convert an InternVLConfig to config.json in the official format, which names its dtype in three places.
 
-    system: the model's own system prompt.
+    system: the model's own system prompt. template: its name. llm: the language model as `llm_config` has it, where
+    it is no InternLM2.
     """
-    vision, text, rope = config.vision_config, config.text_config, config.text_config.rope_parameters
-    dtype = str(config.dtype).removeprefix("torch.")
-    scaling = (
-        None if rope["rope_type"] == "default" else {"type": rope["rope_type"], "factor": rope["factor"]}
-    )
+    vision, dtype = config.vision_config, str(config.dtype).removeprefix("torch.")
     return {
         "architectures": ["InternVLChatModel"],
         "auto_map": {"AutoConfig": "configuration_internvl_chat.InternVLChatConfig"},
         "model_type": "internvl_chat",
         "torch_dtype": dtype,
-        "template": V1_5.name,
+        "template": template,
         "system_message": system,
         "ps_version": "v2",
         "select_layer": -1,
@@ -138,27 +137,34 @@ def official_of(config: InternVLConfig, system: str) -> dict[str, Any]:
             "layer_norm_eps": vision.layer_norm_eps,
             "hidden_act": "gelu",
         },
-        "llm_config": {
-            "architectures": [INTERNLM2],
-            "model_type": "internlm2",
-            "torch_dtype": dtype,
-            "vocab_size": text.vocab_size,
-            "max_position_embeddings": text.max_position_embeddings,
-            "hidden_size": text.hidden_size,
-            "intermediate_size": text.intermediate_size,
-            "num_hidden_layers": text.num_hidden_layers,
-            "num_attention_heads": text.num_attention_heads,
-            "num_key_value_heads": text.num_key_value_heads,
-            "hidden_act": "silu",
-            "bias": text.attention_bias,
-            "rms_norm_eps": text.rms_norm_eps,
-            "rope_theta": rope["rope_theta"],
-            **({"rope_scaling": scaling} if scaling else {}),
-            "bos_token_id": text.bos_token_id,
-            "eos_token_id": text.eos_token_id,
-            "pad_token_id": text.pad_token_id,
-            "tie_word_embeddings": False,
-        },
+        "llm_config": {"torch_dtype": dtype, **(llm or _internlm2_of(config.text_config))},
+    }
+
+
+def _internlm2_of(text: PreTrainedConfig) -> dict[str, Any]:
+    rope = text.rope_parameters
+    scaling = (
+        None if rope["rope_type"] == "default" else {"type": rope["rope_type"], "factor": rope["factor"]}
+    )
+    return {
+        "architectures": [INTERNLM2],
+        "model_type": "internlm2",
+        "vocab_size": text.vocab_size,
+        "max_position_embeddings": text.max_position_embeddings,
+        "hidden_size": text.hidden_size,
+        "intermediate_size": text.intermediate_size,
+        "num_hidden_layers": text.num_hidden_layers,
+        "num_attention_heads": text.num_attention_heads,
+        "num_key_value_heads": text.num_key_value_heads,
+        "hidden_act": "silu",
+        "bias": text.attention_bias,
+        "rms_norm_eps": text.rms_norm_eps,
+        "rope_theta": rope["rope_theta"],
+        **({"rope_scaling": scaling} if scaling else {}),
+        "bos_token_id": text.bos_token_id,
+        "eos_token_id": text.eos_token_id,
+        "pad_token_id": text.pad_token_id,
+        "tie_word_embeddings": False,
     }
 
 

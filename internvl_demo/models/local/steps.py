@@ -5,9 +5,11 @@ masks cost more than the sums. `StepReader` computes the same as transformers' L
 same KV cache, and nothing else. Prompts go through transformers, and so do decoders of any other form.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional
 from transformers import DynamicCache
 
@@ -15,8 +17,8 @@ from transformers import DynamicCache
 class StepReader:
     """Read single tokens with a model's weights.
 
-    Weights that read the same input (queries, keys, values; gate and up) are concatenated, which copies them;
-    the others are shared with the model.
+    Weights that read the same input (queries, keys, values; gate and up) are concatenated, and those of the model
+    become parts of that: nothing is held twice.
     """
 
     def __init__(self, model: Any):
@@ -30,10 +32,10 @@ class StepReader:
         self.layers = [
             (
                 layer.input_layernorm.weight,
-                torch.cat([getattr(layer.self_attn, f"{name}_proj").weight for name in "qkv"]),
+                _joined([getattr(layer.self_attn, f"{name}_proj") for name in "qkv"]),
                 layer.self_attn.o_proj.weight,
                 layer.post_attention_layernorm.weight,
-                torch.cat([layer.mlp.gate_proj.weight, layer.mlp.up_proj.weight]),
+                _joined([layer.mlp.gate_proj, layer.mlp.up_proj]),
                 layer.mlp.down_proj.weight,
             )
             for layer in decoder.layers
@@ -63,14 +65,26 @@ class StepReader:
         return functional.rms_norm(hidden, weight.shape, weight, self.eps)
 
 
+def _joined(layers: Sequence[nn.Linear]) -> torch.Tensor:
+    """Return the weights of linear layers as one matrix, of which each layer keeps its rows."""
+    joined = torch.cat([layer.weight.detach() for layer in layers])
+    parts = torch.split(joined, [len(layer.weight) for layer in layers])
+    for layer, rows in zip(layers, parts, strict=True):
+        layer.weight = nn.Parameter(rows, requires_grad=False)
+    return joined
+
+
 def can_step(model: Any) -> bool:
-    """Return whether the decoder is a Llama in float32 on a CPU with plain rotary positions and no biases."""
+    """Return whether the decoder is a Llama in float32 on a CPU with plain rotary positions and no biases.
+
+    InternLM2's `dynamic` positions are plain ones up to the context's end, where the backend stops.
+    """
     config = model.config.text_config
     return (
         config.model_type == "llama"
         and model.device.type == "cpu"
         and model.dtype == torch.float32
-        and config.rope_parameters.get("rope_type") == "default"
+        and config.rope_parameters.get("rope_type") in ("default", "dynamic")
         and config.hidden_act == "silu"
         and not (config.attention_bias or config.mlp_bias)
     )
