@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import yaml
 
+from internvl_demo.models.lmdeploy.command import Serving, arguments
 from tests.contract.checkpoint import TEMPLATE
 
 ROOT = Path(__file__).parents[2]
@@ -88,8 +90,29 @@ def lmdeploy_servers(checkpoints: list[Path], folder: Path) -> Iterator[list[Lmd
     """A server for each checkpoint, started together."""
     logs = [folder / f"lmdeploy-{number}.log" for number in range(len(checkpoints))]
     with ExitStack() as stack:
-        started = [_lmdeploy(checkpoint, log) for checkpoint, log in zip(checkpoints, logs, strict=True)]
+        started = [
+            _lmdeploy(checkpoint, log, partial(here, compose_command(), checkpoint))
+            for checkpoint, log in zip(checkpoints, logs, strict=True)
+        ]
         servers = [stack.enter_context(server) for server in started]
+        for server, log in zip(servers, logs, strict=True):
+            _wait_until_healthy(server, log)
+        yield servers
+
+
+@contextmanager
+def served(servings: list[Serving], folder: Path) -> Iterator[list[Lmdeploy]]:
+    """A server for each, with the arguments that `--serve` gives it, started together. They ask for no key."""
+
+    def command(serving: Serving, port: int) -> list[str]:
+        return [PYTHON, "-m", "tests.contract.stub", *arguments(serving, port, None)]
+
+    logs = [folder / f"{serving.name}.log" for serving in servings]
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(_lmdeploy(Path(serving.model), log, partial(command, serving)))
+            for serving, log in zip(servings, logs, strict=True)
+        ]
         for server, log in zip(servers, logs, strict=True):
             _wait_until_healthy(server, log)
         yield servers
@@ -120,7 +143,7 @@ def here(command: list[str], checkpoint: Path, port: int) -> list[str]:
 
 
 @contextmanager
-def _lmdeploy(checkpoint: Path, log: Path) -> Iterator[Lmdeploy]:
+def _lmdeploy(checkpoint: Path, log: Path, command: Callable[[int], list[str]]) -> Iterator[Lmdeploy]:
     port = free_port()
     environment = {
         **os.environ,
@@ -129,7 +152,7 @@ def _lmdeploy(checkpoint: Path, log: Path) -> Iterator[Lmdeploy]:
         "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
     }
-    with _running(here(compose_command(), checkpoint, port), log, environment) as process:
+    with _running(command(port), log, environment) as process:
         yield Lmdeploy(f"http://127.0.0.1:{port}", process, checkpoint)
 
 

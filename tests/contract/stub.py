@@ -13,6 +13,7 @@ sets what it does next:
     answer      as the miniature does
     hold        says one token, then waits until the mode changes or the request is cancelled
     nothing     stops at once, computing nothing
+    say 7 9 3   says these tokens, computing nothing; what follows one that ends an answer is never said
     crash, out_of_memory, too_long      ends with that error
 
 The private parts of LMDeploy 0.18.0 that this replaces or leans on are all in `install` and `Slot`.
@@ -23,6 +24,7 @@ import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -116,10 +118,14 @@ class Engine:
 
     def __init__(self, engine_config: Any):
         self.engine_config = engine_config
-        self.miniature = Miniature()
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="miniature")
         self.changed = asyncio.Condition()
         self.mode, self.asked, self.cancelled, self.held, self.running, self.tick = "answer", [], 0, 0, 0, 0
+
+    @cached_property
+    def miniature(self) -> Miniature:
+        """Loaded for the first question that it computes."""
+        return Miniature()
 
     def create_instance(self, *_: Any) -> "Slot":
         return Slot(self)
@@ -209,7 +215,13 @@ class Slot:
         if engine.mode == "nothing":
             yield min(stops), 0, True
             return
-        reading = await loop.run_in_executor(engine.thread, engine.miniature.read, ids, images)
+        if engine.mode.startswith("say "):
+            for token in map(int, engine.mode.split()[1:]):
+                yield token, 0, token in stops
+                if token in stops:
+                    break
+            return
+        reading = await loop.run_in_executor(engine.thread, lambda: engine.miniature.read(ids, images))
         try:
             for count in range(1, gen_config.max_new_tokens + 1):
                 token = await loop.run_in_executor(engine.thread, engine.miniature.say, reading)
@@ -280,7 +292,7 @@ def install() -> None:
         return made[-1]
 
     lmdeploy.turbomind.is_available = lambda: True
-    AsyncEngine._build_turbomind = build
+    AsyncEngine._build_turbomind = AsyncEngine._build_pytorch = build
 
     # A GPU that is asked for its memory, and whether it computes in bfloat16.
     torch.cuda.mem_get_info = lambda *_: (80 << 30, 80 << 30)
