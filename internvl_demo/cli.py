@@ -1,4 +1,4 @@
-"""The command line: `internvl-demo serve | plan | ask | train | exam | convert | capacity | bench`; `app.py`.
+"""The command line: `internvl-demo serve | plan | ask | train | exam | grounding-check | convert | ...`; `app.py`.
 
 Where the package is not installed, `python -m internvl_demo` stands for `internvl-demo`.
 
@@ -28,6 +28,7 @@ from internvl_demo.environment import (
     refused_by_system,
 )
 from internvl_demo.errors import DemoError, SetupError
+from internvl_demo.evaluate.commands import grounding_check
 from internvl_demo.flags import (
     Checkpoint,
     Endpoint,
@@ -62,6 +63,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="InternVL 1.5
 app.add_typer(bench, name="bench")
 app.command()(capacity)
 app.command()(convert)
+app.command()(grounding_check)
 
 
 @app.command()
