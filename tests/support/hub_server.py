@@ -3,6 +3,7 @@
 with Hub({"OpenGVLab/Tiny": folder}) as hub:
     hub.endpoint            # for HF_ENDPOINT
     hub.cut_after = 3000    # each answer that is longer ends there, `cuts` times
+    hub.spoilt.add("config.json")    # is sent with another last byte than the hub tells of
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 from huggingface_hub import constants
+from huggingface_hub.utils.sha import git_hash
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LARGE_BYTES = 50_000
@@ -38,6 +40,7 @@ class Hub:
     def __init__(self, models: dict[str, Path]):
         self.models = models
         self.gated: set[str] = set()
+        self.spoilt: set[str] = set()
         self.cuts, self.cut_after = 0, 1 << 60
         self.down = False
         self.requests: list[tuple[str, str, str | None]] = []
@@ -136,6 +139,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.end_headers()
         if with_body:
+            if name in hub.spoilt:
+                data = data[:-1] + bytes([data[-1] ^ 1])
             self._write(data[start:])
         return None
 
@@ -178,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _described(path: Path) -> dict[str, Any]:
     data = path.read_bytes()
-    told: dict[str, Any] = {"rfilename": path.name, "size": len(data), "blobId": "0"}
+    told: dict[str, Any] = {"rfilename": path.name, "size": len(data), "blobId": git_hash(data)}
     if len(data) > LARGE_BYTES:
         told["lfs"] = {"size": len(data), "oid": hashlib.sha256(data).hexdigest(), "pointerSize": 130}
         told["lfs"]["sha256"] = told["lfs"]["oid"]

@@ -6,6 +6,7 @@ In: a short name, a hub id or a folder. Out: a backend that can be asked from th
 
 backend   the stages, in a thread; then `models.local` answers
 download  the hub's files: what is needed, what is here, the rest, from where it stopped
+checks    what came against the hub's hashes
 fits      free disk and memory against what the model takes, in numbers
 errors    what the hub and the disk raise -> our errors, each with a next step
 """

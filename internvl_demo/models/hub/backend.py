@@ -2,6 +2,7 @@
 
     checked      name, config.json, disk, memory: before anything else, and refused with numbers
     downloading  resumed where it stopped; a lost connection is tried again
+    checking     each large file that came against the hub's hash
     loading      into memory
     ready        `models.local` answers
 
@@ -40,7 +41,7 @@ _TOLD_EVERY_S = 2.0
 _END_S = 1.0
 """How long the end waits for the thread, which stops by itself between two pieces of a file or two tensors."""
 
-Stage = Literal["idle", "downloading", "loading", "ready", "failed", "ended"]
+Stage = Literal["idle", "downloading", "checking", "loading", "ready", "failed", "ended"]
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ class HubBackend(Backend):
             return READY
         if status.stage == "idle":
             return Health("idle", problem)
-        loads = status.stage in ("downloading", "loading")
+        loads = status.stage in ("downloading", "checking", "loading")
         return Health("loading" if loads else "down", problem, int(100 * status.share) if loads else None)
 
     async def ready(self) -> None:
@@ -201,7 +202,7 @@ class HubBackend(Backend):
         wait_s = self._wait_s
         for left in range(self._retries, -1, -1):
             try:
-                return download(self._files, self._told_of_bytes)
+                return download(self._files, self._told_of_bytes, self._told_of_check)
             except _Ended:
                 raise
             except Exception as error:
@@ -215,8 +216,11 @@ class HubBackend(Backend):
 
     def _told_of_bytes(self, count: int) -> None:
         assert self._files
-        if self._status.stage == "downloading":  # not where all is here and only looked at
+        if self._status.stage in ("downloading", "checking"):  # not where all is here and only looked at
             self._tell("downloading", count / max(1, self._files.total_bytes))
+
+    def _told_of_check(self, _name: str, share: float) -> None:
+        self._tell("checking", share)
 
     def _tell(self, stage: Stage, share: float) -> None:
         """Keep how far it is, and say so in the terminal now and then. Raises _Ended when the app ends."""
@@ -247,6 +251,14 @@ def notice_of(status: Status, model: str, total_gb: float) -> BackendError | Non
             "{percent}% of {size} GB of {model} are here. After a break the download goes on where it stopped.",
             percent=percent,
             size=f"{total_gb:.1f}",
+            model=model,
+        )
+    if status.stage == "checking":
+        return BackendError(
+            "The downloaded model is being checked.",
+            _ASK_THEN,
+            "{percent}% of a file of {model} have been compared with what the hub tells of it.",
+            percent=percent,
             model=model,
         )
     if status.stage == "loading":

@@ -7,8 +7,8 @@
 huggingface_hub keeps its cache, its lock files and its settings (HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE, HF_TOKEN). What
 it does not keep is a file of which only a part came: its version 2 deletes that. So the weights, which are nearly all
 of the bytes, are fetched here to `blobs/<name>.part` and go on from there, after a lost connection as after the end of
-the app; a whole one is moved to `blobs/<name>`, where the library finds and links it. Code (`*.py`) and pictures are
-never fetched.
+the app; a whole one is moved to `blobs/<name>`, where the library finds and links it. The library compares lengths
+only, so `checks` holds what came against the hub's hashes first. Code (`*.py`) and pictures are never fetched.
 """
 
 from collections.abc import Callable
@@ -26,6 +26,7 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]  # which expor
 )
 
 from internvl_demo.errors import CheckpointError
+from internvl_demo.models.hub.checks import check_large, check_small
 from internvl_demo.models.hub.errors import as_our_error, is_network
 
 WANTED = ["*.json", "*.jinja", "*.safetensors", "tokenizer.model", "merges.txt"]
@@ -36,15 +37,22 @@ _LARGE_BYTES = 10_000_000
 Progress = Callable[[int], object]
 """Is told the bytes that are here, again and again. What it raises ends the download."""
 
+Checked = Callable[[str, float], object]
+"""Is told which large file is compared with the hub's hash, and how much of it, from 0 to 1. May raise as well."""
+
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a model. `blob`: the name of its content in the cache, "" for a small one. `here`: it is whole."""
+    """A file of a model. `blob`: the name of its content in the cache, "" for a small one. `here`: it is whole.
+
+    digest: the hub's sha256, or git's sha1 of a file that is stored in git; "" where the hub tells none.
+    """
 
     name: str
     size: int
     blob: str
     here: bool
+    digest: str = ""
 
     def part(self, model: str) -> Path:
         """Return where the part of a large file lies that has come."""
@@ -92,7 +100,7 @@ def list_files(model: str) -> Files:
         raise as_our_error(error, model) from error
     commit = str(info.sha)
     files = [
-        RemoteFile(each.rfilename, each.size or 0, _blob(each), _is_here(model, commit, each))
+        RemoteFile(each.rfilename, each.size or 0, _blob(each), _is_here(model, commit, each), _digest(each))
         for each in info.siblings or []
         if "/" not in each.rfilename and any(fnmatch(each.rfilename, pattern) for pattern in WANTED)
     ]
@@ -137,21 +145,27 @@ def text_in(folder: Path, name: str) -> str | None:
     return path.read_text("utf-8") if path.is_file() else None
 
 
-def download(files: Files, progress: Progress) -> Path:
-    """Bring all files; return their folder. Raises what huggingface_hub raises, and what `progress` raises."""
+def download(files: Files, progress: Progress, checked: Checked = lambda _, __: None) -> Path:
+    """Bring all files; return their folder. Raises what huggingface_hub raises, and what is told of it raises.
+
+    Raises CheckpointError where a file is not what the hub says that it is; it is removed.
+    """
     if files.folder:
         return files.folder
     disable_progress_bars()
     counter = _Counter(progress, files.bytes_here)
     for file in files.files:
         if file.blob and not file.here:
-            _fetch(files, file, counter)
-    folder = snapshot_download(files.model, allow_patterns=WANTED, ignore_patterns=_FOLDERS)
+            _fetch(files, file, counter, checked)
+    folder = Path(snapshot_download(files.model, allow_patterns=WANTED, ignore_patterns=_FOLDERS))
+    for file in files.files:
+        if not file.blob and (folder / file.name).is_file():
+            check_small(folder / file.name, file.digest, files.model)
     progress(files.total_bytes)
-    return Path(folder)
+    return folder
 
 
-def _fetch(files: Files, file: RemoteFile, counter: "_Counter") -> None:
+def _fetch(files: Files, file: RemoteFile, counter: "_Counter", checked: Checked) -> None:
     """Bring one large file to its place among the blobs, from where an earlier try stopped."""
     part = file.part(files.model)
     part.parent.mkdir(parents=True, exist_ok=True)
@@ -165,6 +179,7 @@ def _fetch(files: Files, file: RemoteFile, counter: "_Counter") -> None:
             expected_size=file.size,
             tqdm_class=bar,
         )
+    check_large(part, file.digest, files.model, file.name, lambda share: checked(file.name, share))
     part.replace(part.with_suffix(""))
 
 
@@ -200,6 +215,10 @@ def _blob(sibling: Any) -> str:
     """Return the name of a large file's content in the cache: its sha256."""
     large = sibling.lfs is not None and (sibling.size or 0) > _LARGE_BYTES
     return str(sibling.lfs.sha256) if large else ""
+
+
+def _digest(sibling: Any) -> str:
+    return str(sibling.lfs.sha256) if sibling.lfs is not None else str(sibling.blob_id or "")
 
 
 def _is_here(model: str, commit: str, sibling: Any) -> bool:

@@ -22,7 +22,7 @@ from internvl_demo.answering.stream import collect
 from internvl_demo.conversation.options import Options
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import BackendError, CheckpointError, DemoError, SetupError
-from internvl_demo.models.hub import download, fits
+from internvl_demo.models.hub import checks, download, fits
 from internvl_demo.models.hub.backend import HubBackend
 from internvl_demo.settings import Settings
 from tests.support.commands import run
@@ -289,6 +289,51 @@ def test_weights_that_belong_to_another_config_are_told(hub: Hub, begin: Callabl
     edit_config(hub.models[MODEL], lambda config: config["llm_config"].update(num_hidden_layers=3))
     with pytest.raises(CheckpointError, match="lacks the tensors"):
         asyncio.run(begin().ready())
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+def test_a_file_that_comes_damaged_is_removed_and_brought_again(
+    hub: Hub, begin: Callable[..., HubBackend], tmp_path: Path, name: str
+) -> None:
+    hub.spoilt.add(name)
+    backend = begin()
+    with pytest.raises(CheckpointError, match=rf"{name} of {MODEL} came damaged.*Start again"):
+        asyncio.run(backend.ready())
+    problem = asyncio.run(backend.health()).problem
+    assert problem and "came damaged" in problem.details
+    assert_for_people(problem, "came damaged")
+    assert parts(tmp_path) == [] and not list((tmp_path / "cache").rglob(f"snapshots/*/{name}"))
+    hub.spoilt.clear()
+    before = len(hub.fetched(name))
+    asyncio.run(begin().ready())
+    assert hub.fetched(name)[before:] == [None], "from its beginning, once"
+
+
+def test_a_check_says_how_far_it_is_and_can_be_ended(
+    hub: Hub, begin: Callable[..., HubBackend], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(checks, "_READ_BYTES", weights(hub) // 4)
+    seen: list[tuple[int | None, str]] = []
+    tell = HubBackend._told_of_check
+
+    def ended(backend: HubBackend, name: str, share: float) -> None:
+        tell(backend, name, share)
+        health = asyncio.run(backend.health())
+        assert health.kind == "loading" and health.problem
+        seen.append((health.per_cent, health.problem.what))
+        assert_for_people(health.problem)
+        if len(seen) == 2:
+            backend._ending.set()
+
+    monkeypatch.setattr(HubBackend, "_told_of_check", ended)
+    backend = begin()
+    until(lambda: backend.status.stage == "ended", "the check is ended")
+    assert [what for _, what in seen] == ["The downloaded model is being checked."] * 2
+    assert [per_cent for per_cent, _ in seen] == [pytest.approx(25, abs=1), pytest.approx(50, abs=1)]
+    assert [part.stat().st_size for part in parts(tmp_path)] == [weights(hub)]
+    monkeypatch.setattr(HubBackend, "_told_of_check", tell)
+    asyncio.run(begin().ready())
+    assert len(hub.fetched("model.safetensors")) == 1, "it is whole, and only checked"
 
 
 def test_a_folder_is_loaded_as_it_is(folder: Path, begin: Callable[..., HubBackend]) -> None:
