@@ -116,12 +116,14 @@ def test_a_plan_can_be_read_by_people(picture: Path) -> None:
         ["bench"],
         ["bench", "turns"],
         ["bench", "decode"],
+        ["bench", "local"],
         ["bench", "stream"],
         ["bench", "page-memory"],
         ["bench", "upload"],
         ["capacity"],
         ["bench", "turbomind"],
         ["convert"],
+        ["grounding-check"],
     ],
 )
 def test_every_command_has_help(command: list[str]) -> None:
