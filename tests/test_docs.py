@@ -13,7 +13,7 @@ import typer
 from PIL import Image
 
 from internvl_demo.cli import app, serve
-from internvl_demo.models.profiles import profiles
+from internvl_demo.models.profiles import profile_named, profiles
 from internvl_demo.settings import Settings, asset
 from tests.support.commands import run
 
@@ -140,14 +140,28 @@ def test_the_readme_promises_what_capacity_says() -> None:
         (gpus, command): people
         for gpus, command, _, people, _ in rows((ROOT / "docs" / "serving.md").read_text("utf-8"), "| GPU |")
     }
-    promised = [
-        row for row in rows((ROOT / "README.md").read_text("utf-8"), "| machine |") if "--serve" in row[1]
-    ]
+    promised = [row for row in answerers() if "OpenGVLab/InternVL-Chat-V1-5" in row[1]]
     assert len(promised) == 3
-    for machine, command, answers in promised:
+    for machine, command, _, _, answers, _ in promised:
         count, gigabytes = re.findall(r"(one|two) GPUs? of (\d+) GB", machine)[0]
         people = re.findall(r"(\d+) people", answers)
         assert people == [said[f"{1 + (count == 'two')} x {gigabytes} GB", command]]
+
+
+def test_the_readme_tells_what_each_model_downloads() -> None:
+    checked = []
+    for _, command, _, downloads, *_ in answerers():
+        if named := re.search(r"(?:MODEL=|--serve )([\w./-]+)", command):
+            profile = profile_named(named[1])
+            weights = profile.shape.weights_bytes("--awq" in command)
+            assert float(downloads.removesuffix(" GB")) == pytest.approx(weights / 1e9, rel=0.03), command
+            checked.append(profile.name)
+    assert len(checked) == 6
+
+
+def answerers() -> list[list[str]]:
+    """The rows of the README's table of models and machines."""
+    return rows((ROOT / "README.md").read_text("utf-8"), "| machine |")
 
 
 # The HTTP interface.
