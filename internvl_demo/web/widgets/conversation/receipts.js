@@ -41,7 +41,7 @@ export function receiptText(answer, { whole, again }) {
 }
 
 function imageText(cost) {
-  if (cost.tiles === null) return words('receipt_image_engine', { image: `Image-${cost.number}`, tiles: words('tiles_engine') })
+  if (cost.tiles === null) return words('receipt_image_engine', { image: `Image-${cost.number}` })
   return words('receipt_image', { image: `Image-${cost.number}`, tiles: tilesText(cost), tokens: tokensText(cost.visual_tokens) })
 }
 
