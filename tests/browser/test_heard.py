@@ -67,7 +67,7 @@ def test_an_answer_that_grows_is_told_once(listened: Page, scripted: ScriptedMod
     scripted.script = [step for place, piece in enumerate(GROWING) for step in (goes_on_after(place), piece)]
     send(listened, "Where is the cat?")
     for text in GROWING.values():
-        expect(listened.locator("#conversation .bot .md")).to_contain_text(text)
+        expect(listened.locator("#conversation .bot > .md")).to_contain_text(text)
         seen.append(text)
     wait_answer(listened, "End.")
     assert heard(listened) == ["Reading 1 picture · 12 tiles", "Here is the cat, and one two End."]

@@ -130,7 +130,7 @@ def clean(tab: Tab) -> Tab:
 
 def test_answers_load_and_run_nothing(clean: Tab, scripted_url: str) -> None:
     for said in HOSTILE_ANSWERS:
-        drawn = clean.ask(said).locator(".md")
+        drawn = clean.ask(said).locator(":scope > .md")
         expect(drawn.locator("img, script, iframe, object, form, b, .mermaid"), said).to_have_count(0)
         expect(drawn.locator("svg:not(.copy_code_button svg)"), said).to_have_count(0)
         attributes = drawn.locator("*").evaluate_all(
@@ -330,7 +330,7 @@ def test_no_mark_is_seen_while_an_answer_grows(clean: Tab, begun: str, seen: str
     go_on: list[bool] = []
     clean.scripted.script = [*begun, lambda: bool(go_on), rest]
     send(clean.page, "Say it.")
-    answer = clean.page.locator("#conversation .bot").last.locator(".md")
+    answer = clean.page.locator("#conversation .bot").last.locator(":scope > .md")
     expect(answer).to_have_text(re.compile(rf"^\s*{re.escape(seen)}\s*$"))
     go_on.append(True)
     expect(clean.page.locator("#stop")).to_be_disabled()

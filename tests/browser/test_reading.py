@@ -119,7 +119,7 @@ def test_a_short_answer_that_ends_stays_where_it_is(
     go: list[bool] = []
     scripted.script = ["It is ", lambda: bool(go), "a cat."]
     send(page, "What is it?")
-    text = page.locator("#conversation .md")
+    text = page.locator("#conversation .bot > .md")
     expect(text).to_contain_text("It is")
     before = text.bounding_box()
     go.append(True)

@@ -62,7 +62,7 @@ def fill(page: Page, scripted: ScriptedModel) -> None:
 
 def point(page: Page) -> None:
     """Boxes in the image and in words, the tile X-ray, a region drawn, the box for editing a question open."""
-    page.locator("#conversation .bot .md").first.click(position={"x": 4, "y": 4})  # the answer with boxes
+    page.locator("#conversation .bot > .md").first.click(position={"x": 4, "y": 4})  # the answer with boxes
     expect(page.locator("#viewer .chip")).to_have_count(2)
     open_viewer(page)
     page.locator("#viewer .box-list").evaluate("(list) => { list.open = true }")
