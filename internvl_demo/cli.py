@@ -337,9 +337,9 @@ async def _ask(
         if info is None:
             return conversation, *await collect(backend, conversation, options), "image"
         checked_thinking(options, thinks=info.profile.thinking is not None)
-        asked = conversation.at_most(info.profile.tiles)
+        asked = conversation.at_most(info.most_tiles)
         if asked != conversation:
-            print(f"{info.name} reads an image in {info.profile.tiles} tiles at most.", file=sys.stderr)
+            print(f"{info.name} reads an image in {info.most_tiles} tiles at most.", file=sys.stderr)
         return asked, *await collect(backend, asked, options), info.tiles_follow
     finally:
         await backend.close()

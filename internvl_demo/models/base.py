@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from internvl_demo.conversation.options import Options
-from internvl_demo.conversation.tiling import TilesFollow
+from internvl_demo.conversation.tiling import MAX_TILES, TilesFollow
 from internvl_demo.conversation.turns import Conversation
 from internvl_demo.errors import DemoError
 from internvl_demo.models.profiles import V1_5_PROFILE, Profile
@@ -40,6 +40,11 @@ class ModelInfo:
     profile: Profile = V1_5_PROFILE
     tiles_follow: TilesFollow = "image"
     dialect: Dialect | None = None
+
+    @property
+    def most_tiles(self) -> int:
+        """How many tiles of an image may be chosen; where its server cuts by itself, no choice is too many."""
+        return MAX_TILES if self.tiles_follow == "engine" else self.profile.tiles
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class TokenCounter:
 
         Raises ContextError, ModeError.
         """
-        most = self._info.profile.tiles
+        most = self._info.most_tiles
         if any(image.max_tiles > most for image in asked.images):
             raise ModeError(
                 "This conversation has an image in more tiles than {model} reads: {most} at most.",

@@ -54,11 +54,6 @@ class PageModel(Model):
         return self.info.profile.thinking is not None
 
     @property
-    def most_tiles(self) -> int:
-        """How many tiles of an image it reads at most."""
-        return self.info.profile.tiles
-
-    @property
     def needs(self) -> dict[str, Any] | None:
         """What an idle model takes before it can answer, in GB; None for any other."""
         needs = self.backend.needs()

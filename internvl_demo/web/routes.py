@@ -242,7 +242,7 @@ def _looks(service: ChatService) -> APIRouter:
             "name": chosen.info.name,
             "tokens_per_tile": chosen.info.tokens_per_tile,
             "tiles_follow": chosen.info.tiles_follow,
-            "most_tiles": chosen.most_tiles,
+            "most_tiles": chosen.info.most_tiles,
             "context_length": chosen.info.context_length,
             "max_answer_tokens": service.options.max_new_tokens,
             "options": options_data(service.options, service.fixed, chosen.info.profile),

@@ -121,7 +121,7 @@ class ChatService:
         def write() -> Record:
             question = checked_question(text, len(images))
             attached = tuple(
-                self.store.attachment(owner, photo_id, most).at_most(model.most_tiles)
+                self.store.attachment(owner, photo_id, most).at_most(model.info.most_tiles)
                 for photo_id, most in images
             )
             return self.store.ask(
@@ -266,7 +266,7 @@ class ChatService:
     ) -> Budget:
         """Return what a question would take of a model's context. Raises GoneError, ModelChoiceError."""
         model = self.models.by_id(model_id)
-        drafted = tuple(image.at_most(model.most_tiles) for image in images)
+        drafted = tuple(image.at_most(model.info.most_tiles) for image in images)
         if len(text) > MAX_QUESTION_CHARS:
             raise too_long()
         conversation = await self._so_far(owner, conversation_id) if conversation_id else Conversation()
@@ -300,7 +300,7 @@ class ChatService:
         """Answer a conversation of one question; return the whole answer as data. Raises DemoError."""
         self._check_size(conversation)
         model = self.models.by_id(model_id)
-        conversation = conversation.at_most(model.most_tiles)
+        conversation = conversation.at_most(model.info.most_tiles)
         with model.queue.ticket(owner) as ticket:
             while not ticket.admitted:
                 await ticket.moved()

@@ -69,3 +69,16 @@ def test_images_in_more_tiles_are_refused_before_anything_changes(tmp_path: Path
             assert (await demo.last(new.conversation)).text == "Hello."
 
     run(test)
+
+
+def test_nothing_is_refused_where_the_server_cuts_by_itself(tmp_path: Path) -> None:
+    async def test() -> None:
+        info = replace(INFO, name="one", profile=ONE_TILE, tiles_follow="engine")
+        other = PageModel("one", one_tile(), info, AnswerQueue(1, 1))
+        async with chat(tmp_path, others=[other]) as demo:
+            started = await demo.ask()
+            await demo.last(started.conversation)
+            await demo.service.ask("me", started.conversation, "And now?", [], model_id="one")
+            assert (await demo.last(started.conversation)).text == "Hello."
+
+    run(test)
