@@ -28,6 +28,7 @@ from internvl_demo.models.convert.tokens import _normalizers, _SentencePiece
 from internvl_demo.models.lmdeploy import progress
 from internvl_demo.models.lmdeploy.capacity import gpu_gb
 from internvl_demo.models.lmdeploy.launch import python_of
+from internvl_demo.models.openai.context import num_ctx_in
 from internvl_demo.models.openai.errors import refusal
 from internvl_demo.models.places import places_of
 from internvl_demo.models.profiles import served_profile
@@ -184,8 +185,14 @@ READERS = {
     ),
     "refusal": Reader(
         lambda text: refusal(400, {"message": text, "code": text}),
-        ("context_length", "<html>", "429", "http://me:pw@host/path?query#x"),
-        tuple(f"models/openai/errors.py {name}" for name in ("_TOO_LONG", "_own_status", "_ADDRESS")),
+        ("context_length", "<html>", "429", "http://me:pw@host/path?query#x", "image input is not supported"),
+        tuple(
+            f"models/openai/errors.py {name}"
+            for name in ("_TOO_LONG", "_own_status", "_ADDRESS", "_NO_PICTURES")
+        ),
+    ),
+    "num_ctx_in": Reader(
+        num_ctx_in, ("num_ctx 4096  \n", "num_ctx\t"), ("models/openai/context.py _NUM_CTX",)
     ),
     "served_profile": Reader(
         served_profile,

@@ -140,13 +140,13 @@ def test_letters_that_would_not_be_joined_are_not_drawn(monkeypatch: pytest.Monk
 def test_ask_tells_which_number_is_which_label(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def answered(conversation: Conversation, *_: object) -> tuple[Answer, None]:
+    async def answered(conversation: Conversation, *_: object) -> tuple[Conversation, Answer, None, str]:
         builder = AnswerBuilder(conversation)
         builder.add(
             "<ref>cat</ref><box>[[100,200,300,400]]</box> <ref>一只猫</ref><box>[[500,600,700,800]]</box>"
         )
         builder.finish()
-        return builder.answer(), None
+        return conversation, builder.answer(), None, "image"
 
     monkeypatch.setattr(cli, "_ask", answered)
     picture = tmp_path / "a.png"

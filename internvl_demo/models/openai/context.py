@@ -29,7 +29,7 @@ Asking = Callable[[str, Mapping[str, str] | None], Awaitable[object]]
 """Asks a server for a route below its root, by GET or, with a body, by POST; returns JSON, None where there is none."""
 
 _FIELDS = ("max_model_len", "context_length", "max_context_length")
-_NUM_CTX = re.compile(r"^num_ctx\s+(\d{1,9})\s*$", re.MULTILINE)
+_NUM_CTX = re.compile(r"^num_ctx[ \t]+(\d{1,9})[ \t\r]*$", re.MULTILINE)
 
 
 async def context_length_of(card: Card, dialect: Dialect, ask: Asking) -> int:
@@ -50,7 +50,11 @@ async def _ollamas(name: str, ask: Asking) -> int | None:
     for model in running if isinstance(running, list) else []:
         if name in (_fields(model).get("name"), _fields(model).get("model")):
             return _count(model, "context_length")
-    parameters = _fields(await ask("/api/show", {"model": name})).get("parameters")
+    return num_ctx_in(_fields(await ask("/api/show", {"model": name})).get("parameters"))
+
+
+def num_ctx_in(parameters: object) -> int | None:
+    """Return the context that Ollama's parameters of a model set, a line each; None where they set none."""
     told = _NUM_CTX.search(parameters) if isinstance(parameters, str) else None
     return int(told[1]) if told else None
 
