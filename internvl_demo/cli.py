@@ -154,9 +154,14 @@ def ask(
         temperature=temperature,
         max_new_tokens=max_new_tokens,
     )
-    own = as_typed(system) if system else None
-    chosen = {"top_p": top_p, "repetition_penalty": repetition_penalty, "seed": seed, "system": own}
-    chosen |= {"temperature": temperature, "thinking": thinking}
+    chosen = {
+        "temperature": temperature,
+        "top_p": top_p,
+        "repetition_penalty": repetition_penalty,
+        "seed": seed,
+        "system": as_typed(system) if system else None,
+        "thinking": thinking,
+    }
     options = options_over(chosen, options_of(settings))
     conversation, given, failure, follow = asyncio.run(_ask(conversation, settings, options))
     result = report(conversation, given, follow)

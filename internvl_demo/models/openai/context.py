@@ -41,11 +41,11 @@ async def context_length_of(card: Card, dialect: Dialect, ask: Asking) -> int:
             found = _count(props.get("default_generation_settings"), "n_ctx")
         return found or LEAST_CONTEXT_LENGTH
     if dialect == "ollama":
-        return await _ollamas(card["id"], ask) or LEAST_CONTEXT_LENGTH
+        return await _ollama_context(card["id"], ask) or LEAST_CONTEXT_LENGTH
     return next(filter(None, (_count(card, field) for field in _FIELDS)), CONTEXT_LENGTH)
 
 
-async def _ollamas(name: str, ask: Asking) -> int | None:
+async def _ollama_context(name: str, ask: Asking) -> int | None:
     running = _fields(await ask("/api/ps", None)).get("models")
     for model in running if isinstance(running, list) else []:
         if name in (_fields(model).get("name"), _fields(model).get("model")):

@@ -1,6 +1,6 @@
 // What a model thought before its answer: one line with its time, under which it is folded. It is drawn when it is opened,
 // and no part of the answer: nobody copies it or hears it without asking.
-import { make, set } from '../lib/dom.js'
+import { make } from '../lib/dom.js'
 import { words } from '../lib/words.js'
 import { makeAnswerText } from './answer-text.js'
 
@@ -10,7 +10,8 @@ export function makeThinking(stay) {
   let told = 0 // when its seconds were told
   const text = makeAnswerText()
   const label = make('span')
-  const seconds = make('span', { class: 'seconds' })
+  // a name that changes each second would be read each second
+  const seconds = make('span', { class: 'seconds', 'aria-hidden': 'true' })
   const node = make('details', { class: 'thinking', hidden: true }, make('summary', {}, label, seconds), text.node)
   node.addEventListener('toggle', () => draw())
   node.firstChild.addEventListener('click', () => { if (!node.open && answer.state !== 'running') stay() })
@@ -38,7 +39,6 @@ export function makeThinking(stay) {
     const time = known ? Math.floor(answer.thinking.seconds + passed) : null
     write(label, thinks() ? words('thinking_now') : overText(time))
     write(seconds, thinks() && known ? words('state_seconds', { seconds: time }) : '')
-    set(seconds, { 'aria-hidden': 'true' }) // a name that changes each second would be read each second
   }
 
   function overText(time) {
